@@ -1,0 +1,75 @@
+//! Providers, one folder each: verify a hook, parse it into our words, send a message.
+//!
+//! An adapter knows its provider's formats and nothing of the store or of our own API. To add one: a folder and a
+//! line in [`of`] (`docs/adding-a-channel.md`).
+
+pub mod twilio;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use http::HeaderMap;
+use parlance_model::account::Account;
+use parlance_model::channel::Provider;
+use parlance_model::inbound::Inbound;
+use parlance_model::outbound::{Outgoing, SendOutcome};
+use parlance_model::Result;
+
+/// A request from a provider, before anything about it is believed.
+#[derive(Debug, Clone, Copy)]
+pub struct Hook<'a> {
+    /// `POST` or `GET`.
+    pub method: &'a str,
+    /// The public URLs that the provider may have called and signed, best guess first: configuration, never the Host header.
+    pub urls: &'a [String],
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// Its body, untouched: signatures cover these bytes.
+    pub body: &'a [u8],
+}
+
+/// What verified bytes turned out to be.
+#[derive(Debug)]
+pub enum Parsed {
+    /// Things to apply, in order.
+    Apply(Vec<Inbound>),
+    /// Genuine, but for a number that is not this account's.
+    NotOurs,
+    /// Genuine, and nothing that we can apply: kept for a person and for a later version, with this reason.
+    Quarantine(&'static str),
+}
+
+/// A send in progress.
+pub type Sending<'a> = Pin<Box<dyn Future<Output = SendOutcome> + Send + 'a>>;
+
+/// What every provider's adapter does.
+pub trait Channel: Send + Sync {
+    /// The provider's own name for the account that the hook claims to come from (Twilio: `AccountSid`). Unverified.
+    ///
+    /// # Errors
+    /// `malformed` when the body names none.
+    fn claimed_account(&self, hook: &Hook<'_>) -> Result<String>;
+
+    /// Whether the account's secret signed this hook. Over the raw bytes, in constant time.
+    fn verify(&self, account: &Account, hook: &Hook<'_>) -> bool;
+
+    /// Reads a verified hook.
+    fn parse(&self, account: &Account, hook: &Hook<'_>) -> Parsed;
+
+    /// The provider's account name in our settings, by which a hook finds its accounts.
+    fn account_name<'a>(&self, account: &'a Account) -> &'a str;
+
+    /// What a hook is answered when all is well: content type and body.
+    fn answer(&self) -> (&'static str, &'static str);
+
+    /// Hands one message over, once. Never retries, and says honestly what is known.
+    fn send<'a>(&'a self, http: &'a parlance_net::Client, account: &'a Account, message: &'a Outgoing) -> Sending<'a>;
+}
+
+/// The adapter of a provider.
+#[must_use]
+pub fn of(provider: Provider) -> &'static dyn Channel {
+    match provider {
+        Provider::Twilio => &twilio::Twilio,
+    }
+}

@@ -1,0 +1,89 @@
+//! Twilio Programmable Messaging: SMS and MMS in and out, and what became of a message. Its quirks are in `README.md`.
+//!
+//! WhatsApp over Twilio and voice arrive at the same URL; both are kept in quarantine until a later version reads them.
+
+mod errors;
+mod form;
+mod parse;
+mod send;
+mod signature;
+mod status;
+#[cfg(test)]
+mod testing;
+
+use parlance_model::account::{Account, Settings, TwilioSettings};
+use parlance_model::error::{Error, Kind};
+use parlance_model::id::AttemptId;
+use parlance_model::outbound::Outgoing;
+use parlance_model::Result;
+
+use crate::{Channel, Hook, Parsed, Sending};
+use form::Form;
+
+/// The adapter.
+#[derive(Debug, Clone, Copy)]
+pub struct Twilio;
+
+impl Channel for Twilio {
+    fn claimed_account(&self, hook: &Hook<'_>) -> Result<String> {
+        let form = Form::of(hook);
+        form.and_then(|form| form.text("AccountSid"))
+            .ok_or_else(|| Error::new(Kind::Malformed, "malformed", "The request must be a form that Twilio sends, with an AccountSid."))
+    }
+
+    fn verify(&self, account: &Account, hook: &Hook<'_>) -> bool {
+        signature::verify(&settings(account).auth_token, hook)
+    }
+
+    fn parse(&self, account: &Account, hook: &Hook<'_>) -> Parsed {
+        parse::parse(account, hook)
+    }
+
+    fn account_name<'a>(&self, account: &'a Account) -> &'a str {
+        &settings(account).account_sid
+    }
+
+    fn answer(&self) -> (&'static str, &'static str) {
+        // Any other content type becomes an error in Twilio's console, any verb in here an answer to the contact.
+        ("text/xml", "<Response/>")
+    }
+
+    fn send<'a>(&'a self, http: &'a parlance_net::Client, account: &'a Account, message: &'a Outgoing) -> Sending<'a> {
+        Box::pin(send::send(http, account, message))
+    }
+}
+
+/// Where Twilio reports what becomes of an attempt: the account's own hook URL, with the attempt in its query. Twilio signs
+/// the whole URL, so the attempt can be believed.
+#[must_use]
+pub fn status_callback(public_url: &str, hook_token: &str, attempt: AttemptId) -> String {
+    let public_url = public_url.trim_end_matches('/');
+    format!("{public_url}/webhooks/twilio/a/{hook_token}?attempt={attempt}")
+}
+
+fn settings(account: &Account) -> &TwilioSettings {
+    match &account.settings {
+        Settings::Twilio(settings) => settings,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_callback_carries_the_attempt() {
+        let expected = "https://chat.example.com/webhooks/twilio/a/tok3n?attempt=123";
+        assert_eq!(status_callback("https://chat.example.com", "tok3n", AttemptId(123)), expected);
+        assert_eq!(status_callback("https://chat.example.com/", "tok3n", AttemptId(123)), expected);
+    }
+
+    #[test]
+    fn the_claimed_account_is_read_from_the_form_and_missing_is_malformed() {
+        let claimed = |body: &[u8]| testing::with_hook("POST", &[testing::URL], "", body, |hook| Twilio.claimed_account(hook));
+        assert_eq!(claimed(b"To=1&AccountSid=AC1&From=2").unwrap(), "AC1");
+        for body in [&b""[..], b"AccountSid=", b"To=1", b"\xff\xfe%", b"{\"AccountSid\":\"AC1\"}"] {
+            assert_eq!(claimed(body).unwrap_err().kind(), Kind::Malformed);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The event log's entries. Written in the transaction of what they tell; everything else reads them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::delivery::DeliveryState;
+use crate::id::{ContactId, ConversationId, MessageId};
+use crate::message::Direction;
+
+/// What happened. A closed set: a new variant makes the compiler list the consumers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind")]
+pub enum Event {
+    /// A conversation came to be.
+    #[serde(rename = "conversation.created")]
+    ConversationCreated {
+        /// Which.
+        conversation_id: ConversationId,
+        /// With whom.
+        contact_id: ContactId,
+    },
+    /// Its status, assignee, contact, fields or read position changed.
+    #[serde(rename = "conversation.updated")]
+    ConversationUpdated {
+        /// Which.
+        conversation_id: ConversationId,
+    },
+    /// A message was stored.
+    #[serde(rename = "message.created")]
+    MessageCreated {
+        /// Where.
+        conversation_id: ConversationId,
+        /// Which.
+        message_id: MessageId,
+        /// Which way it went.
+        direction: Direction,
+        /// Whether this event's message made the contact.
+        contact_created: bool,
+    },
+    /// An outbound message got further.
+    #[serde(rename = "message.status")]
+    MessageStatus {
+        /// Where.
+        conversation_id: ConversationId,
+        /// Which.
+        message_id: MessageId,
+        /// How far it got.
+        state: DeliveryState,
+    },
+    /// A recipient opted out or in.
+    #[serde(rename = "opt_out.changed")]
+    OptOutChanged {
+        /// The identity's value.
+        identity: String,
+        /// Whether sending is now refused.
+        opted_out: bool,
+    },
+}
+
+impl Event {
+    /// The word in the `kind` column and on the wire.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::ConversationCreated { .. } => "conversation.created",
+            Self::ConversationUpdated { .. } => "conversation.updated",
+            Self::MessageCreated { .. } => "message.created",
+            Self::MessageStatus { .. } => "message.status",
+            Self::OptOutChanged { .. } => "opt_out.changed",
+        }
+    }
+}

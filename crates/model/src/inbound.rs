@@ -1,0 +1,68 @@
+//! What a provider tells us, in our words: the output of every adapter's `parse` and the input of `app::ingest`.
+
+use crate::channel::{Channel, JsonObject};
+use crate::delivery::{DeliveryError, DeliveryState, Outcome};
+use crate::id::AttemptId;
+use crate::message::Attachment;
+use crate::opt_out::OptSignal;
+use crate::phone::Address;
+
+/// One thing that a verified hook said.
+#[derive(Debug, Clone)]
+pub enum Inbound {
+    /// A message from outside.
+    Message(InboundMessage),
+    /// How far one of ours got.
+    Receipt(Receipt),
+}
+
+/// A message from outside.
+#[derive(Debug, Clone)]
+pub struct InboundMessage {
+    /// The provider's id of it, unique on the account: the key of deduplication.
+    pub provider_id: String,
+    /// The medium.
+    pub channel: Channel,
+    /// Who wrote.
+    pub from: Address,
+    /// The name that the provider knows of them.
+    pub profile_name: Option<String>,
+    /// The text, cleaned of NUL; may be empty.
+    pub body: String,
+    /// Files, still at the provider.
+    pub attachments: Vec<Attachment>,
+    /// When it was sent, unix ms, where the provider says so.
+    pub at_ms: Option<i64>,
+    /// The reserved word that it consists of, by the provider's own judgement or by its body.
+    pub opt: Option<OptSignal>,
+    /// Facts that only this provider has, shown under `meta.provider`.
+    pub provider_meta: JsonObject,
+}
+
+/// What the provider said about one handing over.
+#[derive(Debug, Clone)]
+pub struct Receipt {
+    /// The provider's id of the message that we sent.
+    pub provider_id: String,
+    /// Our attempt, where the callback carries it. It settles an attempt whose answer was lost.
+    pub attempt: Option<AttemptId>,
+    /// How far it got.
+    pub state: DeliveryState,
+    /// Why it got no further.
+    pub error: Option<DeliveryError>,
+    /// Whether the reason means that the recipient has opted out.
+    pub opted_out: bool,
+    /// Who the message went to, for the opt-out ledger.
+    pub to: Option<Address>,
+}
+
+impl Receipt {
+    /// State and reason together.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match &self.error {
+            Some(error) => Outcome::with_error(self.state, error.clone()),
+            None => Outcome::of(self.state),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What we ask a provider to send, and what came of asking.
+
+use crate::channel::Channel;
+use crate::delivery::{DeliveryError, DeliveryState};
+use crate::id::AttemptId;
+
+/// One message for a provider.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// The attempt that this is; it rides in the callback's URL.
+    pub attempt: AttemptId,
+    /// The medium.
+    pub channel: Channel,
+    /// The recipient: E.164 or a short code.
+    pub to: String,
+    /// The text.
+    pub body: String,
+    /// Public links of media, at most ten.
+    pub media_urls: Vec<String>,
+    /// Where the provider reports progress; `None` when this installation has no public URL.
+    pub status_callback: Option<String>,
+}
+
+/// What came of asking a provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SendOutcome {
+    /// The provider took it.
+    Accepted {
+        /// Its id of the message.
+        provider_id: String,
+        /// How far it got.
+        state: DeliveryState,
+    },
+    /// The provider refused it for good.
+    Refused {
+        /// The reason.
+        error: DeliveryError,
+        /// Whether the reason means that the recipient has opted out.
+        opted_out: bool,
+    },
+    /// It was certainly not taken, and trying again is safe: a rate limit, or no connection.
+    NotTaken {
+        /// The reason.
+        error: DeliveryError,
+        /// The provider's own wish for the wait, in milliseconds.
+        retry_after_ms: Option<i64>,
+    },
+    /// The answer was lost after the request left: it may have been taken. Never sent again silently.
+    Unknown {
+        /// What was seen.
+        error: DeliveryError,
+    },
+}

@@ -1,0 +1,195 @@
+//! Addresses on the telephone network. A number can only be made by [`Phone::parse`], so whatever carries a
+//! `Phone` carries E.164 (ITU-T E.164, as the metadata of libphonenumber knows it).
+
+use std::fmt;
+use std::str::FromStr;
+
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, Region as MetadataRegion};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// An E.164 number, such as `+15551234567`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Phone(String);
+
+/// The region that a national number is read in: ISO 3166-1 alpha-2, such as `US`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Region(MetadataRegion);
+
+impl FromStr for Region {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        MetadataRegion::from_str(text)
+            .map(Self)
+            .map_err(|_| Error::invalid("region", "Must be a two-letter country code of ISO 3166-1, such as US."))
+    }
+}
+
+impl Phone {
+    /// Reads a number as people and providers write it: `+1 555 123-4567`, `(555) 123-4567`, `0049 30 …`,
+    /// full-width digits, `tel:` and `whatsapp:` prefixes. National forms are read in `region`.
+    ///
+    /// Numbers of a length that exists are accepted even when no carrier has been given their range, because
+    /// ranges are assigned faster than metadata is published.
+    ///
+    /// # Errors
+    /// `validation_failed` on `phone`.
+    pub fn parse(text: &str, region: Region) -> Result<Self> {
+        let wrong = || Error::invalid("phone", "Must be a phone number, best in E.164 form, such as +15551234567.");
+        let text = text.trim();
+        let text = text.strip_prefix("whatsapp:").or_else(|| text.strip_prefix("tel:")).unwrap_or(text);
+        if text.len() > 64 || text.chars().any(char::is_alphabetic) {
+            return Err(wrong());
+        }
+        let international = text.strip_prefix("00").map(|rest| format!("+{rest}"));
+        let number = international
+            .and_then(|text| PHONE_NUMBER_UTIL.parse(&text, None).ok())
+            .filter(|number| PHONE_NUMBER_UTIL.is_possible_number(number));
+        let number = match number {
+            Some(number) => number,
+            None => PHONE_NUMBER_UTIL.parse(text, Some(region.0)).map_err(|_| wrong())?,
+        };
+        if !PHONE_NUMBER_UTIL.is_possible_number(&number) {
+            return Err(wrong());
+        }
+        Ok(Self(PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned()))
+    }
+
+    /// The E.164 text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Phone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Phone {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        // Region-free: what was stored is E.164 already.
+        if text.starts_with('+') && text.len() > 3 && text[1..].bytes().all(|byte| byte.is_ascii_digit()) {
+            Ok(Self(text))
+        } else {
+            Err(serde::de::Error::custom("a phone number in E.164 form"))
+        }
+    }
+}
+
+/// Whatever a provider may name as the other side of a text message.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "value", rename_all = "snake_case")]
+pub enum Address {
+    /// A full number.
+    Phone(Phone),
+    /// A short code, such as `262966`: digits that are no number.
+    ShortCode(String),
+    /// A name in place of a number, such as `DHL`.
+    Name(String),
+    /// The caller hid the number.
+    Anonymous,
+}
+
+impl Address {
+    /// Reads what a provider sends as sender or recipient. Never fails: what is neither a number nor a short code is a name.
+    #[must_use]
+    pub fn parse(text: &str, region: Region) -> Self {
+        let text = text.trim();
+        let bare = text.strip_prefix("whatsapp:").unwrap_or(text);
+        // Twilio's ways to say "hidden" (providers/CONTRACTS.md, a).
+        if ["", "anonymous", "restricted", "unknown", "unavailable", "private"].contains(&bare.to_ascii_lowercase().as_str())
+            || ["+266696687", "266696687", "+86282452253", "86282452253", "+7378742833", "7378742833"].contains(&bare)
+        {
+            return Self::Anonymous;
+        }
+        if bare.bytes().all(|byte| byte.is_ascii_digit()) && bare.len() <= 8 {
+            return Self::ShortCode(bare.to_owned());
+        }
+        match Phone::parse(bare, region) {
+            Ok(phone) => Self::Phone(phone),
+            Err(_) => Self::Name(crate::text::clean(bare).chars().take(64).collect()),
+        }
+    }
+
+    /// The identity's value and the peer part of a session key: the E.164 number, the short code, the lower-case name.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self {
+            Self::Phone(phone) => phone.as_str().to_owned(),
+            Self::ShortCode(code) => code.clone(),
+            Self::Name(name) => name.to_lowercase(),
+            Self::Anonymous => "anonymous".to_owned(),
+        }
+    }
+
+    /// What people see in place of a name.
+    #[must_use]
+    pub fn display(&self) -> &str {
+        match self {
+            Self::Phone(phone) => phone.as_str(),
+            Self::ShortCode(text) | Self::Name(text) => text,
+            Self::Anonymous => "Anonymous",
+        }
+    }
+
+    /// The number, where there is one.
+    #[must_use]
+    pub fn phone(&self) -> Option<&Phone> {
+        match self {
+            Self::Phone(phone) => Some(phone),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn us() -> Region {
+        "US".parse().unwrap()
+    }
+
+    #[test]
+    fn numbers_in_every_written_form_become_one() {
+        for text in [
+            "+15551234567",
+            "(555) 123-4567",
+            "555-123-4567",
+            "1 555 123 4567",
+            "+1 (555) 123-4567",
+            "001 555 123 4567",
+            "whatsapp:+15551234567",
+            "tel:+15551234567",
+            "+１５５５１２３４５６７",
+            " +15551234567 ",
+        ] {
+            assert_eq!(Phone::parse(text, us()).map(|phone| phone.to_string()).ok().as_deref(), Some("+15551234567"), "{text}");
+        }
+        assert_eq!(Phone::parse("0049 30 901820", us()).unwrap().as_str(), "+4930901820");
+        assert_eq!(Phone::parse("030 901820", "DE".parse().unwrap()).unwrap().as_str(), "+4930901820");
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused() {
+        for text in ["", "+", "123", "hello", "+1555", "+999999999999999999", "555-CALL-NOW", "+1\u{0}5551234567x"] {
+            assert!(Phone::parse(text, us()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn short_codes_names_and_hidden_callers_have_identities_of_their_own() {
+        assert_eq!(Address::parse("262966", us()), Address::ShortCode("262966".into()));
+        assert_eq!(Address::parse("DHL", us()), Address::Name("DHL".into()));
+        assert_eq!(Address::parse("+266696687", us()), Address::Anonymous);
+        assert_eq!(Address::parse("", us()), Address::Anonymous);
+        assert_eq!(Address::parse("whatsapp:+15551234567", us()).key(), "+15551234567");
+    }
+}

@@ -1,0 +1,81 @@
+//! Text: what is kept from strangers' input, and the normalised form that search compares.
+
+use unicode_normalization::UnicodeNormalization;
+
+/// Drops NUL, which PostgreSQL refuses in text. Everything else is kept as it came.
+#[must_use]
+pub fn clean(text: &str) -> String {
+    if text.contains('\0') { text.replace('\0', "") } else { text.to_owned() }
+}
+
+/// The first line or so of a message for lists: one line, at most `max_chars` characters, an ellipsis when cut.
+#[must_use]
+pub fn preview(body: &str, max_chars: usize) -> String {
+    let mut words = String::new();
+    for word in body.split_whitespace() {
+        if !words.is_empty() {
+            words.push(' ');
+        }
+        words.push_str(word);
+        if words.chars().count() > max_chars {
+            let mut cut: String = words.chars().take(max_chars.saturating_sub(1)).collect();
+            cut.push('…');
+            return cut;
+        }
+    }
+    words
+}
+
+/// The comparison form of names and addresses: NFKC, lower case, runs of white space as one blank.
+#[must_use]
+pub fn fold(text: &str) -> String {
+    let folded: String = text.nfkc().flat_map(char::to_lowercase).filter(|c| *c != '\0').collect();
+    folded.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The needle of a search over people: folded, and bare digits when it is written like a phone number.
+/// `None` when nothing is left to look for.
+#[must_use]
+pub fn needle(text: &str) -> Option<String> {
+    let folded = fold(text);
+    let digits: String = folded.chars().filter(char::is_ascii_digit).collect();
+    let phone_like = digits.len() >= 3 && folded.chars().all(|c| c.is_ascii_digit() || " +-().".contains(c));
+    let needle = if phone_like { digits.trim_start_matches("00").to_owned() } else { folded };
+    (!needle.is_empty()).then_some(needle)
+}
+
+/// `needle` with the wildcards of LIKE escaped by `\`, ready to stand between two `%`.
+#[must_use]
+pub fn like_escape(needle: &str) -> String {
+    needle.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nul_goes_and_everything_else_stays() {
+        assert_eq!(clean("a\0b\u{200b}\u{202e}👍"), "ab\u{200b}\u{202e}👍");
+    }
+
+    #[test]
+    fn a_preview_is_one_line_and_cut_between_characters() {
+        assert_eq!(preview("Hi,\n  there", 80), "Hi, there");
+        assert_eq!(preview("äöüäöü", 4), "äöü…");
+        assert_eq!(preview("", 4), "");
+    }
+
+    #[test]
+    fn a_number_is_found_however_it_is_written() {
+        assert_eq!(needle("(555) 987-6543").as_deref(), Some("5559876543"));
+        assert_eq!(needle("+1 555").as_deref(), Some("1555"));
+        assert_eq!(needle("ＪＯＨＮ  Doe").as_deref(), Some("john doe"));
+        assert_eq!(needle(" \0 "), None);
+    }
+
+    #[test]
+    fn wildcards_are_taken_literally() {
+        assert_eq!(like_escape("50%_\\"), "50\\%\\_\\\\");
+    }
+}

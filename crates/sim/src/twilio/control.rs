@@ -1,0 +1,78 @@
+//! The simulator's own HTTP, under `/sim/`: what the Rust handle can do, in JSON, for a person with curl and for the
+//! demo. It has no credentials and answers connections from this machine only.
+
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, Query, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::fault::Fault;
+use super::inbound::{DeliveryReport, Inbound};
+use super::line::Line;
+use super::state::Inner;
+
+/// The largest inbound message, files included, in bytes.
+const MAX_INBOUND_BYTES: usize = 16 << 20;
+/// How many entries a list has unless it is asked for more.
+const LIMIT: usize = 1000;
+
+pub(crate) fn router() -> Router<Arc<Inner>> {
+    Router::new()
+        .route("/sim/messages", get(messages))
+        .route("/sim/deliveries", get(deliveries))
+        .route("/sim/inbound", post(inbound).layer(DefaultBodyLimit::max(MAX_INBOUND_BYTES)))
+        .route("/sim/faults", get(faults).post(add_fault).delete(clear_faults))
+        .route_layer(middleware::from_fn(from_this_machine))
+}
+
+async fn from_this_machine(Extension(line): Extension<Line>, request: Request, next: Next) -> Response {
+    if line.peer.ip().to_canonical().is_loopback() {
+        return next.run(request).await;
+    }
+    (StatusCode::FORBIDDEN, Json(json!({ "message": "The simulator is controlled from the machine that it runs on." }))).into_response()
+}
+
+/// How many of the newest entries are wanted.
+#[derive(Debug, Deserialize)]
+struct Limit {
+    limit: Option<usize>,
+}
+
+async fn messages(State(inner): State<Arc<Inner>>, Query(Limit { limit }): Query<Limit>) -> Json<Value> {
+    let messages = inner.messages();
+    let mut newest: Vec<_> = messages.iter().rev().take(limit.unwrap_or(LIMIT)).collect();
+    newest.reverse();
+    Json(json!({ "messages": newest }))
+}
+
+async fn deliveries(State(inner): State<Arc<Inner>>, Query(Limit { limit }): Query<Limit>) -> Json<Value> {
+    let deliveries = inner.deliveries();
+    let newest = &deliveries[deliveries.len().saturating_sub(limit.unwrap_or(LIMIT))..];
+    Json(json!({ "deliveries": newest }))
+}
+
+async fn inbound(State(inner): State<Arc<Inner>>, Json(inbound): Json<Inbound>) -> (StatusCode, Json<DeliveryReport>) {
+    let report = inner.inbound(inbound).await;
+    let status = if report.message_sid.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };
+    (status, Json(report))
+}
+
+async fn faults(State(inner): State<Arc<Inner>>) -> Json<Value> {
+    Json(json!({ "faults": inner.faults.list() }))
+}
+
+async fn add_fault(State(inner): State<Arc<Inner>>, Json(fault): Json<Fault>) -> (StatusCode, Json<Fault>) {
+    inner.faults.add(fault.clone());
+    (StatusCode::CREATED, Json(fault))
+}
+
+async fn clear_faults(State(inner): State<Arc<Inner>>) -> StatusCode {
+    inner.faults.clear();
+    StatusCode::NO_CONTENT
+}

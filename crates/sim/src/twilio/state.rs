@@ -1,0 +1,166 @@
+//! What every part of the simulated Twilio shares: accounts, what is remembered, the tasks and how they end.
+
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use parlance_model::clock::SharedClock;
+use parlance_model::entropy::SharedEntropy;
+use tokio::sync::{broadcast, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+use super::config::{AccountConfig, Config};
+use super::fault::Faults;
+use super::log::{Deliveries, Messages};
+use super::message::SimMessage;
+use super::webhook::Delivery;
+
+/// How many delivered messages may wait for a customer who is slow to look.
+const UNREAD_BY_CUSTOMERS: usize = 1024;
+
+/// An account and what may change of it.
+#[derive(Debug)]
+pub(crate) struct Account {
+    pub(crate) config: AccountConfig,
+    inbound_url: RwLock<Option<Url>>,
+}
+
+impl Account {
+    fn new(config: AccountConfig) -> Self {
+        let inbound_url = RwLock::new(config.inbound_url.clone());
+        Self { config, inbound_url }
+    }
+
+    /// Whether this number or short code is the account's own. A channel prefix such as `whatsapp:` does not count.
+    pub(crate) fn owns(&self, number: &str) -> bool {
+        let bare = number.strip_prefix("whatsapp:").unwrap_or(number);
+        self.config.phone_numbers.iter().any(|own| own == bare)
+    }
+
+    pub(crate) fn inbound_url(&self) -> Option<Url> {
+        self.inbound_url.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_inbound_url(&self, url: Option<Url>) {
+        *self.inbound_url.write().unwrap_or_else(PoisonError::into_inner) = url;
+    }
+}
+
+/// What is known of the people outside.
+#[derive(Debug, Default)]
+pub(crate) struct Peers {
+    /// (own number, customer) pairs that must not be written to.
+    pub(crate) opted_out: HashSet<(String, String)>,
+    /// The number that a customer last wrote to: a Messaging Service answers from it (sticky sender).
+    pub(crate) last_number: HashMap<String, String>,
+}
+
+/// The simulator's inside.
+pub(crate) struct Inner {
+    pub(crate) config: Config,
+    pub(crate) base_url: Url,
+    pub(crate) accounts: Vec<Arc<Account>>,
+    pub(crate) clock: SharedClock,
+    pub(crate) entropy: SharedEntropy,
+    pub(crate) client: parlance_net::Client,
+    pub(crate) faults: Faults,
+    /// Messages whose last callback is done and that a simulated customer may answer.
+    pub(crate) arrived: broadcast::Sender<SimMessage>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+    messages: Mutex<Messages>,
+    deliveries: Mutex<Deliveries>,
+    peers: Mutex<Peers>,
+    outstanding: watch::Sender<usize>,
+}
+
+impl Inner {
+    pub(crate) fn new(
+        mut config: Config,
+        base_url: Url,
+        client: parlance_net::Client,
+        clock: SharedClock,
+        entropy: SharedEntropy,
+    ) -> Self {
+        let accounts = std::mem::take(&mut config.accounts).into_iter().map(|account| Arc::new(Account::new(account))).collect();
+        Self {
+            config,
+            base_url,
+            accounts,
+            clock,
+            entropy,
+            client,
+            faults: Faults::default(),
+            arrived: broadcast::Sender::new(UNREAD_BY_CUSTOMERS),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            messages: Mutex::default(),
+            deliveries: Mutex::default(),
+            peers: Mutex::default(),
+            outstanding: watch::Sender::new(0),
+        }
+    }
+
+    pub(crate) fn account(&self, account_sid: &str) -> Option<&Arc<Account>> {
+        self.accounts.iter().find(|account| account.config.account_sid == account_sid)
+    }
+
+    pub(crate) fn owner_of(&self, number: &str) -> Option<&Arc<Account>> {
+        self.accounts.iter().find(|account| account.owns(number))
+    }
+
+    /// The messages. The guard must not be held across an await; the compiler sees to it, as it is not `Send`.
+    pub(crate) fn messages(&self) -> MutexGuard<'_, Messages> {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn peers(&self) -> MutexGuard<'_, Peers> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn remember(&self, message: SimMessage) {
+        self.messages().push(message, self.config.kept);
+    }
+
+    pub(crate) fn record_delivery(&self, delivery: Delivery) {
+        self.deliveries.lock().unwrap_or_else(PoisonError::into_inner).push(delivery, self.config.kept);
+    }
+
+    pub(crate) fn deliveries(&self) -> Vec<Delivery> {
+        self.deliveries.lock().unwrap_or_else(PoisonError::into_inner).to_vec()
+    }
+
+    /// Runs a task until it is done or the simulator stops.
+    pub(crate) fn spawn<F>(&self, task: F) -> JoinHandle<Option<F::Output>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(task))
+    }
+
+    /// Counts as outstanding until it is dropped.
+    pub(crate) fn begin(&self) -> Outstanding {
+        self.outstanding.send_modify(|count| *count += 1);
+        Outstanding(self.outstanding.clone())
+    }
+
+    /// Waits until nothing is outstanding.
+    pub(crate) async fn settled(&self) {
+        // The sender lives in `self`, so the channel cannot be closed.
+        let _ = self.outstanding.subscribe().wait_for(|count| *count == 0).await;
+    }
+}
+
+/// A piece of work that `settled` waits for.
+#[derive(Debug)]
+pub(crate) struct Outstanding(watch::Sender<usize>);
+
+impl Drop for Outstanding {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}

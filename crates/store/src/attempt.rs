@@ -1,0 +1,185 @@
+//! Attempts and receipts: every handing of a message to a provider, and everything that the provider said about it.
+//!
+//! Receipts are kept by account and provider id without a foreign key, because they may come before we know that
+//! id. An attempt's state is the fold of its own outcome and its receipts, so any order leads to the same end.
+
+use parlance_model::delivery::{DeliveryError, DeliveryState, Outcome};
+use parlance_model::id::{AccountId, AttemptId, MessageId};
+use parlance_model::inbound::Receipt;
+use parlance_model::{Error, Result};
+
+use crate::db::{Row, params};
+use crate::{OrgTx, message};
+
+/// An attempt as its row has it.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// Its id.
+    pub id: AttemptId,
+    /// What was handed over.
+    pub message_id: MessageId,
+    /// Over which account.
+    pub account_id: AccountId,
+    /// The provider's id, once known.
+    pub provider_id: Option<String>,
+    /// The fold of outcome and receipts.
+    pub outcome: Outcome,
+    /// When the call's answer was written down, unix ms; `None` while it is under way or when it was lost.
+    pub finished_ms: Option<i64>,
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, message_id, account_id, provider_id, state, error_state, error_code, error_message, finished_ms ",
+            "FROM attempt WHERE org_id = $1 ",
+            $rest
+        )
+    };
+}
+
+fn read(row: &Row<'_>) -> Result<Attempt> {
+    Ok(Attempt {
+        id: row.get(0)?,
+        message_id: row.get(1)?,
+        account_id: row.get(2)?,
+        provider_id: row.get(3)?,
+        outcome: outcome(row, 4)?,
+        finished_ms: row.get(8)?,
+    })
+}
+
+/// Four columns: state, the reason's state, code and text.
+pub(crate) fn outcome(row: &Row<'_>, at: usize) -> Result<Outcome> {
+    let error = match row.word_opt::<DeliveryState>(at + 1)? {
+        Some(state) => Some((state, DeliveryError { code: row.get(at + 2)?, message: row.get(at + 3)? })),
+        None => None,
+    };
+    Ok(Outcome { state: row.word(at)?, error })
+}
+
+/// The reason's three columns.
+pub(crate) fn error_columns(outcome: &Outcome) -> (Option<&'static str>, Option<&str>, Option<&str>) {
+    match &outcome.error {
+        Some((state, error)) => (Some(state.as_str()), Some(&error.code), Some(&error.message)),
+        None => (None, None, None),
+    }
+}
+
+/// The latest attempt of a message.
+///
+/// # Errors
+/// Those of the database.
+pub fn latest(tx: &mut OrgTx<'_, '_>, message: MessageId) -> Result<Option<Attempt>> {
+    const LATEST: &str = select!("AND message_id = $2 ORDER BY id DESC LIMIT 1");
+    tx.query_opt(LATEST, params![message], read)
+}
+
+fn get(tx: &mut OrgTx<'_, '_>, id: AttemptId) -> Result<Option<Attempt>> {
+    const GET: &str = select!("AND id = $2");
+    tx.query_opt(GET, params![id], read)
+}
+
+fn by_provider_id(tx: &mut OrgTx<'_, '_>, account: AccountId, provider_id: &str) -> Result<Option<Attempt>> {
+    const FIND: &str = select!("AND account_id = $2 AND provider_id = $3");
+    tx.query_opt(FIND, params![account, provider_id], read)
+}
+
+/// Writes down that a message is about to be handed over. Committed before the provider is called.
+///
+/// # Errors
+/// Those of the database.
+pub fn start(tx: &mut OrgTx<'_, '_>, message: MessageId, account: AccountId) -> Result<AttemptId> {
+    const INSERT: &str = "INSERT INTO attempt (org_id, message_id, account_id, outcome, state, started_ms)
+        VALUES ($1, $2, $3, 'pending', 'pending', $4) RETURNING id";
+    const LATEST: &str = "UPDATE message SET attempt_id = $3 WHERE org_id = $1 AND id = $2";
+    let now_ms = tx.now_ms();
+    let id: AttemptId = tx.query_one(INSERT, params![message, account, now_ms], |row| row.get(0))?;
+    tx.execute(LATEST, params![message, id])?;
+    Ok(id)
+}
+
+/// Writes down what came of a call: the provider's id where it took the message, and the outcome. Receipts that came
+/// first are folded in.
+///
+/// # Errors
+/// `not_found`; those of the database.
+pub fn finish(tx: &mut OrgTx<'_, '_>, id: AttemptId, provider_id: Option<&str>, outcome: &Outcome) -> Result<()> {
+    const FINISH: &str = "UPDATE attempt SET provider_id = COALESCE(provider_id, $3), finished_ms = COALESCE(finished_ms, $4),
+        outcome = $5, outcome_code = $6, outcome_message = $7 WHERE org_id = $1 AND id = $2";
+    let now_ms = tx.now_ms();
+    let (_, code, text) = error_columns(outcome);
+    if tx.execute(FINISH, params![id, provider_id, now_ms, outcome.state.as_str(), code, text])? == 0 {
+        return Err(Error::not_found("attempt"));
+    }
+    refold(tx, id)
+}
+
+/// Keeps a receipt and applies it where its attempt is known. The same receipt again changes nothing.
+///
+/// # Errors
+/// Those of the database.
+pub fn record(tx: &mut OrgTx<'_, '_>, account: AccountId, receipt: &Receipt) -> Result<()> {
+    const INSERT: &str = "INSERT INTO receipt (org_id, account_id, provider_id, state, error_code, error_message, received_ms)
+        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (org_id, account_id, provider_id, state, error_code) DO NOTHING";
+    const SETTLE: &str = "UPDATE attempt SET provider_id = $4 WHERE org_id = $1 AND id = $2 AND account_id = $3 AND provider_id IS NULL";
+    let now_ms = tx.now_ms();
+    let (code, text) = receipt.error.as_ref().map_or(("", ""), |error| (error.code.as_str(), error.message.as_str()));
+    tx.execute(INSERT, params![account, &receipt.provider_id, receipt.state.as_str(), code, text, now_ms])?;
+    let mut attempt = by_provider_id(tx, account, &receipt.provider_id)?;
+    if attempt.is_none()
+        && let Some(ours) = receipt.attempt
+    {
+        // The callback carries our own id: it names the provider's, even when the call's answer was lost.
+        tx.execute(SETTLE, params![ours, account, &receipt.provider_id])?;
+        attempt = get(tx, ours)?.filter(|attempt| attempt.provider_id.as_deref() == Some(receipt.provider_id.as_str()));
+    }
+    match attempt {
+        Some(attempt) => refold(tx, attempt.id),
+        None => Ok(()),
+    }
+}
+
+/// What the receipts of a provider id say together.
+pub(crate) fn receipts(tx: &mut OrgTx<'_, '_>, account: AccountId, provider_id: &str, start: Outcome) -> Result<Outcome> {
+    const LIST: &str = "SELECT state, error_code, error_message FROM receipt WHERE org_id = $1 AND account_id = $2 AND provider_id = $3";
+    let said = tx.query(LIST, params![account, provider_id], |row| {
+        let (state, code) = (row.word(0)?, row.get::<String>(1)?);
+        Ok(match code.as_str() {
+            "" => Outcome::of(state),
+            _ => Outcome::with_error(state, DeliveryError { code, message: row.get(2)? }),
+        })
+    })?;
+    Ok(said.into_iter().fold(start, Outcome::fold))
+}
+
+/// The call's own outcome, without receipts.
+pub(crate) fn own_outcome(row: &Row<'_>, at: usize) -> Result<Outcome> {
+    let state = row.word(at)?;
+    Ok(match row.get::<Option<String>>(at + 1)? {
+        Some(code) => Outcome::with_error(state, DeliveryError { code, message: row.get(at + 2)? }),
+        None => Outcome::of(state),
+    })
+}
+
+fn refold(tx: &mut OrgTx<'_, '_>, id: AttemptId) -> Result<()> {
+    const OWN: &str =
+        "SELECT account_id, provider_id, message_id, outcome, outcome_code, outcome_message FROM attempt WHERE org_id = $1 AND id = $2";
+    const UPDATE: &str =
+        "UPDATE attempt SET state = $3, error_state = $4, error_code = $5, error_message = $6 WHERE org_id = $1 AND id = $2";
+    let (account, provider_id, message, own) = tx.query_one(OWN, params![id], |row| {
+        Ok((row.get::<AccountId>(0)?, row.get::<Option<String>>(1)?, row.get::<MessageId>(2)?, own_outcome(row, 3)?))
+    })?;
+    let folded = match provider_id {
+        Some(provider_id) => receipts(tx, account, &provider_id, own)?,
+        None => own,
+    };
+    let (state, code, text) = error_columns(&folded);
+    tx.execute(UPDATE, params![id, folded.state.as_str(), state, code, text])?;
+    // A message shows its latest attempt; news of an earlier one stays on that attempt.
+    if latest(tx, message)?.is_some_and(|latest| latest.id == id) {
+        let message = message::get(tx, message)?;
+        message::show(tx, &message, &folded)?;
+    }
+    Ok(())
+}

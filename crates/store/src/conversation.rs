@@ -1,0 +1,166 @@
+//! Conversations: one row per key, with counters, preview and the contact's name in it, so that lists never join.
+
+use parlance_model::account::Account;
+use parlance_model::channel::Channel;
+use parlance_model::contact::Contact;
+use parlance_model::conversation::{Conversation, Standing, Visitor};
+use parlance_model::event::Event;
+use parlance_model::id::ConversationId;
+use parlance_model::{Error, Result};
+
+use crate::db::{Row, params};
+use crate::{OrgTx, counter};
+
+mod list;
+
+pub use list::{After, Filter, Total, list, total};
+
+macro_rules! select {
+    ($rest:expr) => {
+        concat!(
+            "SELECT id, account_id, session_key, channel, contact_id, contact_name, peer, state, archived, starred, assigned_to, ",
+            "message_count, unread_count, read_through, last_message_ms, newest_id, preview, last_direction, metadata, ",
+            "visitor_name, visitor_email, visitor_phone, created_ms, updated_ms FROM conversation WHERE org_id = $1 ",
+            $rest
+        )
+    };
+}
+pub(crate) use select;
+
+pub(crate) fn read(row: &Row<'_>) -> Result<Conversation> {
+    Ok(Conversation {
+        id: row.get(0)?,
+        account_id: row.get(1)?,
+        session_key: row.get(2)?,
+        channel: row.word(3)?,
+        contact_id: row.get(4)?,
+        contact_name: row.get(5)?,
+        peer: row.get(6)?,
+        standing: Standing { state: row.word(7)?, archived: row.get(8)? },
+        starred: row.get(9)?,
+        assigned_to: row.get(10)?,
+        message_count: row.get(11)?,
+        unread_count: row.get(12)?,
+        read_through: row.get(13)?,
+        last_message_ms: row.get(14)?,
+        newest_id: row.get(15)?,
+        preview: row.get(16)?,
+        last_direction: row.word_opt(17)?,
+        metadata: row.json(18)?,
+        visitor: Visitor { name: row.get(19)?, email: row.get(20)?, phone: row.get(21)? },
+        created_ms: row.get(22)?,
+        updated_ms: row.get(23)?,
+    })
+}
+
+/// One conversation.
+///
+/// # Errors
+/// `not_found`.
+pub fn get(tx: &mut OrgTx<'_, '_>, id: ConversationId) -> Result<Conversation> {
+    const GET: &str = select!("AND id = $2");
+    tx.query_opt(GET, params![id], read)?.ok_or_else(|| Error::not_found("conversation"))
+}
+
+/// What a conversation is made of.
+#[derive(Clone)]
+pub struct Key<'a> {
+    /// The account that it runs over.
+    pub account: &'a Account,
+    /// Its key there.
+    pub session_key: String,
+    /// The medium.
+    pub channel: Channel,
+    /// Where messages go.
+    pub peer: String,
+    /// Whom it is with.
+    pub contact: &'a Contact,
+}
+
+/// The conversation of a key, open or closed.
+///
+/// # Errors
+/// Those of the database.
+pub fn find(tx: &mut OrgTx<'_, '_>, account: &Account, session_key: &str) -> Result<Option<Conversation>> {
+    const FIND: &str = select!("AND account_id = $2 AND session_key = $3");
+    tx.query_opt(FIND, params![account.id, session_key], read)
+}
+
+/// The conversation of a key, made when there is none. The flag says whether it was made.
+///
+/// # Errors
+/// Those of the database.
+pub fn find_or_create(tx: &mut OrgTx<'_, '_>, key: &Key<'_>) -> Result<(Conversation, bool)> {
+    const INSERT: &str =
+        "INSERT INTO conversation (org_id, account_id, session_key, channel, contact_id, contact_name, peer, state, archived,
+            starred, message_count, unread_count, read_through, last_message_ms, newest_id, preview, metadata, created_ms, updated_ms)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 'open', $8, $8, 0, 0, 0, $9, 0, '', '{}', $9, $9) RETURNING id";
+    if let Some(found) = find(tx, key.account, &key.session_key)? {
+        return Ok((found, false));
+    }
+    let (name, now_ms) = (key.contact.name(), tx.now_ms());
+    let values = params![key.account.id, &key.session_key, key.channel.as_str(), key.contact.id, name, &key.peer, false, now_ms];
+    let id: ConversationId = tx.query_one(INSERT, values, |row| row.get(0))?;
+    let made = get(tx, id)?;
+    counter::moved(tx, None, Some(&made));
+    tx.emit(Event::ConversationCreated { conversation_id: id, contact_id: key.contact.id });
+    Ok((made, true))
+}
+
+/// Writes what changed between two images of a row, and moves the counters with it.
+///
+/// # Errors
+/// Those of the database.
+pub fn save(tx: &mut OrgTx<'_, '_>, before: &Conversation, after: &Conversation) -> Result<()> {
+    const UPDATE: &str =
+        "UPDATE conversation SET contact_id = $3, contact_name = $4, state = $5, archived = $6, starred = $7, assigned_to = $8,
+            message_count = $9, unread_count = $10, read_through = $11, last_message_ms = $12, newest_id = $13, preview = $14,
+            last_direction = $15, metadata = $16, visitor_name = $17, visitor_email = $18, visitor_phone = $19, updated_ms = $20
+        WHERE org_id = $1 AND id = $2";
+    let metadata = serde_json::to_string(&after.metadata).map_err(Error::internal)?;
+    let now_ms = tx.now_ms();
+    let values = params![
+        after.id,
+        after.contact_id,
+        after.contact_name.as_deref(),
+        after.standing.state.as_str(),
+        after.standing.archived,
+        after.starred,
+        after.assigned_to,
+        after.message_count,
+        after.unread_count,
+        after.read_through,
+        after.last_message_ms,
+        after.newest_id,
+        &after.preview,
+        after.last_direction.map(|direction| direction.as_str()),
+        metadata,
+        after.visitor.name.as_deref(),
+        after.visitor.email.as_deref(),
+        after.visitor.phone.as_deref(),
+        now_ms,
+    ];
+    tx.execute(UPDATE, values)?;
+    counter::moved(tx, Some(before), Some(after));
+    Ok(())
+}
+
+/// Sets the team's read position to the newest message.
+///
+/// # Errors
+/// Those of the database.
+pub fn mark_read(tx: &mut OrgTx<'_, '_>, conversation: &Conversation) -> Result<Conversation> {
+    const MARK: &str = "INSERT INTO read_mark (org_id, conversation_id, through_id, at_ms) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (org_id, conversation_id, through_id) DO NOTHING";
+    let mut after = conversation.clone();
+    if conversation.read_through == conversation.newest_id {
+        return Ok(after);
+    }
+    after.read_through = conversation.newest_id;
+    after.unread_count = 0;
+    let now_ms = tx.now_ms();
+    tx.execute(MARK, params![after.id, after.read_through, now_ms])?;
+    save(tx, conversation, &after)?;
+    tx.emit(Event::ConversationUpdated { conversation_id: after.id });
+    Ok(after)
+}

@@ -1,0 +1,138 @@
+//! Lists of conversations, newest activity first, paged by keyset or offset, and how many there are.
+
+use parlance_model::channel::Channel;
+use parlance_model::conversation::{Conversation, Status};
+use parlance_model::id::{ContactId, ConversationId, UserId};
+use parlance_model::{Result, text};
+
+use super::{read, select};
+use crate::db::{Param, params};
+use crate::{OrgTx, counter};
+
+/// What narrows a list. Absent facets narrow nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// The medium.
+    pub channel: Option<Channel>,
+    /// The word that dialects show.
+    pub status: Option<Status>,
+    /// With whom.
+    pub contact_id: Option<ContactId>,
+    /// Who answers.
+    pub assigned_to: Option<UserId>,
+    /// A piece of the contact's name, number or e-mail address.
+    pub search: Option<String>,
+}
+
+/// Where a page starts: behind this row of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct After {
+    /// The row's `last_message_ms`.
+    pub last_message_ms: i64,
+    /// The row's id.
+    pub id: ConversationId,
+}
+
+/// How many rows a filter has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Total {
+    /// The number.
+    pub n: i64,
+    /// There are more: counting stopped at ten thousand.
+    pub bounded: bool,
+}
+
+/// Where counting under filters without a counter stops.
+const COUNT_LIMIT: i64 = 10_000;
+
+// Every text has the same parameters and the same residual filter; they differ in the condition that lets the
+// planner walk the index of that list.
+macro_rules! filter {
+    () => {
+        " AND (CAST($2 AS TEXT) IS NULL OR channel = $2)
+          AND (CAST($3 AS TEXT) IS NULL OR ($3 = 'archived' AND archived)
+            OR ($3 = 'open' AND state IN ('open', 'escalated') AND NOT archived)
+            OR ($3 = 'closed' AND state IN ('completed', 'abandoned') AND NOT archived))
+          AND (CAST($4 AS BIGINT) IS NULL OR assigned_to = $4)
+          AND (CAST($5 AS BIGINT) IS NULL OR contact_id = $5)
+          AND (CAST($6 AS TEXT) IS NULL OR contact_id IN
+            (SELECT c.id FROM contact c WHERE c.org_id = $1 AND c.search LIKE $6 ESCAPE '\\'))"
+    };
+}
+macro_rules! page {
+    ($narrow:literal) => {
+        select!(concat!(
+            $narrow,
+            filter!(),
+            " AND (last_message_ms, id) < ($7, $8) ORDER BY last_message_ms DESC, id DESC LIMIT $9 OFFSET $10"
+        ))
+    };
+}
+macro_rules! count {
+    ($narrow:literal) => {
+        concat!("SELECT COUNT(*) FROM (SELECT 1 AS one FROM conversation WHERE org_id = $1 ", $narrow, filter!(), " LIMIT $7) AS found")
+    };
+}
+
+/// The texts of one walk over an index.
+struct Walk {
+    page: &'static str,
+    count: &'static str,
+}
+
+const ALL: Walk = Walk { page: page!(""), count: count!("") };
+const OPEN: Walk = Walk {
+    page: page!("AND state IN ('open', 'escalated') AND NOT archived"),
+    count: count!("AND state IN ('open', 'escalated') AND NOT archived"),
+};
+const ASSIGNED: Walk = Walk { page: page!("AND assigned_to = $4"), count: count!("AND assigned_to = $4") };
+const CONTACT: Walk = Walk { page: page!("AND contact_id = $5"), count: count!("AND contact_id = $5") };
+
+impl Filter {
+    fn walk(&self) -> Walk {
+        match self {
+            Self { contact_id: Some(_), .. } => CONTACT,
+            Self { assigned_to: Some(_), .. } => ASSIGNED,
+            Self { status: Some(Status::Open), .. } => OPEN,
+            _ => ALL,
+        }
+    }
+
+    /// `$2` to `$6`. `None`: the search has nothing to look for, so nothing is found.
+    fn params(&self) -> Option<Vec<Param<'static>>> {
+        let search = match self.search.as_deref().map(text::needle) {
+            Some(None) => return None,
+            Some(Some(needle)) => Some(format!("%{}%", text::like_escape(&needle))),
+            None => None,
+        };
+        let words = params![self.channel.map(Channel::as_str), self.status.map(Status::as_str)].to_vec();
+        let rest = params![self.assigned_to, self.contact_id, search].to_vec();
+        Some(words.into_iter().chain(rest).collect())
+    }
+}
+
+/// A page of the list: up to `limit` rows behind `after`, or from `offset` on.
+///
+/// # Errors
+/// Those of the database.
+pub fn list(tx: &mut OrgTx<'_, '_>, filter: &Filter, after: Option<After>, limit: i64, offset: i64) -> Result<Vec<Conversation>> {
+    let after = after.unwrap_or(After { last_message_ms: i64::MAX, id: ConversationId(i64::MAX) });
+    let Some(mut values) = filter.params() else { return Ok(Vec::new()) };
+    values.extend_from_slice(params![after.last_message_ms, after.id, limit, offset]);
+    tx.query(filter.walk().page, &values, read)
+}
+
+/// How many rows the filter has: exact where counters know, else counted up to ten thousand.
+///
+/// # Errors
+/// Those of the database.
+pub fn total(tx: &mut OrgTx<'_, '_>, filter: &Filter) -> Result<Total> {
+    if filter.contact_id.is_none() && filter.search.is_none() {
+        let n = counter::conversations(tx, filter.status, filter.channel, filter.assigned_to)?;
+        return Ok(Total { n, bounded: false });
+    }
+    let Some(mut values) = filter.params() else { return Ok(Total { n: 0, bounded: false }) };
+    values.push(Param::from(COUNT_LIMIT + 1));
+    let n: i64 = tx.query_one(filter.walk().count, &values, |row| row.get(0))?;
+    Ok(Total { n: n.min(COUNT_LIMIT), bounded: n > COUNT_LIMIT })
+}

@@ -1,0 +1,84 @@
+//! A piece of work for a database thread: a closure that may be run more than once, and whoever waits for it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use parlance_model::id::OrgId;
+use parlance_model::{Error, Result};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::Tx;
+use crate::bus::{Bus, Signal};
+
+/// What a command left behind once its transaction is committed.
+pub(crate) type Signals = Vec<Signal>;
+
+/// Work for a database thread. `run` may be called again after a rollback; `answer` is called once.
+pub(crate) trait Command: Send {
+    /// The org whose lock a write takes; `None` for the directory.
+    fn org(&self) -> Option<OrgId>;
+
+    /// Runs the closure and keeps its result. `false`: roll back what it did.
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
+
+    /// The kept result's error, where it failed.
+    fn error(&self) -> Option<&Error>;
+
+    /// Answers whoever waits: with the kept result, or with this error when the transaction did not commit.
+    fn answer(self: Box<Self>, failed: Option<Error>);
+}
+
+/// The usual command.
+pub(crate) struct Typed<F, T> {
+    pub(crate) org: Option<OrgId>,
+    pub(crate) closure: F,
+    pub(crate) kept: Option<Result<(T, Signals)>>,
+    pub(crate) reply: oneshot::Sender<Result<T>>,
+    pub(crate) bus: Bus,
+    /// The place in the bounded queue, given back when the command is done.
+    pub(crate) _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl<F, T> Command for Typed<F, T>
+where
+    F: Fn(&mut Tx<'_>) -> Result<(T, Signals)> + Send,
+    T: Send,
+{
+    fn org(&self) -> Option<OrgId> {
+        self.org
+    }
+
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
+        self.kept = None;
+        // A panic in one closure must not end the thread that everybody writes through.
+        let result =
+            catch_unwind(AssertUnwindSafe(|| (self.closure)(tx))).unwrap_or_else(|_| Err(Error::internal("a store closure panicked")));
+        let keep = result.is_ok();
+        self.kept = Some(result);
+        keep
+    }
+
+    fn error(&self) -> Option<&Error> {
+        self.kept.as_ref().and_then(|result| result.as_ref().err())
+    }
+
+    fn answer(self: Box<Self>, failed: Option<Error>) {
+        let result = match (failed, self.kept) {
+            (Some(error), _) => Err(error),
+            (None, Some(Ok((value, signals)))) => {
+                for signal in signals {
+                    self.bus.send(signal);
+                }
+                Ok(value)
+            }
+            (None, Some(Err(error))) => Err(error),
+            (None, None) => Err(Error::internal("a command was answered before it ran")),
+        };
+        // Nobody may be waiting any more: a client that went away does not undo what was committed.
+        let _ = self.reply.send(result);
+    }
+}
+
+/// The error of a transaction that could not be committed, for each of the many who wait for it.
+pub(crate) fn not_committed(cause: &Error) -> Error {
+    Error::unavailable("The database could not take this just now. Nothing was changed; try again.", 1).with_source(cause.to_string())
+}

@@ -1,0 +1,94 @@
+//! The small facade over two databases: one SQL text, one transaction type, one row type.
+//!
+//! Texts use `$n`. PostgreSQL takes them as they are; for SQLite they become `?n` once per text, because SQLite
+//! reads `$1` as a *name* numbered by appearance, and binding by position would silently bind the wrong columns.
+
+pub(crate) mod command;
+pub(crate) mod postgres;
+pub(crate) mod sqlite;
+mod value;
+
+use parlance_model::Result;
+
+pub(crate) use value::{Param, Row};
+
+/// An SQL text for both databases.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sql {
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
+impl Sql {
+    /// Two texts that must differ, side by side. `cargo xtask tidy` lets their number only fall.
+    pub(crate) const fn differs(sqlite: &'static str, postgres: &'static str) -> Self {
+        Self { sqlite, postgres }
+    }
+}
+
+impl From<&'static str> for Sql {
+    fn from(text: &'static str) -> Self {
+        Self { sqlite: text, postgres: text }
+    }
+}
+
+/// An open transaction on either database.
+pub(crate) enum Tx<'a> {
+    Sqlite(sqlite::SqliteTx<'a>),
+    Postgres(postgres::PostgresTx<'a>),
+}
+
+impl Tx<'_> {
+    /// Runs a statement; answers how many rows it changed.
+    pub(crate) fn execute(&mut self, sql: impl Into<Sql>, params: &[Param<'_>]) -> Result<u64> {
+        let sql = sql.into();
+        match self {
+            Self::Sqlite(tx) => tx.execute(sql.sqlite, params),
+            Self::Postgres(tx) => tx.execute(sql.postgres, params),
+        }
+    }
+
+    /// Runs a query; maps every row.
+    pub(crate) fn query<T>(&mut self, sql: impl Into<Sql>, params: &[Param<'_>], map: impl FnMut(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+        let sql = sql.into();
+        match self {
+            Self::Sqlite(tx) => tx.query(sql.sqlite, params, map),
+            Self::Postgres(tx) => tx.query(sql.postgres, params, map),
+        }
+    }
+
+    /// Runs a query of at most one row.
+    pub(crate) fn query_opt<T>(
+        &mut self,
+        sql: impl Into<Sql>,
+        params: &[Param<'_>],
+        map: impl FnMut(&Row<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
+        Ok(self.query(sql, params, map)?.into_iter().next())
+    }
+
+    /// Runs a query that always has a row.
+    pub(crate) fn query_one<T>(&mut self, sql: impl Into<Sql>, params: &[Param<'_>], map: impl FnMut(&Row<'_>) -> Result<T>) -> Result<T> {
+        let row = self.query_opt(sql, params, map)?;
+        row.ok_or_else(|| parlance_model::Error::internal("a query that always has a row had none"))
+    }
+
+    /// Runs a file of statements without parameters: migrations.
+    pub(crate) fn batch(&mut self, text: &str) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => tx.batch(text),
+            Self::Postgres(tx) => tx.batch(text),
+        }
+    }
+
+    /// Whether this is SQLite.
+    pub(crate) const fn is_sqlite(&self) -> bool {
+        matches!(self, Self::Sqlite(_))
+    }
+}
+
+/// Parameters of a statement, each converted to a [`Param`].
+macro_rules! params {
+    ($($value:expr),* $(,)?) => { &[$($crate::db::Param::from($value)),*][..] };
+}
+pub(crate) use params;

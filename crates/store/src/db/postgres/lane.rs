@@ -1,0 +1,151 @@
+//! The write lanes. A lane drains what has queued for it, takes one org's commands into one transaction with a
+//! savepoint each, commits once and answers everybody.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{Builder, JoinHandle};
+
+use parlance_model::error::Kind;
+use parlance_model::id::OrgId;
+use parlance_model::{Error, Result};
+use postgres::Transaction;
+
+use super::{LOST, PostgresTx, RETRY, Reconnecting, Statements, error};
+use crate::db::Tx;
+use crate::db::command::{Command, not_committed};
+
+/// Lanes for orgs; one more serves the directory.
+const LANES: usize = 4;
+/// The most closures that share one commit.
+const BATCH: usize = 512;
+/// How often a closure that met a deadlock or a serialisation failure is tried again.
+const TRIES: usize = 5;
+
+struct Lane {
+    queue: Option<Sender<Box<dyn Command>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Every write lane of this node. Dropping it ends the threads after what has queued.
+pub(crate) struct Lanes(Vec<Lane>);
+
+impl Lanes {
+    pub(crate) fn start(url: &str) -> Result<Self> {
+        let lanes = (0..=LANES).map(|number| {
+            let (queue, commands) = channel();
+            let connection = Reconnecting::new(url);
+            let thread = Builder::new()
+                .name(format!("postgres-lane-{number}"))
+                .spawn(move || run(connection, &commands))
+                .map_err(Error::internal)?;
+            Ok(Lane { queue: Some(queue), thread: Some(thread) })
+        });
+        lanes.collect::<Result<_>>().map(Self)
+    }
+
+    pub(crate) fn submit(&self, command: Box<dyn Command>) {
+        let index = match command.org() {
+            Some(org) => usize::try_from(org.0).unwrap_or(0) % LANES,
+            None => LANES,
+        };
+        if let Some(queue) = &self.0[index].queue {
+            let _ = queue.send(command);
+        }
+    }
+}
+
+impl Drop for Lanes {
+    fn drop(&mut self) {
+        for lane in &mut self.0 {
+            lane.queue = None;
+        }
+        for thread in self.0.iter_mut().filter_map(|lane| lane.thread.take()) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(mut connection: Reconnecting, commands: &Receiver<Box<dyn Command>>) {
+    let mut waiting: VecDeque<Box<dyn Command>> = VecDeque::new();
+    loop {
+        if waiting.is_empty() {
+            match commands.recv() {
+                Ok(command) => waiting.push_back(command),
+                Err(_) => return,
+            }
+        }
+        while waiting.len() < BATCH {
+            match commands.try_recv() {
+                Ok(command) => waiting.push_back(command),
+                Err(_) => break,
+            }
+        }
+        // One org a transaction: a batch never holds two orgs' locks, so batches of two nodes cannot deadlock.
+        let org = waiting.front().and_then(|command| command.org());
+        let (batch, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|command| command.org() == org);
+        waiting = rest.into();
+        commit(&mut connection, org, batch);
+    }
+}
+
+fn commit(connection: &mut Reconnecting, org: Option<OrgId>, mut batch: Vec<Box<dyn Command>>) {
+    match together(connection, org, &mut batch) {
+        Ok(()) => batch.into_iter().for_each(|command| command.answer(None)),
+        // The answer to COMMIT was lost, or the server is away: running the closures again could apply them twice.
+        Err(cause) if cause.code() == LOST || cause.code() == "unavailable" => {
+            tracing::warn!(?cause, size = batch.len(), "a batch was not committed");
+            connection.forget();
+            batch.into_iter().for_each(|command| command.answer(Some(not_committed(&cause))));
+        }
+        Err(cause) => {
+            tracing::warn!(?cause, size = batch.len(), "a batch did not commit; running its closures one by one");
+            for command in batch {
+                alone(connection, org, command);
+            }
+        }
+    }
+}
+
+fn alone(connection: &mut Reconnecting, org: Option<OrgId>, command: Box<dyn Command>) {
+    let mut one = [command];
+    let mut outcome = Ok(());
+    for _ in 0..TRIES {
+        outcome = together(connection, org, &mut one);
+        if !outcome.as_ref().is_err_and(|error| error.code() == RETRY) {
+            break;
+        }
+    }
+    let [command] = one;
+    if let Err(cause) = &outcome {
+        tracing::error!(?cause, "a write did not commit");
+        connection.forget();
+    }
+    command.answer(outcome.err().map(|cause| not_committed(&cause)));
+}
+
+/// One transaction over all of them. `Err` means that none is known to be committed.
+fn together(connection: &mut Reconnecting, org: Option<OrgId>, batch: &mut [Box<dyn Command>]) -> Result<()> {
+    let (client, statements) = connection.get()?.split();
+    let mut transaction = client.transaction().map_err(error)?;
+    if let Some(org) = org {
+        lock(&mut transaction, statements, org)?;
+    }
+    for command in batch {
+        let mut savepoint = transaction.savepoint("one").map_err(error)?;
+        let keep = command.run(&mut Tx::Postgres(PostgresTx::new(&mut savepoint, statements)));
+        match command.error() {
+            // A retry needs a fresh transaction, and a lost connection has none.
+            Some(cause) if [RETRY, LOST].contains(&cause.code()) => {
+                return Err(Error::new(Kind::Unavailable, cause.code(), "").with_source(format!("{cause:?}")));
+            }
+            _ => {}
+        }
+        if keep { savepoint.commit() } else { savepoint.rollback() }.map_err(error)?;
+    }
+    transaction.commit().map_err(error)
+}
+
+fn lock(transaction: &mut Transaction<'_>, statements: &mut Statements, org: OrgId) -> Result<()> {
+    const LOCK: &str = "SELECT id FROM org WHERE id = $1 FOR UPDATE";
+    PostgresTx::new(transaction, statements).execute(LOCK, crate::db::params![org]).map(drop)
+}

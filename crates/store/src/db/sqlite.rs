@@ -1,0 +1,141 @@
+//! SQLite: one writer thread with group commit, readers in place, checkpoints on a connection of their own.
+//!
+//! Every write of the process goes through one connection, so SQLite's single writer is never contended and one
+//! fsync serves everything that queued meanwhile. The thread that asks waits for COMMIT; nobody is answered earlier.
+
+mod checkpoint;
+mod reader;
+mod rewrite;
+mod writer;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use parlance_model::{Error, Result};
+use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter};
+
+use super::{Param, Row};
+
+pub(crate) use reader::Readers;
+pub(crate) use writer::Writer;
+
+/// The database file in the data folder.
+pub(crate) fn file(data: &Path) -> PathBuf {
+    data.join("parlance.db")
+}
+
+/// The code of an error that asks the reader pool to run the closure again.
+pub(crate) const INTERRUPTED: &str = "db_interrupted";
+
+/// How much a commit promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// Survives power loss: one fsync per group commit.
+    #[default]
+    Full,
+    /// Survives a killed process; power loss may take the last commits.
+    Relaxed,
+}
+
+/// A connection with its rewritten texts.
+pub(crate) struct Database {
+    connection: Connection,
+    texts: std::cell::RefCell<HashMap<usize, Box<str>>>,
+}
+
+impl Database {
+    /// Opens the file for writing, or for reading only.
+    pub(crate) fn open(path: &Path, durability: Durability, read_only: bool) -> Result<Self> {
+        let flags = if read_only {
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        } else {
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        };
+        let connection = Connection::open_with_flags(path, flags).map_err(error)?;
+        connection.busy_timeout(Duration::from_secs(10)).map_err(error)?;
+        connection.set_prepared_statement_cache_capacity(256);
+        let synchronous = match durability {
+            Durability::Full => "FULL",
+            Durability::Relaxed => "NORMAL",
+        };
+        connection
+            .execute_batch(&format!(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA wal_autocheckpoint = 0;
+                 PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = OFF;
+                 PRAGMA journal_size_limit = 67108864; PRAGMA query_only = {};",
+                if read_only { "ON" } else { "OFF" }
+            ))
+            .map_err(error)?;
+        Ok(Self { connection, texts: std::cell::RefCell::default() })
+    }
+
+    pub(crate) const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Runs a statement without parameters.
+    pub(crate) fn run(&self, text: &str) -> Result<()> {
+        self.connection.execute_batch(text).map_err(error)
+    }
+
+    /// The text with `?n`, rewritten once. Keyed by address: texts are constants.
+    fn prepared(&self, sql: &'static str) -> Result<rusqlite::CachedStatement<'_>> {
+        let mut texts = self.texts.borrow_mut();
+        let text = texts.entry(sql.as_ptr() as usize).or_insert_with(|| rewrite::positional(sql).into());
+        self.connection.prepare_cached(text).map_err(error)
+    }
+}
+
+/// An open transaction.
+pub(crate) struct SqliteTx<'a>(pub(crate) &'a Database);
+
+impl SqliteTx<'_> {
+    pub(crate) fn execute(&mut self, sql: &'static str, params: &[Param<'_>]) -> Result<u64> {
+        let mut statement = self.0.prepared(sql)?;
+        let changed = statement.execute(params_from_iter(params)).map_err(error)?;
+        Ok(changed as u64)
+    }
+
+    pub(crate) fn query<T>(
+        &mut self,
+        sql: &'static str,
+        params: &[Param<'_>],
+        mut map: impl FnMut(&Row<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut statement = self.0.prepared(sql)?;
+        let mut rows = statement.query(params_from_iter(params)).map_err(error)?;
+        let mut out = Vec::new();
+        while let Some(row) = rows.next().map_err(error)? {
+            out.push(map(&Row::Sqlite(row))?);
+        }
+        Ok(out)
+    }
+
+    pub(crate) fn batch(&mut self, text: &str) -> Result<()> {
+        self.0.run(text)
+    }
+}
+
+/// Translates SQLite's errors: what a retry can mend is `unavailable`, an interrupt is handed to the reader pool,
+/// the rest is a defect.
+pub(crate) fn error(cause: rusqlite::Error) -> Error {
+    let code = cause.sqlite_error_code();
+    match code {
+        Some(ErrorCode::OperationInterrupted) => {
+            Error::new(parlance_model::error::Kind::Unavailable, INTERRUPTED, "This took too long. Narrow the request.").with_source(cause)
+        }
+        Some(ErrorCode::DiskFull) => {
+            Error::unavailable("The disk is full. Nothing was changed; free some space and try again.", 5).with_source(cause)
+        }
+        Some(
+            ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::OutOfMemory
+            | ErrorCode::CannotOpen
+            | ErrorCode::ReadOnly,
+        ) => Error::unavailable("The database cannot be used just now. Nothing was changed; try again.", 1).with_source(cause),
+        _ => Error::internal(cause),
+    }
+}

@@ -1,0 +1,68 @@
+//! Keeps the WAL bounded: PASSIVE checkpoints on a connection of their own as it grows, and, when that does not
+//! catch up under steady load, a RESTART by the writer between two batches.
+
+use std::cell::Cell;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::Builder;
+
+use parlance_model::{Error, Result};
+
+use super::{Database, Durability};
+
+/// Pages in the WAL after which a PASSIVE checkpoint is asked for (4 MiB).
+const PASSIVE_PAGES: i32 = 1024;
+/// Pages in the WAL at which the writer pauses for a RESTART (32 MiB).
+const RESTART_PAGES: i32 = 8192;
+
+thread_local! {
+    /// Pages in the WAL after the last commit of this thread's connection. SQLite's hook takes no state.
+    static WAL_PAGES: Cell<i32> = const { Cell::new(0) };
+}
+
+/// The writer's side of the checkpoint thread.
+pub(super) struct Checkpointer {
+    ask: SyncSender<()>,
+}
+
+impl Checkpointer {
+    pub(super) fn start(path: PathBuf, durability: Durability) -> Result<Self> {
+        let (ask, asked) = sync_channel(1);
+        Builder::new().name("sqlite-checkpoint".into()).spawn(move || checkpoint(&path, durability, &asked)).map_err(Error::internal)?;
+        Ok(Self { ask })
+    }
+
+    /// Counts the WAL's pages on the calling thread's connection.
+    pub(super) fn watch(&self, database: &Database) {
+        database.connection().wal_hook(Some(|_, pages| {
+            WAL_PAGES.set(pages);
+            Ok(())
+        }));
+    }
+
+    /// Called by the writer when no transaction is open.
+    pub(super) fn between_batches(&self, database: &Database) {
+        let pages = WAL_PAGES.get();
+        if pages >= RESTART_PAGES {
+            // Readers may hold it up; the next batch tries again.
+            if let Err(cause) = database.connection().query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(())) {
+                tracing::warn!(?cause, pages, "the WAL could not be restarted");
+            }
+        } else if pages >= PASSIVE_PAGES {
+            // One request may wait; more would say nothing new.
+            let _ = self.ask.try_send(());
+        }
+    }
+}
+
+fn checkpoint(path: &std::path::Path, durability: Durability, asked: &Receiver<()>) {
+    let database = match Database::open(path, durability, false) {
+        Ok(database) => database,
+        Err(cause) => return tracing::error!(?cause, "the checkpoint connection could not be opened"),
+    };
+    while asked.recv().is_ok() {
+        if let Err(cause) = database.connection().query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+            tracing::warn!(?cause, "a checkpoint failed");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The writer thread: drains what has queued, runs each closure in a savepoint, commits once, answers everybody.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{Builder, JoinHandle};
+
+use parlance_model::{Error, Result};
+
+use super::checkpoint::Checkpointer;
+use super::{Database, Durability, SqliteTx};
+use crate::db::Tx;
+use crate::db::command::{Command, not_committed};
+
+/// The most closures that share one commit.
+const BATCH: usize = 512;
+
+/// The handle of the writer thread. Dropping it ends the thread after what has queued.
+pub(crate) struct Writer {
+    queue: Option<Sender<Box<dyn Command>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Takes over the writing connection.
+    pub(crate) fn start(database: Database, path: std::path::PathBuf, durability: Durability) -> Result<Self> {
+        let checkpointer = Checkpointer::start(path, durability)?;
+        let (queue, commands) = channel();
+        let thread =
+            Builder::new().name("sqlite-writer".into()).spawn(move || run(&database, &commands, &checkpointer)).map_err(Error::internal)?;
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Queues a command. Whoever waits for it hears from the thread, or finds the reply dropped.
+    pub(crate) fn submit(&self, command: Box<dyn Command>) {
+        if let Some(queue) = &self.queue {
+            let _ = queue.send(command);
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(database: &Database, commands: &Receiver<Box<dyn Command>>, checkpointer: &Checkpointer) {
+    checkpointer.watch(database);
+    while let Ok(first) = commands.recv() {
+        let mut batch = vec![first];
+        while batch.len() < BATCH {
+            match commands.try_recv() {
+                Ok(command) => batch.push(command),
+                Err(_) => break,
+            }
+        }
+        commit(database, batch);
+        checkpointer.between_batches(database);
+    }
+}
+
+/// One transaction for the whole batch. Where that fails, nobody is answered Ok: each closure runs again alone.
+pub(super) fn commit(database: &Database, mut batch: Vec<Box<dyn Command>>) {
+    let together = begin(database).and_then(|()| {
+        for command in &mut batch {
+            database.run("SAVEPOINT one")?;
+            let keep = command.run(&mut Tx::Sqlite(SqliteTx(database)));
+            // Disk full, I/O errors and the like may end the whole transaction, not just the statement. Going on
+            // would commit the later closures one by one, in autocommit, and lose the earlier ones.
+            if database.connection().is_autocommit() {
+                return Err(ended());
+            }
+            database.run(if keep { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" })?;
+        }
+        finish(database)
+    });
+    match together {
+        Ok(()) => batch.into_iter().for_each(|command| command.answer(None)),
+        Err(cause) => {
+            roll_back(database);
+            if batch.len() > 1 {
+                tracing::warn!(?cause, size = batch.len(), "a batch did not commit; running its closures one by one");
+            }
+            batch.into_iter().for_each(|command| alone(database, command));
+        }
+    }
+}
+
+fn alone(database: &Database, mut command: Box<dyn Command>) {
+    let result = begin(database).and_then(|()| {
+        if !command.run(&mut Tx::Sqlite(SqliteTx(database))) {
+            roll_back(database);
+            return Ok(());
+        }
+        if database.connection().is_autocommit() {
+            return Err(ended());
+        }
+        finish(database)
+    });
+    match result {
+        Ok(()) => command.answer(None),
+        Err(cause) => {
+            roll_back(database);
+            tracing::error!(?cause, "a write did not commit");
+            command.answer(Some(not_committed(&cause)));
+        }
+    }
+}
+
+fn begin(database: &Database) -> Result<()> {
+    database.run("BEGIN IMMEDIATE")
+}
+
+fn finish(database: &Database) -> Result<()> {
+    database.run("COMMIT")
+}
+
+fn roll_back(database: &Database) {
+    if !database.connection().is_autocommit()
+        && let Err(cause) = database.run("ROLLBACK")
+    {
+        tracing::error!(?cause, "a transaction could not be rolled back");
+    }
+}
+
+fn ended() -> Error {
+    Error::internal("SQLite ended the transaction in the middle of the batch")
+}

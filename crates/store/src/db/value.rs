@@ -1,0 +1,166 @@
+//! Values in and out of both databases: integers, booleans, text and bytes, each possibly NULL.
+
+use std::str::FromStr;
+
+use parlance_model::{Error, Result};
+use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+
+/// A bound value.
+#[derive(Debug, Clone)]
+pub(crate) enum Param<'a> {
+    Null,
+    Int(i64),
+    Bool(bool),
+    Text(std::borrow::Cow<'a, str>),
+    Bytes(&'a [u8]),
+}
+
+macro_rules! param_from {
+    ($($from:ty => |$value:ident| $to:expr;)+) => {$(
+        impl<'a> From<$from> for Param<'a> {
+            fn from($value: $from) -> Self { $to }
+        }
+    )+};
+}
+
+param_from! {
+    i64 => |value| Self::Int(value);
+    bool => |value| Self::Bool(value);
+    &'a str => |value| Self::Text(value.into());
+    &'a String => |value| Self::Text(value.as_str().into());
+    String => |value| Self::Text(value.into());
+    &'a [u8] => |value| Self::Bytes(value);
+    &'a Vec<u8> => |value| Self::Bytes(value);
+    parlance_model::id::OrgId => |value| Self::Int(value.0);
+    parlance_model::id::UserId => |value| Self::Int(value.0);
+    parlance_model::id::KeyId => |value| Self::Int(value.0);
+    parlance_model::id::ContactId => |value| Self::Int(value.0);
+    parlance_model::id::AccountId => |value| Self::Int(value.0);
+    parlance_model::id::ConversationId => |value| Self::Int(value.0);
+    parlance_model::id::MessageId => |value| Self::Int(value.0);
+    parlance_model::id::AttemptId => |value| Self::Int(value.0);
+    parlance_model::id::HookId => |value| Self::Int(value.0);
+    parlance_model::id::JobId => |value| Self::Int(value.0);
+}
+
+impl<'a, const N: usize> From<&'a [u8; N]> for Param<'a> {
+    fn from(value: &'a [u8; N]) -> Self {
+        Self::Bytes(value)
+    }
+}
+
+impl<'a, T: Into<Param<'a>>> From<Option<T>> for Param<'a> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+impl rusqlite::ToSql for Param<'_> {
+    fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
+        use rusqlite::types::{ToSqlOutput, ValueRef};
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Int(value) => ValueRef::Integer(*value),
+            Self::Bool(value) => ValueRef::Integer(i64::from(*value)),
+            Self::Text(value) => ValueRef::Text(value.as_bytes()),
+            Self::Bytes(value) => ValueRef::Blob(value),
+        }))
+    }
+}
+
+impl ToSql for Param<'_> {
+    fn to_sql(
+        &self,
+        ty: &Type,
+        out: &mut postgres::types::private::BytesMut,
+    ) -> std::result::Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        match self {
+            Self::Null => Ok(IsNull::Yes),
+            Self::Int(value) => value.to_sql_checked(ty, out),
+            Self::Bool(value) => value.to_sql_checked(ty, out),
+            Self::Text(value) => value.to_sql_checked(ty, out),
+            Self::Bytes(value) => value.to_sql_checked(ty, out),
+        }
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}
+
+/// A row of a result.
+pub(crate) enum Row<'a> {
+    Sqlite(&'a rusqlite::Row<'a>),
+    Postgres(&'a postgres::Row),
+}
+
+impl Row<'_> {
+    /// The column at this position, from 0.
+    pub(crate) fn get<T: Column>(&self, index: usize) -> Result<T> {
+        match self {
+            Self::Sqlite(row) => T::sqlite(row, index).map_err(Error::internal),
+            Self::Postgres(row) => T::postgres(row, index).map_err(Error::internal),
+        }
+    }
+
+    /// A column that holds one of the model's words.
+    pub(crate) fn word<T: FromStr<Err = Error>>(&self, index: usize) -> Result<T> {
+        let text: String = self.get(index)?;
+        text.parse().map_err(|error| Error::internal(format!("column {index} holds {text:?}: {error}")))
+    }
+
+    /// A column that holds one of the model's words, or NULL.
+    pub(crate) fn word_opt<T: FromStr<Err = Error>>(&self, index: usize) -> Result<Option<T>> {
+        match self.get::<Option<String>>(index)? {
+            Some(_) => self.word(index).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// A column that holds JSON text.
+    pub(crate) fn json<T: serde::de::DeserializeOwned>(&self, index: usize) -> Result<T> {
+        serde_json::from_str(&self.get::<String>(index)?).map_err(Error::internal)
+    }
+}
+
+/// A type that a column can be read as.
+pub(crate) trait Column: Sized {
+    fn sqlite(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<Self>;
+    fn postgres(row: &postgres::Row, index: usize) -> std::result::Result<Self, postgres::Error>;
+}
+
+macro_rules! columns {
+    ($($ty:ty),+) => {$(
+        impl Column for $ty {
+            fn sqlite(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<Self> { row.get(index) }
+            fn postgres(row: &postgres::Row, index: usize) -> std::result::Result<Self, postgres::Error> { row.try_get(index) }
+        }
+        impl Column for Option<$ty> {
+            fn sqlite(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<Self> { row.get(index) }
+            fn postgres(row: &postgres::Row, index: usize) -> std::result::Result<Self, postgres::Error> { row.try_get(index) }
+        }
+    )+};
+}
+columns!(i64, bool, String, Vec<u8>);
+
+macro_rules! id_columns {
+    ($($id:ident),+) => {$(
+        impl Column for parlance_model::id::$id {
+            fn sqlite(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<Self> { row.get(index).map(Self) }
+            fn postgres(row: &postgres::Row, index: usize) -> std::result::Result<Self, postgres::Error> {
+                row.try_get(index).map(Self)
+            }
+        }
+        impl Column for Option<parlance_model::id::$id> {
+            fn sqlite(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<Self> {
+                Ok(row.get::<_, Option<i64>>(index)?.map(parlance_model::id::$id))
+            }
+            fn postgres(row: &postgres::Row, index: usize) -> std::result::Result<Self, postgres::Error> {
+                Ok(row.try_get::<_, Option<i64>>(index)?.map(parlance_model::id::$id))
+            }
+        }
+    )+};
+}
+id_columns!(OrgId, UserId, KeyId, ContactId, AccountId, ConversationId, MessageId, AttemptId, HookId, JobId);

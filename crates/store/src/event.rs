@@ -1,0 +1,40 @@
+//! The event log: `seq` is gapless per org, drawn after all other rows of the transaction.
+
+use parlance_model::event::Event;
+use parlance_model::{Error, Result};
+
+use crate::OrgTx;
+use crate::db::params;
+
+/// An entry as it was written.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its place in the org's log, from 1.
+    pub seq: i64,
+    /// What happened.
+    pub event: Event,
+    /// When, unix ms.
+    pub at_ms: i64,
+}
+
+pub(crate) fn append(tx: &mut OrgTx<'_, '_>, events: &[Event]) -> Result<()> {
+    const DRAW: &str = "UPDATE org SET seq = seq + $2 WHERE id = $1 RETURNING seq";
+    const INSERT: &str = "INSERT INTO event (org_id, seq, kind, data, at_ms) VALUES ($1, $2, $3, $4, $5)";
+    let count = i64::try_from(events.len()).map_err(Error::internal)?;
+    let last = tx.query_opt(DRAW, params![count], |row| row.get::<i64>(0))?.ok_or_else(|| Error::not_found("organisation"))?;
+    let now_ms = tx.now_ms();
+    for (seq, event) in (last - count + 1..).zip(events) {
+        let data = serde_json::to_string(event).map_err(Error::internal)?;
+        tx.execute(INSERT, params![seq, event.kind(), data, now_ms])?;
+    }
+    Ok(())
+}
+
+/// The entries after `seq`, oldest first.
+///
+/// # Errors
+/// Those of the database.
+pub fn after(tx: &mut OrgTx<'_, '_>, seq: i64, limit: i64) -> Result<Vec<Entry>> {
+    const AFTER: &str = "SELECT seq, data, at_ms FROM event WHERE org_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+    tx.query(AFTER, params![seq, limit], |row| Ok(Entry { seq: row.get(0)?, event: row.json(1)?, at_ms: row.get(2)? }))
+}

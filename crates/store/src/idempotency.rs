@@ -1,0 +1,120 @@
+//! Idempotency keys: what a POST was answered, kept for a day per API key, and the message that it made, written in
+//! the message's own transaction, so that no crash between the two can make a second one.
+
+use parlance_model::Result;
+use parlance_model::id::{KeyId, MessageId};
+
+use crate::db::params;
+use crate::{OrgTx, SystemTx};
+
+/// How long an answer is kept, in milliseconds.
+pub const KEPT_MS: i64 = 24 * 60 * 60 * 1000;
+/// After this long without an answer the first request is taken for dead and another may run, in milliseconds.
+/// Longer than a send waits for its outcome; the message's own row keeps a second one from being made.
+pub const RUNNING_MS: i64 = 5000;
+
+/// Which request this is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// The API key that asks.
+    pub key: KeyId,
+    /// The header's value.
+    pub value: String,
+}
+
+/// What is known about a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begun {
+    /// It is new, or its first run died: run it.
+    Run,
+    /// It was answered: answer the same again.
+    Replay {
+        /// The status.
+        status: i64,
+        /// The body.
+        body: Vec<u8>,
+    },
+    /// The first one is still running.
+    Running,
+    /// The key was used for another request.
+    Mismatch,
+}
+
+/// Begins a request. `request_hash` covers method, path and body.
+///
+/// # Errors
+/// Those of the database.
+pub fn begin(tx: &mut OrgTx<'_, '_>, key: &IdempotencyKey, request_hash: &[u8; 32]) -> Result<Begun> {
+    const FIND: &str = "SELECT request_hash, status, body, started_ms FROM idempotency WHERE org_id = $1 AND key_id = $2 AND key = $3";
+    const START: &str = "INSERT INTO idempotency (org_id, key_id, key, request_hash, started_ms) VALUES ($1, $2, $3, $4, $5)";
+    const RESTART: &str = "UPDATE idempotency SET started_ms = $4 WHERE org_id = $1 AND key_id = $2 AND key = $3";
+    const FORGET: &str = "DELETE FROM idempotency WHERE org_id = $1 AND key_id = $2 AND key = $3";
+    let now_ms = tx.now_ms();
+    let found = tx.query_opt(FIND, params![key.key, &key.value], |row| {
+        Ok((row.get::<Vec<u8>>(0)?, row.get::<Option<i64>>(1)?, row.get::<Option<Vec<u8>>>(2)?, row.get::<i64>(3)?))
+    })?;
+    if let Some((_, _, _, started_ms)) = found
+        && now_ms - started_ms >= KEPT_MS
+    {
+        tx.execute(FORGET, params![key.key, &key.value])?;
+    } else if let Some((hash, status, body, started_ms)) = found {
+        return Ok(match (status, body) {
+            _ if hash != request_hash => Begun::Mismatch,
+            (Some(status), Some(body)) => Begun::Replay { status, body },
+            _ if now_ms - started_ms < RUNNING_MS => Begun::Running,
+            _ => {
+                tx.execute(RESTART, params![key.key, &key.value, now_ms])?;
+                Begun::Run
+            }
+        });
+    }
+    tx.execute(START, params![key.key, &key.value, request_hash, now_ms])?;
+    Ok(Begun::Run)
+}
+
+/// The message that an earlier run of this request made.
+///
+/// # Errors
+/// Those of the database.
+pub fn message(tx: &mut OrgTx<'_, '_>, key: &IdempotencyKey) -> Result<Option<MessageId>> {
+    const FIND: &str = "SELECT message_id FROM idempotency WHERE org_id = $1 AND key_id = $2 AND key = $3";
+    Ok(tx.query_opt(FIND, params![key.key, &key.value], |row| row.get(0))?.flatten())
+}
+
+/// Ties the request to the message that it makes, in the message's transaction.
+///
+/// # Errors
+/// Those of the database.
+pub fn made(tx: &mut OrgTx<'_, '_>, key: &IdempotencyKey, message: MessageId) -> Result<()> {
+    const SET: &str = "UPDATE idempotency SET message_id = $4 WHERE org_id = $1 AND key_id = $2 AND key = $3";
+    tx.execute(SET, params![key.key, &key.value, message]).map(drop)
+}
+
+/// Keeps what the request was answered.
+///
+/// # Errors
+/// Those of the database.
+pub fn answered(tx: &mut OrgTx<'_, '_>, key: &IdempotencyKey, status: u16, body: &[u8]) -> Result<()> {
+    const SET: &str = "UPDATE idempotency SET status = $4, body = $5 WHERE org_id = $1 AND key_id = $2 AND key = $3";
+    tx.execute(SET, params![key.key, &key.value, i64::from(status), body]).map(drop)
+}
+
+/// Forgets a request that changed nothing and may be tried again with the same key (a 5xx or 429).
+///
+/// # Errors
+/// Those of the database.
+pub fn abandon(tx: &mut OrgTx<'_, '_>, key: &IdempotencyKey) -> Result<()> {
+    const DELETE: &str = "DELETE FROM idempotency WHERE org_id = $1 AND key_id = $2 AND key = $3 AND message_id IS NULL";
+    tx.execute(DELETE, params![key.key, &key.value]).map(drop)
+}
+
+/// Deletes what is older than a day, a thousand rows at a time. Answers how many went.
+///
+/// # Errors
+/// Those of the database.
+pub fn sweep(tx: &mut SystemTx<'_, '_>) -> Result<u64> {
+    const SWEEP: &str = "DELETE FROM idempotency WHERE (org_id, key_id, key) IN
+        (SELECT org_id, key_id, key FROM idempotency WHERE started_ms < $1 LIMIT 1000)";
+    let before = tx.now_ms() - KEPT_MS;
+    tx.tx.execute(SWEEP, params![before])
+}

@@ -1,0 +1,100 @@
+//! Jobs: leased, in order within a lane, by priority across lanes.
+
+use parlance_model::id::{JobId, OrgId};
+use parlance_model::job::{Claimed, Job};
+use parlance_model::{Error, Result};
+
+use crate::db::{Sql, params};
+use crate::{OrgTx, SystemTx};
+
+/// What people wait for comes first; campaigns and the like later.
+pub const PRIORITY_PERSON: i64 = 0;
+
+/// Queues a job, in the transaction of what it is about. Jobs of one lane (a conversation) run in order, one at a time.
+///
+/// # Errors
+/// Those of the database.
+pub fn enqueue(tx: &mut OrgTx<'_, '_>, job: &Job, lane: Option<i64>, run_at_ms: i64) -> Result<JobId> {
+    const INSERT: &str = "INSERT INTO job (org_id, kind, payload, lane, priority, run_at_ms, attempt, created_ms)
+        VALUES ($1, $2, $3, $4, $5, $6, 0, $7) RETURNING id";
+    let payload = serde_json::to_string(job).map_err(Error::internal)?;
+    let now_ms = tx.now_ms();
+    tx.mark_jobs();
+    tx.query_one(INSERT, params![job.kind(), payload, lane, PRIORITY_PERSON, run_at_ms, now_ms], |row| row.get(0))
+}
+
+/// Claims up to `limit` due jobs for `lease_ms`. A job whose lease ran out is due again, with a higher `attempt`.
+///
+/// # Errors
+/// Those of the database.
+pub fn claim(tx: &mut SystemTx<'_, '_>, limit: i64, lease_ms: i64) -> Result<Vec<Claimed>> {
+    macro_rules! claim {
+        ($lock:literal) => {
+            concat!(
+                "UPDATE job SET lease_until_ms = $2, attempt = attempt + 1 WHERE id IN (SELECT j.id FROM job j
+                    WHERE j.run_at_ms <= $1 AND (j.lease_until_ms IS NULL OR j.lease_until_ms <= $1)
+                      AND NOT EXISTS (SELECT 1 FROM job e WHERE e.org_id = j.org_id AND e.lane = j.lane AND e.id < j.id)
+                    ORDER BY j.priority, j.run_at_ms, j.id LIMIT $3",
+                $lock,
+                ") RETURNING id, org_id, payload, attempt"
+            )
+        };
+    }
+    let now_ms = tx.now_ms();
+    let claimed = tx.tx.query(
+        // Several nodes claim at once on PostgreSQL; SQLite has one writer.
+        Sql::differs(claim!(""), claim!(" FOR UPDATE SKIP LOCKED")),
+        params![now_ms, now_ms + lease_ms, limit],
+        |row| Ok(Claimed { id: row.get(0)?, org: row.get(1)?, job: row.json(2)?, attempt: row.get(3)? }),
+    )?;
+    let mut claimed = claimed;
+    claimed.sort_by_key(|job| job.id);
+    Ok(claimed)
+}
+
+/// Whether this claim still holds: nobody claimed the job after us, and it is not finished.
+///
+/// # Errors
+/// Those of the database.
+pub fn holds(tx: &mut OrgTx<'_, '_>, job: &Claimed) -> Result<bool> {
+    const HOLDS: &str = "SELECT id FROM job WHERE org_id = $1 AND id = $2 AND attempt = $3";
+    Ok(tx.query_opt(HOLDS, params![job.id, job.attempt], |row| row.get::<JobId>(0))?.is_some())
+}
+
+/// Removes a finished job, in the transaction of its outcome.
+///
+/// # Errors
+/// Those of the database.
+pub fn finish(tx: &mut OrgTx<'_, '_>, job: JobId) -> Result<()> {
+    const DELETE: &str = "DELETE FROM job WHERE org_id = $1 AND id = $2";
+    // The lane's next job is free now.
+    tx.mark_jobs();
+    tx.execute(DELETE, params![job]).map(drop)
+}
+
+/// Gives a job back, to be claimed again at `run_at_ms`.
+///
+/// # Errors
+/// Those of the database.
+pub fn postpone(tx: &mut OrgTx<'_, '_>, job: JobId, run_at_ms: i64) -> Result<()> {
+    const POSTPONE: &str = "UPDATE job SET run_at_ms = $3, lease_until_ms = NULL WHERE org_id = $1 AND id = $2";
+    tx.execute(POSTPONE, params![job, run_at_ms]).map(drop)
+}
+
+/// How many jobs there are, and when the next free one is due, unix ms: for tests and metrics.
+///
+/// # Errors
+/// Those of the database.
+pub fn waiting(tx: &mut SystemTx<'_, '_>) -> Result<(i64, Option<i64>)> {
+    const WAITING: &str = "SELECT COUNT(*), MIN(run_at_ms) FROM job";
+    tx.tx.query_one(WAITING, &[], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+/// The org of a job, for tests that look for leftovers.
+///
+/// # Errors
+/// Those of the database.
+pub fn of_org(tx: &mut SystemTx<'_, '_>, org: OrgId) -> Result<i64> {
+    const COUNT: &str = "SELECT COUNT(*) FROM job WHERE org_id = $1";
+    tx.tx.query_one(COUNT, params![org], |row| row.get(0))
+}

@@ -1,0 +1,265 @@
+//! Everything that is kept: all SQL, on SQLite or PostgreSQL, behind synchronous closures.
+//!
+//! `store.write(org, |tx| …)` and `store.read(org, |tx| …)` are the doors from the async world, with one shape on
+//! both databases. A closure cannot await and cannot hold a transaction across the network. Write closures are `Fn`
+//! and free of outside effects, because a batch may run them again. Files are named by the aggregate they own.
+
+pub mod account;
+pub mod attempt;
+pub mod bus;
+pub mod contact;
+pub mod conversation;
+pub mod counter;
+mod db;
+pub mod doctor;
+pub mod event;
+pub mod hook;
+pub mod idempotency;
+pub mod installation;
+pub mod job;
+pub mod key;
+pub mod message;
+mod migrate;
+pub mod opt_out;
+pub mod org;
+pub mod secret;
+pub mod staff;
+mod tx;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parlance_model::clock::SharedClock;
+use parlance_model::entropy::SharedEntropy;
+use parlance_model::id::{InstallationTag, OrgId};
+use parlance_model::{Error, Result};
+use tokio::sync::{Semaphore, oneshot};
+
+use bus::Bus;
+use db::command::{Command, Signals, Typed};
+use db::{Tx, postgres, sqlite};
+use secret::SecretKey;
+
+pub use db::sqlite::Durability;
+pub use tx::{OrgTx, SystemTx};
+
+/// Commands that may wait or run at once; beyond it the queue is full.
+const QUEUE: usize = 8192;
+/// How long a caller waits for a place in a full queue.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Which database, and where.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// The embedded database in this data folder.
+    Sqlite {
+        /// The folder.
+        data: PathBuf,
+        /// What a commit promises.
+        durability: Durability,
+    },
+    /// A PostgreSQL server.
+    Postgres {
+        /// `postgres://user:password@host:port/name`.
+        url: String,
+    },
+}
+
+/// The store: cheap to clone, shared by everything.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    driver: Driver,
+    bus: Bus,
+    places: Arc<Semaphore>,
+    shared: Shared,
+    tag: InstallationTag,
+}
+
+/// What every transaction can reach.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) clock: SharedClock,
+    pub(crate) entropy: SharedEntropy,
+    pub(crate) secret: SecretKey,
+}
+
+enum Driver {
+    Sqlite { writer: sqlite::Writer, readers: sqlite::Readers },
+    Postgres { lanes: postgres::Lanes, readers: postgres::Readers },
+}
+
+/// What a store needs besides its place.
+#[derive(Clone)]
+pub struct Setup {
+    /// Where "now" comes from.
+    pub clock: SharedClock,
+    /// Where randomness comes from.
+    pub entropy: SharedEntropy,
+    /// The key that provider secrets are encrypted with.
+    pub secret: SecretKey,
+}
+
+/// Brings the schema up to this version. Safe to run at any time and from several processes: a lock orders them.
+/// Answers the names of the migrations that ran. Blocks.
+///
+/// # Errors
+/// `schema_too_new` when the database was written by a newer version; `unavailable` when it cannot be reached.
+pub fn migrate(place: &Place, setup: &Setup) -> Result<Vec<&'static str>> {
+    migrate::run(place, setup)
+}
+
+impl Store {
+    /// Migrates and opens. Blocks: call it before the runtime starts, or where blocking is allowed.
+    ///
+    /// # Errors
+    /// Those of [`migrate`].
+    pub fn open(place: &Place, setup: Setup) -> Result<Self> {
+        migrate(place, &setup)?;
+        let driver = match place {
+            Place::Sqlite { data, durability } => {
+                let path = sqlite::file(data);
+                let database = sqlite::Database::open(&path, *durability, false)?;
+                Driver::Sqlite {
+                    writer: sqlite::Writer::start(database, path.clone(), *durability)?,
+                    readers: sqlite::Readers::start(path)?,
+                }
+            }
+            Place::Postgres { url } => Driver::Postgres { lanes: postgres::Lanes::start(url)?, readers: postgres::Readers::start(url)? },
+        };
+        let tag = installation::tag_at(place)?;
+        let shared = Shared { clock: setup.clock, entropy: setup.entropy, secret: setup.secret };
+        Ok(Self(Arc::new(Inner { driver, bus: Bus::new(), places: Arc::new(Semaphore::new(QUEUE)), shared, tag })))
+    }
+
+    /// The tag that UUIDs of this installation carry.
+    #[must_use]
+    pub fn tag(&self) -> InstallationTag {
+        self.0.tag
+    }
+
+    /// Wake-up calls after commits.
+    #[must_use]
+    pub fn bus(&self) -> &Bus {
+        &self.0.bus
+    }
+
+    /// Runs the closure in a write transaction of this org and answers after COMMIT.
+    ///
+    /// # Errors
+    /// The closure's own, or `unavailable` when nothing was changed.
+    pub async fn write<T, F>(&self, org: OrgId, closure: F) -> Result<T>
+    where
+        F: Fn(&mut OrgTx<'_, '_>) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let shared = self.0.shared.clone();
+        self.submit_write(Some(org), move |tx| {
+            let mut tx = OrgTx::new(tx, org, &shared);
+            let value = closure(&mut tx)?;
+            Ok((value, tx.finish()?))
+        })
+        .await
+    }
+
+    /// Runs the closure in a read transaction of this org.
+    ///
+    /// # Errors
+    /// The closure's own, or `unavailable`.
+    pub async fn read<T, F>(&self, org: OrgId, closure: F) -> Result<T>
+    where
+        F: Fn(&mut OrgTx<'_, '_>) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let shared = self.0.shared.clone();
+        self.submit_read(move |tx| closure(&mut OrgTx::new(tx, org, &shared))).await
+    }
+
+    /// Runs the closure in a write transaction over the directory tables.
+    ///
+    /// # Errors
+    /// The closure's own, or `unavailable`.
+    pub async fn system_write<T, F>(&self, closure: F) -> Result<T>
+    where
+        F: Fn(&mut SystemTx<'_, '_>) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let shared = self.0.shared.clone();
+        self.submit_write(None, move |tx| {
+            let value = closure(&mut SystemTx::new(tx, &shared))?;
+            Ok((value, Signals::new()))
+        })
+        .await
+    }
+
+    /// Runs the closure in a read transaction over the directory tables.
+    ///
+    /// # Errors
+    /// The closure's own, or `unavailable`.
+    pub async fn system_read<T, F>(&self, closure: F) -> Result<T>
+    where
+        F: Fn(&mut SystemTx<'_, '_>) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let shared = self.0.shared.clone();
+        self.submit_read(move |tx| closure(&mut SystemTx::new(tx, &shared))).await
+    }
+
+    async fn submit_write<T, F>(&self, org: Option<OrgId>, closure: F) -> Result<T>
+    where
+        F: Fn(&mut Tx<'_>) -> Result<(T, Signals)> + Send + 'static,
+        T: Send + 'static,
+    {
+        let place = Arc::clone(&self.0.places).acquire_owned();
+        let permit = match tokio::time::timeout(PATIENCE, place).await {
+            Ok(Ok(permit)) => permit,
+            Ok(Err(_)) | Err(_) => return Err(Error::unavailable("Too much is being written just now. Try again in a moment.", 1)),
+        };
+        let (reply, answer) = oneshot::channel();
+        let command = Box::new(Typed { org, closure, kept: None, reply, bus: self.0.bus.clone(), _permit: Some(permit) });
+        match &self.0.driver {
+            Driver::Sqlite { writer, .. } => writer.submit(command),
+            Driver::Postgres { lanes, .. } => lanes.submit(command),
+        }
+        answered(answer).await
+    }
+
+    async fn submit_read<T, F>(&self, closure: F) -> Result<T>
+    where
+        F: Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        if let Driver::Sqlite { readers, .. } = &self.0.driver {
+            match readers.in_place(&closure) {
+                Err(error) if error.code() == sqlite::INTERRUPTED => {}
+                result => return result,
+            }
+        }
+        let (reply, answer) = oneshot::channel();
+        let closure = move |tx: &mut Tx<'_>| Ok((closure(tx)?, Signals::new()));
+        let command: Box<dyn Command> = Box::new(Typed { org: None, closure, kept: None, reply, bus: self.0.bus.clone(), _permit: None });
+        match &self.0.driver {
+            Driver::Sqlite { readers, .. } => readers.submit(command),
+            Driver::Postgres { readers, .. } => readers.submit(command),
+        }
+        answered(answer).await
+    }
+}
+
+async fn answered<T>(answer: oneshot::Receiver<Result<T>>) -> Result<T> {
+    answer.await.unwrap_or_else(|_| Err(Error::unavailable("The server is stopping. Try again in a moment.", 2)))
+}
+
+/// Makes the data folder, readable by its owner only.
+///
+/// # Errors
+/// `unavailable`, saying which folder.
+pub fn make_folder(data: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(|cause| {
+        Error::unavailable(format!("The data folder {} cannot be made. Check the path and its permissions.", data.display()), 1)
+            .with_source(cause)
+    })
+}

@@ -1,0 +1,201 @@
+//! Messages. Appending one also moves its conversation's counters, preview and place in the lists, in the same
+//! transaction; the conversation's row is written once by whoever appends, however many messages there were.
+
+use parlance_model::channel::JsonObject;
+use parlance_model::conversation::Conversation;
+use parlance_model::delivery::{DeliveryState, Outcome};
+use parlance_model::event::Event;
+use parlance_model::id::{AccountId, ConversationId, MessageId, UserId};
+use parlance_model::message::{Attachment, Direction, Kind, Message, SenderKind};
+use parlance_model::{Error, Result, text};
+
+use crate::OrgTx;
+use crate::db::{Row, params};
+
+/// A message to be stored.
+#[derive(Debug, Clone)]
+pub struct NewMessage {
+    /// Which way it goes.
+    pub direction: Direction,
+    /// Who wrote it.
+    pub sender: SenderKind,
+    /// The person in the org who wrote it.
+    pub sender_user: Option<UserId>,
+    /// What kind of touchpoint.
+    pub kind: Kind,
+    /// The text.
+    pub body: String,
+    /// Files.
+    pub attachments: Vec<Attachment>,
+    /// Usage, tools, analysis, and so on.
+    pub meta: JsonObject,
+    /// The provider's id of an inbound message.
+    pub inbound_id: Option<String>,
+    /// The provider's time, unix ms; clamped to now. `None`: now.
+    pub at_ms: Option<i64>,
+}
+
+/// Characters of a message that lists show.
+const PREVIEW: usize = 140;
+
+/// One line of a message, as lists show it.
+pub(crate) fn preview(body: &str) -> String {
+    text::preview(body, PREVIEW)
+}
+
+/// Stores a message and moves the conversation's image; the caller saves the image. `contact_created` goes into the
+/// event.
+///
+/// # Errors
+/// Those of the database.
+pub fn append(tx: &mut OrgTx<'_, '_>, conversation: &mut Conversation, new: &NewMessage, contact_created: bool) -> Result<MessageId> {
+    const INSERT: &str = "INSERT INTO message (org_id, conversation_id, account_id, channel, direction, sender, sender_user_id, kind, body,
+            attachments, meta, inbound_id, state, at_ms, received_ms, updated_ms)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15) RETURNING id";
+    let now_ms = tx.now_ms();
+    let at_ms = new.at_ms.unwrap_or(now_ms).min(now_ms);
+    let state = match new.direction {
+        Direction::Inbound => DeliveryState::Delivered,
+        Direction::Outbound => DeliveryState::Pending,
+    };
+    let json = |empty: bool, text: serde_json::Result<String>| if empty { Ok(None) } else { text.map(Some).map_err(Error::internal) };
+    let attachments = json(new.attachments.is_empty(), serde_json::to_string(&new.attachments))?;
+    let meta = json(new.meta.0.is_empty(), serde_json::to_string(&new.meta))?;
+    let values = params![
+        conversation.id,
+        conversation.account_id,
+        conversation.channel.as_str(),
+        new.direction.as_str(),
+        new.sender.as_str(),
+        new.sender_user,
+        new.kind.as_str(),
+        &new.body,
+        attachments,
+        meta,
+        new.inbound_id.as_deref(),
+        state.as_str(),
+        at_ms,
+        now_ms,
+    ];
+    let id: MessageId = tx.query_one(INSERT, values, |row| row.get(0))?;
+    conversation.message_count += 1;
+    conversation.newest_id = id;
+    if new.direction == Direction::Inbound {
+        conversation.unread_count += 1;
+        conversation.standing = conversation.standing.after_inbound();
+    }
+    if at_ms >= conversation.last_message_ms || conversation.message_count == 1 {
+        conversation.last_message_ms = at_ms;
+        conversation.preview = preview(&new.body);
+        conversation.last_direction = Some(new.direction);
+    }
+    tx.emit(Event::MessageCreated { conversation_id: conversation.id, message_id: id, direction: new.direction, contact_created });
+    Ok(id)
+}
+
+/// Which of these provider ids of inbound messages the account has already.
+///
+/// # Errors
+/// Those of the database.
+pub fn is_known(tx: &mut OrgTx<'_, '_>, account: AccountId, inbound_id: &str) -> Result<bool> {
+    const FIND: &str = "SELECT id FROM message WHERE org_id = $1 AND account_id = $2 AND inbound_id = $3";
+    Ok(tx.query_opt(FIND, params![account, inbound_id], |row| row.get::<MessageId>(0))?.is_some())
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT m.id, m.conversation_id, m.account_id, m.channel, m.direction, m.sender, m.sender_user_id, m.kind, m.body, m.attachments, m.meta, ",
+            "m.state, m.error_code, m.error_message, m.at_ms, m.received_ms, m.updated_ms, ",
+            // An inbound message was read when the team's read position first reached it.
+            "COALESCE(m.read_ms, CASE WHEN m.direction = 'inbound' THEN (SELECT r.at_ms FROM read_mark r WHERE r.org_id = m.org_id ",
+            "AND r.conversation_id = m.conversation_id AND r.through_id >= m.id ORDER BY r.through_id LIMIT 1) END) ",
+            "FROM message m WHERE m.org_id = $1 ",
+            $rest
+        )
+    };
+}
+
+fn read(row: &Row<'_>) -> Result<Message> {
+    Ok(Message {
+        id: row.get(0)?,
+        conversation_id: row.get(1)?,
+        account_id: row.get(2)?,
+        channel: row.word(3)?,
+        direction: row.word(4)?,
+        sender: row.word(5)?,
+        sender_user: row.get(6)?,
+        kind: row.word(7)?,
+        body: row.get(8)?,
+        attachments: match row.get::<Option<String>>(9)? {
+            Some(_) => row.json(9)?,
+            None => Vec::new(),
+        },
+        meta: match row.get::<Option<String>>(10)? {
+            Some(_) => row.json(10)?,
+            None => JsonObject::default(),
+        },
+        state: row.word(11)?,
+        error_code: row.get(12)?,
+        error_message: row.get(13)?,
+        at_ms: row.get(14)?,
+        received_ms: row.get(15)?,
+        updated_ms: row.get(16)?,
+        read_ms: row.get(17)?,
+    })
+}
+
+/// One message.
+///
+/// # Errors
+/// `not_found`.
+pub fn get(tx: &mut OrgTx<'_, '_>, id: MessageId) -> Result<Message> {
+    const GET: &str = select!("AND m.id = $2");
+    tx.query_opt(GET, params![id], read)?.ok_or_else(|| Error::not_found("message"))
+}
+
+/// Where a page of a thread starts: behind this message, going back in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct After {
+    /// The message's time.
+    pub at_ms: i64,
+    /// Its id.
+    pub id: MessageId,
+}
+
+/// A page of a thread, newest first.
+///
+/// # Errors
+/// Those of the database.
+pub fn list(tx: &mut OrgTx<'_, '_>, conversation: ConversationId, after: Option<After>, limit: i64, offset: i64) -> Result<Vec<Message>> {
+    const LIST: &str =
+        select!("AND m.conversation_id = $2 AND (m.at_ms, m.id) < ($3, $4) ORDER BY m.at_ms DESC, m.id DESC LIMIT $5 OFFSET $6");
+    let after = after.unwrap_or(After { at_ms: i64::MAX, id: MessageId(i64::MAX) });
+    tx.query(LIST, params![conversation, after.at_ms, after.id, limit, offset], read)
+}
+
+/// Shows an attempt's outcome on its message. Emits the event where the state rose.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) fn show(tx: &mut OrgTx<'_, '_>, message: &Message, outcome: &Outcome) -> Result<()> {
+    const SHOW: &str = "UPDATE message SET state = $3, error_state = $4, error_code = $5, error_message = $6, updated_ms = $7,
+            read_ms = CASE WHEN $3 = 'read' AND read_ms IS NULL THEN $7 ELSE read_ms END
+        WHERE org_id = $1 AND id = $2";
+    let now_ms = tx.now_ms();
+    let (state, code, text) = crate::attempt::error_columns(outcome);
+    tx.execute(SHOW, params![message.id, outcome.state.as_str(), state, code, text, now_ms])?;
+    if outcome.state != message.state {
+        tx.emit(Event::MessageStatus { conversation_id: message.conversation_id, message_id: message.id, state: outcome.state });
+    }
+    Ok(())
+}
+
+/// Ends a message that never reaches a provider: the recipient opted out, or the account is gone.
+///
+/// # Errors
+/// Those of the database.
+pub fn end(tx: &mut OrgTx<'_, '_>, id: MessageId, outcome: &Outcome) -> Result<()> {
+    let message = get(tx, id)?;
+    show(tx, &message, outcome)
+}

@@ -1,0 +1,95 @@
+//! The schema's versions: numbered folders, forward only, run under a lock.
+
+use parlance_model::error::Kind;
+use parlance_model::{Error, Result, entropy};
+
+use crate::db::{Tx, params, postgres, sqlite};
+use crate::{Durability, Place, Setup};
+
+/// One step of the schema, with its text for each database.
+struct Migration {
+    name: &'static str,
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
+macro_rules! migrations {
+    ($($name:literal),+) => { &[$(Migration {
+        name: $name,
+        sqlite: include_str!(concat!("../migrations/", $name, "/sqlite.sql")),
+        postgres: include_str!(concat!("../migrations/", $name, "/postgres.sql")),
+    }),+] };
+}
+
+/// Every step, in order. A step that has been released is never changed.
+const MIGRATIONS: &[Migration] = migrations!["0001_core"];
+
+/// The advisory lock that orders migrating nodes on PostgreSQL; any constant will do.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(7241106)";
+
+pub(crate) fn run(place: &Place, setup: &Setup) -> Result<Vec<&'static str>> {
+    match place {
+        Place::Sqlite { data, durability } => {
+            let database = sqlite::Database::open(&sqlite::file(data), *durability, false)?;
+            database.run("BEGIN IMMEDIATE")?;
+            let ran = apply(&mut Tx::Sqlite(sqlite::SqliteTx(&database)), setup);
+            database.run(if ran.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+            ran
+        }
+        Place::Postgres { url } => {
+            let mut connection = postgres::Connection::open(url)?;
+            let (client, statements) = connection.split();
+            let mut transaction = client.transaction().map_err(postgres::error)?;
+            let ran = {
+                let mut tx = Tx::Postgres(postgres::PostgresTx::new(&mut transaction, statements));
+                tx.batch(LOCK)?;
+                apply(&mut tx, setup)?
+            };
+            transaction.commit().map_err(postgres::error)?;
+            Ok(ran)
+        }
+    }
+}
+
+fn apply(tx: &mut Tx<'_>, setup: &Setup) -> Result<Vec<&'static str>> {
+    let now_ms = setup.clock.now_ms();
+    tx.batch("CREATE TABLE IF NOT EXISTS schema_migration (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_ms BIGINT NOT NULL)")?;
+    let current = tx.query_one("SELECT COALESCE(MAX(version), 0) FROM schema_migration", &[], |row| row.get::<i64>(0))?;
+    let current = usize::try_from(current).unwrap_or(usize::MAX);
+    if current > MIGRATIONS.len() {
+        return Err(Error::new(
+            Kind::Unavailable,
+            "schema_too_new",
+            format!("The database is at schema version {current}; this program knows {}. Run the newer program.", MIGRATIONS.len()),
+        ));
+    }
+    let mut ran = Vec::new();
+    for (version, migration) in (1_i64..).zip(MIGRATIONS).skip(current) {
+        tx.batch(if tx.is_sqlite() { migration.sqlite } else { migration.postgres })?;
+        tx.execute(
+            "INSERT INTO schema_migration (version, name, applied_ms) VALUES ($1, $2, $3)",
+            params![version, migration.name, now_ms],
+        )?;
+        ran.push(migration.name);
+    }
+    if current == 0 {
+        crate::installation::create(tx, entropy::bytes(setup.entropy.as_ref()), now_ms)?;
+    }
+    Ok(ran)
+}
+
+/// Opens a connection for one look at the directory.
+pub(crate) fn peek<T>(place: &Place, look: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+    match place {
+        Place::Sqlite { data, .. } => {
+            let database = sqlite::Database::open(&sqlite::file(data), Durability::Full, true)?;
+            look(&mut Tx::Sqlite(sqlite::SqliteTx(&database)))
+        }
+        Place::Postgres { url } => {
+            let mut connection = postgres::Connection::open(url)?;
+            let (client, statements) = connection.split();
+            let mut transaction = client.transaction().map_err(postgres::error)?;
+            look(&mut Tx::Postgres(postgres::PostgresTx::new(&mut transaction, statements)))
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The two transactions that closures see. `OrgTx` binds its org as `$1` of every statement, so a tenant query
+//! without an org cannot be written; `SystemTx` reaches the directory tables.
+
+use std::collections::BTreeMap;
+
+use parlance_model::Result;
+use parlance_model::event::Event;
+use parlance_model::id::OrgId;
+
+use crate::Shared;
+use crate::bus::Signal;
+use crate::db::command::Signals;
+use crate::db::{Param, Row, Sql, Tx};
+
+/// A transaction of one org. What it emits and counts is written once, at its end, just before COMMIT.
+pub struct OrgTx<'t, 'a> {
+    tx: &'t mut Tx<'a>,
+    org: OrgId,
+    shared: &'t Shared,
+    now_ms: i64,
+    events: Vec<Event>,
+    counts: BTreeMap<(&'static str, String), i64>,
+    jobs: bool,
+}
+
+impl<'t, 'a> OrgTx<'t, 'a> {
+    pub(crate) fn new(tx: &'t mut Tx<'a>, org: OrgId, shared: &'t Shared) -> Self {
+        let now_ms = shared.clock.now_ms();
+        Self { tx, org, shared, now_ms, events: Vec::new(), counts: BTreeMap::new(), jobs: false }
+    }
+
+    /// The org that everything here is bound to.
+    #[must_use]
+    pub fn org(&self) -> OrgId {
+        self.org
+    }
+
+    /// The time of the transaction, unix ms: one value for everything that it writes.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
+    /// Adds an entry to the org's event log, at the end of the transaction.
+    pub fn emit(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// Adds to a counter, at the end of the transaction.
+    pub(crate) fn count(&mut self, kind: &'static str, key: String, by: i64) {
+        *self.counts.entry((kind, key)).or_default() += by;
+    }
+
+    pub(crate) fn mark_jobs(&mut self) {
+        self.jobs = true;
+    }
+
+    pub(crate) fn shared(&self) -> &'t Shared {
+        self.shared
+    }
+
+    /// The org in front: `$1`.
+    fn bind<'p>(&self, params: &[Param<'p>]) -> Vec<Param<'p>> {
+        let mut bound = Vec::with_capacity(params.len() + 1);
+        bound.push(Param::from(self.org));
+        bound.extend_from_slice(params);
+        bound
+    }
+
+    /// Runs a statement whose `$1` is the org and whose further parameters start at `$2`.
+    pub(crate) fn execute(&mut self, sql: impl Into<Sql>, params: &[Param<'_>]) -> Result<u64> {
+        let bound = self.bind(params);
+        self.tx.execute(sql, &bound)
+    }
+
+    /// Runs a query in the same way.
+    pub(crate) fn query<T>(&mut self, sql: impl Into<Sql>, params: &[Param<'_>], map: impl FnMut(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+        let bound = self.bind(params);
+        self.tx.query(sql, &bound, map)
+    }
+
+    /// Runs a query of at most one row in the same way.
+    pub(crate) fn query_opt<T>(
+        &mut self,
+        sql: impl Into<Sql>,
+        params: &[Param<'_>],
+        map: impl FnMut(&Row<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let bound = self.bind(params);
+        self.tx.query_opt(sql, &bound, map)
+    }
+
+    /// Runs a query that always has a row in the same way.
+    pub(crate) fn query_one<T>(&mut self, sql: impl Into<Sql>, params: &[Param<'_>], map: impl FnMut(&Row<'_>) -> Result<T>) -> Result<T> {
+        let bound = self.bind(params);
+        self.tx.query_one(sql, &bound, map)
+    }
+
+    /// Writes what was counted and emitted. Answers whom to wake after COMMIT.
+    pub(crate) fn finish(mut self) -> Result<Signals> {
+        for ((kind, key), by) in std::mem::take(&mut self.counts) {
+            if by != 0 {
+                crate::counter::add(&mut self, kind, &key, by)?;
+            }
+        }
+        let mut signals = Signals::new();
+        let events = std::mem::take(&mut self.events);
+        if !events.is_empty() {
+            crate::event::append(&mut self, &events)?;
+            signals.push(Signal::Events(self.org));
+        }
+        if self.jobs {
+            signals.push(Signal::Jobs);
+        }
+        Ok(signals)
+    }
+}
+
+/// A transaction over the directory tables: installation, org, user, staff, key, account route, job.
+pub struct SystemTx<'t, 'a> {
+    pub(crate) tx: &'t mut Tx<'a>,
+    shared: &'t Shared,
+    now_ms: i64,
+}
+
+impl<'t, 'a> SystemTx<'t, 'a> {
+    pub(crate) fn new(tx: &'t mut Tx<'a>, shared: &'t Shared) -> Self {
+        let now_ms = shared.clock.now_ms();
+        Self { tx, shared, now_ms }
+    }
+
+    /// The time of the transaction, unix ms.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
+    /// The org's own transaction inside this one, for reading accounts by their routes.
+    pub fn of(&mut self, org: OrgId) -> OrgTx<'_, 'a> {
+        OrgTx::new(self.tx, org, self.shared)
+    }
+}

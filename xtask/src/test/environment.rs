@@ -1,0 +1,60 @@
+//! What the tests find around them: a PostgreSQL, the release binary, and the file of the cases. The variables are theirs to read.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use parlance_testkit::{Cluster, database, postgres};
+
+use crate::packages;
+use crate::shell::{Result, build_release, release_binary, step, target};
+
+/// The variable with the path of the release binary, for the tests that kill a real process and for the judges.
+const BINARY_VAR: &str = "PARLANCE_BIN";
+
+/// Ends the cluster when dropped.
+pub(super) struct Environment {
+    /// `None` when the caller brought a running PostgreSQL of their own.
+    _cluster: Option<Cluster>,
+    postgres_url: String,
+    cases_file: PathBuf,
+}
+
+impl Environment {
+    /// Installs, builds and starts what is needed.
+    pub(super) fn prepare(skip_binary: bool) -> Result<Self> {
+        if !skip_binary {
+            step("release binary", build_release)?;
+        }
+        let (cluster, postgres_url) = match std::env::var(postgres::URL_VAR) {
+            Ok(url) => (None, url),
+            Err(_) => {
+                let cluster = step("PostgreSQL", start_postgres)?;
+                let url = cluster.url();
+                (Some(cluster), url)
+            }
+        };
+        let cases_file = target().join("store-cases.txt");
+        std::fs::create_dir_all(target())?;
+        std::fs::write(&cases_file, "")?;
+        Ok(Self { _cluster: cluster, postgres_url, cases_file })
+    }
+
+    /// Sets the variables for a suite.
+    pub(super) fn give_to(&self, command: &mut Command) {
+        command.env(postgres::URL_VAR, &self.postgres_url);
+        command.env(database::CASES_VAR, &self.cases_file);
+        command.env(BINARY_VAR, release_binary());
+    }
+
+    /// Where the passed store cases are listed.
+    pub(super) fn cases_file(&self) -> &Path {
+        &self.cases_file
+    }
+}
+
+fn start_postgres() -> Result<Cluster> {
+    if let Err(missing) = postgres::installed() {
+        packages::install(&missing.to_string(), &["postgresql"])?;
+    }
+    Ok(Cluster::start()?)
+}
