@@ -11,7 +11,7 @@ use crate::shell::{Result, build_release, release_binary, target};
 pub(crate) struct Options {
     /// Passed to `parlance demo`; `--listen` and `--data` replace the defaults
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    args: Vec<String>,
+    pub(crate) args: Vec<String>,
 }
 
 /// Returns only when something is wrong: the process becomes the server, so that signals and the exit code are its own.

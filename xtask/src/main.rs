@@ -62,6 +62,14 @@ mod tests {
     }
 
     #[test]
+    fn the_demo_takes_the_servers_flags_as_they_are() {
+        let Command::Demo(options) = Command::parse_from(["xtask", "demo", "--listen", "127.0.0.1:9000", "--data=d"]) else {
+            panic!("another command")
+        };
+        assert_eq!(options.args, ["--listen", "127.0.0.1:9000", "--data=d"]);
+    }
+
+    #[test]
     fn what_follows_two_dashes_is_passed_on_untouched() {
         let Command::Test(options) = Command::parse_from(["xtask", "test", "--", "-p", "parlance-model", "--", "--nocapture"]) else {
             panic!("another command")

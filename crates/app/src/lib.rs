@@ -1,1 +1,110 @@
-//! placeholder
+//! What Parlance does: use cases that the API and the command line call, and the jobs that run behind them.
+//!
+//! Knows no HTTP and no wire format: it takes the model's values and answers with them. Every use case that needs
+//! somebody's rights takes a [`Principal`]; every query below it is bound to that principal's org.
+
+pub mod auth;
+pub mod conversation;
+mod deliver;
+pub mod directory;
+pub mod ingest;
+pub mod page;
+mod password;
+pub mod send;
+mod tasks;
+mod worker;
+
+use std::sync::Arc;
+
+use parlance_model::Result;
+use parlance_model::entropy::SharedEntropy;
+use parlance_model::key::Principal;
+use parlance_store::{Store, idempotency};
+
+pub use tasks::Tasks;
+
+/// What the use cases need to know of the installation.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where providers and browsers reach us, without a trailing slash: `https://chat.example.com`.
+    pub public_url: String,
+}
+
+/// The application: cheap to clone, shared by every request.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    http: parlance_net::Client,
+    entropy: SharedEntropy,
+    config: Config,
+    tasks: Tasks,
+}
+
+impl App {
+    /// Puts the parts together. Nothing runs before [`App::start`].
+    #[must_use]
+    pub fn new(store: Store, http: parlance_net::Client, entropy: SharedEntropy, config: Config) -> Self {
+        Self(Arc::new(Inner { store, http, entropy, config, tasks: Tasks::default() }))
+    }
+
+    /// Starts the job worker and the sweeper.
+    pub fn start(&self) {
+        worker::start(self);
+    }
+
+    /// Stops claiming work and waits for what is under way.
+    pub async fn shutdown(&self) {
+        self.0.tasks.shutdown().await;
+    }
+
+    /// The store, for commands that work below the use cases.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// Where tasks are spawned, so that shutdown can wait for them.
+    #[must_use]
+    pub fn tasks(&self) -> &Tasks {
+        &self.0.tasks
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    pub async fn ready(&self) -> Result<()> {
+        self.0.store.system_read(|tx| parlance_store::installation::ping(tx)).await
+    }
+
+    /// Begins a request that carries an idempotency key.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn begin_once(&self, who: &Principal, key: &str, request_hash: [u8; 32]) -> Result<idempotency::Begun> {
+        let key = once_key(who, key);
+        self.0.store.write(who.org, move |tx| idempotency::begin(tx, &key, &request_hash)).await
+    }
+
+    /// Keeps the answer of such a request, or forgets the request when it changed nothing and may be tried again.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn end_once(&self, who: &Principal, key: &str, answer: Option<(u16, Vec<u8>)>) -> Result<()> {
+        let key = once_key(who, key);
+        self.0
+            .store
+            .write(who.org, move |tx| match &answer {
+                Some((status, body)) => idempotency::answered(tx, &key, *status, body),
+                None => idempotency::abandon(tx, &key),
+            })
+            .await
+    }
+}
+
+/// The store's name of a request: the same header value under two API keys is two requests.
+fn once_key(who: &Principal, key: &str) -> idempotency::IdempotencyKey {
+    idempotency::IdempotencyKey { key: who.key, value: key.to_owned() }
+}

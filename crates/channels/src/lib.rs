@@ -9,11 +9,11 @@ use std::future::Future;
 use std::pin::Pin;
 
 use http::HeaderMap;
+use parlance_model::Result;
 use parlance_model::account::Account;
 use parlance_model::channel::Provider;
 use parlance_model::inbound::Inbound;
 use parlance_model::outbound::{Outgoing, SendOutcome};
-use parlance_model::Result;
 
 /// A request from a provider, before anything about it is believed.
 #[derive(Debug, Clone, Copy)]

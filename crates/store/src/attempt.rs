@@ -183,3 +183,12 @@ fn refold(tx: &mut OrgTx<'_, '_>, id: AttemptId) -> Result<()> {
     }
     Ok(())
 }
+
+/// The message of an attempt.
+///
+/// # Errors
+/// `not_found`.
+pub fn message_of(tx: &mut OrgTx<'_, '_>, id: AttemptId) -> Result<parlance_model::message::Message> {
+    let attempt = get(tx, id)?.ok_or_else(|| Error::not_found("attempt"))?;
+    message::get(tx, attempt.message_id)
+}

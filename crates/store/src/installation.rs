@@ -17,3 +17,11 @@ pub(crate) fn tag_at(place: &Place) -> Result<InstallationTag> {
         tx.query_one("SELECT tag FROM installation WHERE id = 1", &[], |row| row.get(0).map(InstallationTag::from_i64))
     })
 }
+
+/// Asks the database for its own row: whether it answers.
+///
+/// # Errors
+/// `unavailable`.
+pub fn ping(tx: &mut crate::SystemTx<'_, '_>) -> Result<()> {
+    tx.tx.query_one("SELECT id FROM installation WHERE id = 1", &[], |row| row.get::<i64>(0)).map(drop)
+}

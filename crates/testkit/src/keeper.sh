@@ -4,9 +4,9 @@
 #   $2 the folder of PostgreSQL's programs
 #
 # Each line read is a command (create, start PORT, stop) and is answered with "ok" or "failed". When the input ends,
-# also because the process was killed, the server is ended and the folder removed. A signal to the terminal's process
-# group must not come before that.
-trap '' HUP INT TERM
+# also because the process was killed, the server is ended and the folder removed. Neither a signal nor an answer that
+# nobody reads any more may come before that.
+trap '' HUP INT TERM PIPE
 
 folder=$1
 programs=$2
@@ -33,7 +33,7 @@ stop() {
 }
 
 answer() {
-    if "$@" </dev/null >>"$log" 2>&1; then echo ok; else echo failed; fi
+    if "$@" </dev/null >>"$log" 2>&1; then echo ok; else echo failed; fi 2>/dev/null
 }
 
 while read -r command port; do

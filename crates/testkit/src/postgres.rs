@@ -77,19 +77,8 @@ impl Cluster {
     /// # Errors
     /// No PostgreSQL, no user to run it as, or its own refusal with the end of its log.
     pub fn start() -> io::Result<Self> {
-        let programs = programs::server_folder()?;
         let folder = tempfile::Builder::new().prefix("parlance-postgres-").tempdir()?;
-        let user = programs::server_user(folder.path())?;
-        let mut command = Command::new("sh");
-        command.args(["-c", include_str!("keeper.sh"), "keeper"]).arg(folder.path()).arg(programs);
-        // The folder as working directory, since ours may be closed to another user; a process group of its own, so that
-        // Ctrl-C and a runner's kill reach the keeper only as the end of its input.
-        command.current_dir(folder.path()).process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
-        if let Some((uid, gid)) = user {
-            std::os::unix::fs::chown(folder.path(), Some(uid), Some(gid))?;
-            command.uid(uid).gid(gid);
-        }
-        let mut keeper = command.spawn()?;
+        let mut keeper = keeper(folder.path())?;
         let (Some(commands), Some(answers)) = (keeper.stdin.take(), keeper.stdout.take()) else {
             return Err(io::Error::other("the keeper of PostgreSQL has no pipes"));
         };
@@ -179,6 +168,20 @@ impl Drop for Cluster {
     }
 }
 
+/// Starts the keeper of a folder, which it will remove.
+fn keeper(folder: &Path) -> io::Result<Child> {
+    let mut command = Command::new("sh");
+    command.args(["-c", include_str!("keeper.sh"), "keeper"]).arg(folder).arg(programs::server_folder()?);
+    // The folder as working directory, since ours may be closed to another user; a process group of its own, so that
+    // Ctrl-C and a runner's kill reach the keeper only as the end of its input.
+    command.current_dir(folder).process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
+    if let Some((uid, gid)) = programs::server_user(folder)? {
+        std::os::unix::fs::chown(folder, Some(uid), Some(gid))?;
+        command.uid(uid).gid(gid);
+    }
+    command.spawn()
+}
+
 fn create_database(superuser_url: &str) -> io::Result<String> {
     let number = SysRng.try_next_u64().map_err(io::Error::other)?;
     let name = format!("test_{number:016x}");
@@ -205,7 +208,19 @@ fn with_database(url: &str, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::with_database;
+    use std::io::Write;
+
+    use super::{keeper, with_database};
+
+    #[test]
+    fn a_keeper_whose_process_dies_during_set_up_still_cleans_up() {
+        let folder = tempfile::tempdir().unwrap().keep();
+        let mut keeper = keeper(&folder).unwrap();
+        drop(keeper.stdout.take());
+        keeper.stdin.take().unwrap().write_all(b"create\n").unwrap();
+        keeper.wait().unwrap();
+        assert!(!folder.exists(), "{} was left behind", folder.display());
+    }
 
     #[test]
     fn the_database_is_replaced_and_the_parameters_stay() {

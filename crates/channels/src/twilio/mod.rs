@@ -11,11 +11,11 @@ mod status;
 #[cfg(test)]
 mod testing;
 
+use parlance_model::Result;
 use parlance_model::account::{Account, Settings, TwilioSettings};
 use parlance_model::error::{Error, Kind};
 use parlance_model::id::AttemptId;
 use parlance_model::outbound::Outgoing;
-use parlance_model::Result;
 
 use crate::{Channel, Hook, Parsed, Sending};
 use form::Form;

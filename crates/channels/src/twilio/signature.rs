@@ -30,8 +30,7 @@ pub(super) fn verify(auth_token: &str, hook: &Hook<'_>) -> bool {
     let Some(covered) = covered(hook) else { return false };
     !auth_token.is_empty()
         && hook.urls.iter().flat_map(|url| spellings(url)).any(|url| {
-            names_the_body(&url, &covered)
-                && mac(auth_token, &url, &covered).is_some_and(|mac| mac.verify_slice(&claimed).is_ok())
+            names_the_body(&url, &covered) && mac(auth_token, &url, &covered).is_some_and(|mac| mac.verify_slice(&claimed).is_ok())
         })
 }
 

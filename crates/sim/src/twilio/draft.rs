@@ -97,9 +97,14 @@ impl Inner {
             }
             Some(number) => Err(Refusal::saying(
                 21606,
-                format!("The 'From' phone number provided ({number}) is not a valid, message-capable Twilio phone number for this destination."),
+                format!(
+                    "The 'From' phone number provided ({number}) is not a valid, message-capable Twilio phone number for this destination."
+                ),
             )),
-            None => Err(Refusal::saying(21212, format!("The 'From' number {from} is not a valid phone number, shortcode, or alphanumeric sender ID."))),
+            None => Err(Refusal::saying(
+                21212,
+                format!("The 'From' number {from} is not a valid phone number, shortcode, or alphanumeric sender ID."),
+            )),
         }
     }
 

@@ -203,7 +203,8 @@ mod tests {
 
     #[test]
     fn a_fault_reads_like_the_manual_says() {
-        let fault: Fault = serde_json::from_str(r#"{"kind":"final_status","status":"undelivered","error_code":30003,"number":"+1","times":2}"#).unwrap();
+        let fault: Fault =
+            serde_json::from_str(r#"{"kind":"final_status","status":"undelivered","error_code":30003,"number":"+1","times":2}"#).unwrap();
         let kind = FaultKind::FinalStatus { status: Ending::Undelivered, error_code: 30003 };
         assert_eq!(fault, Fault::new(kind).for_number("+1").times(2));
         assert_eq!(serde_json::from_str::<Fault>(r#"{"kind":"drop"}"#).unwrap(), Fault::new(FaultKind::Drop));

@@ -132,7 +132,8 @@ pub(crate) fn page<'a>(messages: impl DoubleEndedIterator<Item = &'a SimMessage>
     };
     let wanted = |message: &&&SimMessage| query.wants(message);
     if let Start::Before(_) = query.start {
-        let mut page: Vec<SimMessage> = before.iter().rev().filter(wanted).take(query.page_size + 1).map(|message| (*message).clone()).collect();
+        let mut page: Vec<SimMessage> =
+            before.iter().rev().filter(wanted).take(query.page_size + 1).map(|message| (*message).clone()).collect();
         let more_before = page.len() > query.page_size;
         page.truncate(query.page_size);
         page.reverse();

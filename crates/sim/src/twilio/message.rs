@@ -118,7 +118,7 @@ pub(crate) fn sid(prefix: &str, entropy: &dyn Entropy) -> String {
 
 /// How many SMS a text takes: GSM-7 160 or 153 each, else UCS-2 70 or 67 each. An empty text takes one.
 pub(crate) fn segments(body: &str) -> usize {
-    if body.is_empty() { 1 } else { sms_splitter::SplitSms::default().split(body.to_owned()).parts.len() }
+    if body.is_empty() { 1 } else { sms_splitter::SplitSms::default().split(String::from(body)).parts.len() }
 }
 
 #[cfg(test)]

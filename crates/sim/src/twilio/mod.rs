@@ -25,7 +25,7 @@ mod retry;
 pub mod signature;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod webhook;
 
 use std::fmt;

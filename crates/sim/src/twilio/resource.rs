@@ -2,7 +2,6 @@
 //! are strings, dates are RFC 2822, and every field is there, `null` where there is nothing to say.
 
 use jiff::Timestamp;
-use jiff::fmt::rfc2822;
 use serde_json::{Value, json};
 
 use super::message::{Media, SimMessage};
@@ -51,10 +50,10 @@ pub(crate) fn media(message: &SimMessage, media: &Media) -> Value {
     })
 }
 
-/// `Thu, 05 Mar 2026 20:00:00 +0000`.
+/// `Thu, 05 Mar 2026 20:00:00 +0000`, the day with two digits as at Twilio, which jiff's own RFC 2822 printer writes with one.
 fn date(ms: i64) -> Option<String> {
     let time = Timestamp::from_millisecond(ms).ok()?;
-    rfc2822::to_string(&time.to_zoned(jiff::tz::TimeZone::UTC)).ok()
+    Some(time.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string())
 }
 
 fn price(segments: usize) -> String {

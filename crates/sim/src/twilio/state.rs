@@ -78,13 +78,7 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
-    pub(crate) fn new(
-        mut config: Config,
-        base_url: Url,
-        client: parlance_net::Client,
-        clock: SharedClock,
-        entropy: SharedEntropy,
-    ) -> Self {
+    pub(crate) fn new(mut config: Config, base_url: Url, client: parlance_net::Client, clock: SharedClock, entropy: SharedEntropy) -> Self {
         let accounts = std::mem::take(&mut config.accounts).into_iter().map(|account| Arc::new(Account::new(account))).collect();
         Self {
             config,

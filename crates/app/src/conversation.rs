@@ -1,0 +1,212 @@
+//! Conversations as staff and programs handle them: lists, reading, assigning, closing, changing, opening.
+
+use parlance_model::channel::JsonObject;
+use parlance_model::conversation::{Conversation, Status, Visitor, session_key};
+use parlance_model::event::Event;
+use parlance_model::id::{ContactId, ConversationId, MessageId, UserId};
+use parlance_model::key::Principal;
+use parlance_model::message::Message;
+use parlance_model::phone::Address;
+use parlance_model::{Error, Result};
+use parlance_store::{OrgTx, contact, conversation, counter, message, staff};
+
+pub use parlance_store::conversation::Filter;
+
+use crate::App;
+use crate::page::{Cursor, Page, PageRequest};
+use crate::send::{Recipient, route};
+
+/// Messages that come with a conversation.
+pub const LATEST: i64 = 50;
+
+/// What a change sets. `None` leaves a field alone; `Some(None)` clears it.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// The status.
+    pub status: Option<Status>,
+    /// Who answers.
+    pub assigned_to: Option<Option<UserId>>,
+    /// With whom.
+    pub contact_id: Option<ContactId>,
+    /// The visitor's name.
+    pub visitor_name: Option<Option<String>>,
+    /// The visitor's e-mail address.
+    pub visitor_email: Option<Option<String>>,
+    /// The visitor's number.
+    pub visitor_phone: Option<Option<String>>,
+    /// The caller's own fields: replaced as a whole.
+    pub metadata: Option<JsonObject>,
+}
+
+/// Unread inbound messages of an org.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unread {
+    /// Messages.
+    pub messages: i64,
+    /// Conversations that hold them.
+    pub conversations: i64,
+}
+
+impl App {
+    /// A page of the org's conversations, newest activity first.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn conversations(&self, who: &Principal, filter: Filter, page: PageRequest) -> Result<Page<Conversation>> {
+        let read = move |tx: &mut OrgTx<'_, '_>| {
+            let after = page.after().map(|cursor| conversation::After { last_message_ms: cursor.at_ms, id: ConversationId(cursor.id) });
+            let rows = conversation::list(tx, &filter, after, page.limit + 1, page.offset())?;
+            let total = conversation::total(tx, &filter)?;
+            Ok(Page::cut(rows, page.limit, (total.n, total.bounded), |row| Cursor { at_ms: row.last_message_ms, id: row.id.0 }))
+        };
+        self.store().read(who.org, read).await
+    }
+
+    /// A conversation and its latest messages, oldest first.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub async fn conversation(&self, who: &Principal, id: ConversationId) -> Result<(Conversation, Vec<Message>)> {
+        let read = move |tx: &mut OrgTx<'_, '_>| {
+            let found = conversation::get(tx, id)?;
+            let mut latest = message::list(tx, id, None, LATEST, 0)?;
+            latest.reverse();
+            Ok((found, latest))
+        };
+        self.store().read(who.org, read).await
+    }
+
+    /// A page of a conversation's messages, newest first.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub async fn messages(&self, who: &Principal, id: ConversationId, page: PageRequest) -> Result<Page<Message>> {
+        let read = move |tx: &mut OrgTx<'_, '_>| {
+            let found = conversation::get(tx, id)?;
+            let after = page.after().map(|cursor| message::After { at_ms: cursor.at_ms, id: MessageId(cursor.id) });
+            let rows = message::list(tx, id, after, page.limit + 1, page.offset())?;
+            Ok(Page::cut(rows, page.limit, (found.message_count, false), |row| Cursor { at_ms: row.at_ms, id: row.id.0 }))
+        };
+        self.store().read(who.org, read).await
+    }
+
+    /// What nobody has read yet.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn unread(&self, who: &Principal) -> Result<Unread> {
+        let (messages, conversations) = self.store().read(who.org, counter::unread).await?;
+        Ok(Unread { messages, conversations })
+    }
+
+    /// Sets the team's read position to the newest message.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub async fn mark_read(&self, who: &Principal, id: ConversationId) -> Result<Conversation> {
+        let write = move |tx: &mut OrgTx<'_, '_>| {
+            let found = conversation::get(tx, id)?;
+            conversation::mark_read(tx, &found)
+        };
+        self.store().write(who.org, write).await
+    }
+
+    /// Assigns it to the calling person.
+    ///
+    /// # Errors
+    /// `not_found`; `key_has_no_user`.
+    pub async fn assign_to_me(&self, who: &Principal, id: ConversationId) -> Result<Conversation> {
+        // The conversation is looked for first: another org's id is not found, whatever the key.
+        let changes = Changes { assigned_to: who.user.map(Some), ..Changes::default() };
+        let has_user = who.user.is_some();
+        let write = move |tx: &mut OrgTx<'_, '_>| {
+            let before = conversation::get(tx, id)?;
+            if !has_user {
+                return Err(Error::refused(
+                    "key_has_no_user",
+                    "This key speaks for no person, so there is nobody to assign to. Use a key made with --user, or PUT assigned_to.",
+                ));
+            }
+            change(tx, &before, &changes)
+        };
+        self.store().write(who.org, write).await
+    }
+
+    /// Changes what is given.
+    ///
+    /// # Errors
+    /// `not_found` for the conversation, the person or the contact.
+    pub async fn update(&self, who: &Principal, id: ConversationId, changes: Changes) -> Result<Conversation> {
+        let write = move |tx: &mut OrgTx<'_, '_>| {
+            let before = conversation::get(tx, id)?;
+            change(tx, &before, &changes)
+        };
+        self.store().write(who.org, write).await
+    }
+
+    /// Opens the conversation with a contact or a number, or finds it. The flag says whether it is new.
+    ///
+    /// # Errors
+    /// `not_found` for the contact; `no_account`; `sms_provider_off`; `validation_failed`.
+    pub async fn open(&self, who: &Principal, to: Recipient, changes: Changes) -> Result<(Conversation, bool)> {
+        let write = move |tx: &mut OrgTx<'_, '_>| {
+            let route = route(tx, &to)?;
+            let key = conversation::Key {
+                account: &route.account,
+                session_key: session_key(route.channel, &Address::Phone(route.peer.clone())),
+                channel: route.channel,
+                peer: route.peer.to_string(),
+                contact: &route.contact,
+            };
+            let (found, made) = conversation::find_or_create(tx, &key)?;
+            let found = if made { change(tx, &found, &changes)? } else { found };
+            Ok((found, made))
+        };
+        self.store().write(who.org, write).await
+    }
+}
+
+fn change(tx: &mut OrgTx<'_, '_>, before: &Conversation, changes: &Changes) -> Result<Conversation> {
+    let mut after = before.clone();
+    if let Some(status) = changes.status {
+        after.standing = after.standing.set(status);
+    }
+    if let Some(assigned_to) = changes.assigned_to {
+        if let Some(user) = assigned_to
+            && staff::find(tx, user)?.is_none()
+        {
+            return Err(Error::not_found("staff member"));
+        }
+        after.assigned_to = assigned_to;
+    }
+    if let Some(contact_id) = changes.contact_id {
+        let contact = contact::get(tx, contact_id)?;
+        after.contact_id = contact.id;
+        after.contact_name = contact.name();
+    }
+    let Visitor { name, email, phone } = &mut after.visitor;
+    for (field, change) in [(name, &changes.visitor_name), (email, &changes.visitor_email), (phone, &changes.visitor_phone)] {
+        if let Some(value) = change {
+            field.clone_from(value);
+        }
+    }
+    if let Some(metadata) = &changes.metadata {
+        after.metadata = metadata.clone();
+    }
+    if same(before, &after) {
+        return Ok(after);
+    }
+    after.updated_ms = tx.now_ms();
+    conversation::save(tx, before, &after)?;
+    tx.emit(Event::ConversationUpdated { conversation_id: after.id });
+    Ok(after)
+}
+
+/// Whether a change changes anything: what changes nothing is not written and tells nobody.
+fn same(before: &Conversation, after: &Conversation) -> bool {
+    before.standing == after.standing
+        && before.assigned_to == after.assigned_to
+        && before.contact_id == after.contact_id
+        && before.visitor == after.visitor
+        && before.metadata == after.metadata
+}

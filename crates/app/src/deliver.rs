@@ -1,0 +1,147 @@
+//! The send job: opt-out checked again, the attempt written down, the provider called, the outcome recorded.
+//!
+//! The attempt is committed before the call. A job that is claimed again and finds an attempt without an outcome
+//! knows that the message may have gone out: it becomes `unknown` and is never sent again silently.
+
+use parlance_model::account::Account;
+use parlance_model::delivery::{DeliveryError, DeliveryState, Outcome};
+use parlance_model::id::{AttemptId, MessageId};
+use parlance_model::job::Claimed;
+use parlance_model::opt_out::OptSource;
+use parlance_model::outbound::{Outgoing, SendOutcome};
+use parlance_model::{Result, entropy};
+use parlance_store::{OrgTx, account, attempt, conversation, job, message, opt_out};
+
+use crate::App;
+use crate::send::peer_identity;
+
+/// How long a claim holds, in milliseconds: longer than a provider's call may take with the writes around it.
+pub(crate) const LEASE_MS: i64 = 60_000;
+/// Waits before the next try of a message that was certainly not taken, in milliseconds. After the last it fails.
+const BACKOFF_MS: [i64; 8] = [1_000, 5_000, 30_000, 120_000, 600_000, 1_800_000, 3_600_000, 7_200_000];
+
+/// A message that is about to be handed over.
+struct Ready {
+    account: Account,
+    outgoing: Outgoing,
+}
+
+/// Runs a send job to its end. An error leaves the job to its lease.
+pub(crate) async fn run(app: &App, claimed: &Claimed, id: MessageId) -> Result<()> {
+    let (job, public_url) = (claimed.clone(), app.0.config.public_url.clone());
+    let Some(ready) = app.store().write(claimed.org, move |tx| prepare(tx, &job, id, &public_url)).await? else {
+        return Ok(());
+    };
+    let channel = parlance_channels::of(ready.account.provider());
+    let outcome = channel.send(&app.0.http, &ready.account, &ready.outgoing).await;
+    conclude_surely(app, claimed, ready.outgoing.attempt, outcome).await
+}
+
+/// Checks and writes down everything that must be known before the call. `None`: there is nothing to call.
+fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, public_url: &str) -> Result<Option<Ready>> {
+    if !job::holds(tx, claimed)? {
+        return Ok(None);
+    }
+    let message = message::get(tx, id)?;
+    if let Some(lost) = attempt::latest(tx, id)?.filter(|attempt| attempt.finished_ms.is_none()) {
+        let error = DeliveryError {
+            code: "answer_lost".to_owned(),
+            message: "The server stopped while the provider was being called, so it may have been sent. It is being found out.".to_owned(),
+        };
+        attempt::finish(tx, lost.id, None, &Outcome::with_error(DeliveryState::Unknown, error))?;
+        return done(tx, claimed);
+    }
+    if message.state != DeliveryState::Pending {
+        return done(tx, claimed);
+    }
+    let conversation = conversation::get(tx, message.conversation_id)?;
+    if opt_out::is_opted_out(tx, &peer_identity(&conversation))? {
+        return end(
+            tx,
+            claimed,
+            id,
+            DeliveryState::OptedOut,
+            "recipient_opted_out",
+            "The recipient asked for no more messages before this one left.",
+        );
+    }
+    let account = account::get(tx, message.account_id)?;
+    if !account.enabled {
+        return end(
+            tx,
+            claimed,
+            id,
+            DeliveryState::Failed,
+            "account_disabled",
+            "The account that carries this conversation is switched off.",
+        );
+    }
+    let attempt = attempt::start(tx, id, account.id)?;
+    let outgoing = Outgoing {
+        attempt,
+        channel: message.channel,
+        to: conversation.peer,
+        body: message.body,
+        media_urls: Vec::new(),
+        status_callback: Some(parlance_channels::twilio::status_callback(public_url, &account.hook_token, attempt)),
+    };
+    Ok(Some(Ready { account, outgoing }))
+}
+
+fn done(tx: &mut OrgTx<'_, '_>, claimed: &Claimed) -> Result<Option<Ready>> {
+    job::finish(tx, claimed.id).map(|()| None)
+}
+
+fn end(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, state: DeliveryState, code: &str, text: &str) -> Result<Option<Ready>> {
+    let error = DeliveryError { code: code.to_owned(), message: text.to_owned() };
+    message::end(tx, id, &Outcome::with_error(state, error))?;
+    done(tx, claimed)
+}
+
+/// Records the outcome, trying again while the database is away: what the provider said must not be lost to that.
+async fn conclude_surely(app: &App, claimed: &Claimed, attempt: AttemptId, outcome: SendOutcome) -> Result<()> {
+    let mut pause = std::time::Duration::from_millis(100);
+    let until = tokio::time::Instant::now() + std::time::Duration::from_millis(LEASE_MS.unsigned_abs() / 2);
+    loop {
+        let (job, outcome) = (claimed.clone(), outcome.clone());
+        let jitter: [u8; 1] = entropy::bytes(app.0.entropy.as_ref());
+        let result = app.store().write(claimed.org, move |tx| conclude(tx, &job, attempt, &outcome, jitter[0])).await;
+        match result {
+            Err(error) if error.kind() == parlance_model::error::Kind::Unavailable && tokio::time::Instant::now() < until => {
+                tracing::warn!(?error, attempt = %attempt, "the outcome of a send could not be stored yet");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(std::time::Duration::from_secs(2));
+            }
+            result => return result,
+        }
+    }
+}
+
+fn conclude(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: AttemptId, outcome: &SendOutcome, jitter: u8) -> Result<()> {
+    match outcome {
+        SendOutcome::Accepted { provider_id, state } => attempt::finish(tx, id, Some(provider_id), &Outcome::of(*state))?,
+        SendOutcome::Unknown { error } => {
+            attempt::finish(tx, id, None, &Outcome::with_error(DeliveryState::Unknown, error.clone()))?;
+        }
+        SendOutcome::Refused { error, opted_out } => {
+            attempt::finish(tx, id, None, &Outcome::with_error(DeliveryState::Failed, error.clone()))?;
+            if *opted_out {
+                let message = attempt::message_of(tx, id)?;
+                let conversation = conversation::get(tx, message.conversation_id)?;
+                opt_out::set(tx, &peer_identity(&conversation), true, OptSource::Provider)?;
+            }
+        }
+        SendOutcome::NotTaken { error, retry_after_ms } => {
+            let tries = usize::try_from(claimed.attempt - 1).unwrap_or(usize::MAX);
+            if let Some(backoff_ms) = BACKOFF_MS.get(tries) {
+                attempt::finish(tx, id, None, &Outcome::with_error(DeliveryState::Pending, error.clone()))?;
+                // Up to a quarter more, so that many messages refused together do not come back together.
+                let wait_ms = retry_after_ms.unwrap_or(*backoff_ms).max(*backoff_ms);
+                let run_at_ms = tx.now_ms() + wait_ms + wait_ms * i64::from(jitter) / 1024;
+                return job::postpone(tx, claimed.id, run_at_ms);
+            }
+            attempt::finish(tx, id, None, &Outcome::with_error(DeliveryState::Failed, error.clone()))?;
+        }
+    }
+    job::finish(tx, claimed.id)
+}

@@ -1,0 +1,190 @@
+//! Hooks: what providers tell us. Verified over the raw bytes, applied in one transaction, and only then answered.
+
+use bytes::Bytes;
+use http::HeaderMap;
+use parlance_channels::{Hook, Parsed};
+use parlance_model::account::Account;
+use parlance_model::channel::Provider;
+use parlance_model::contact::Identity;
+use parlance_model::conversation::{Conversation, session_key};
+use parlance_model::error::Kind as ErrorKind;
+use parlance_model::inbound::{Inbound, InboundMessage, Receipt};
+use parlance_model::message::{Direction, Kind, SenderKind};
+use parlance_model::opt_out::{OptSignal, OptSource};
+use parlance_model::phone::Address;
+use parlance_model::{Error, Result};
+use parlance_store::{OrgTx, account, attempt, contact, conversation, hook, message, opt_out};
+
+use crate::App;
+
+/// A request that claims to come from a provider.
+#[derive(Debug, Clone)]
+pub struct HookRequest {
+    /// Whose hook it is, by its path.
+    pub provider: Provider,
+    /// The account's token, where the path carries it.
+    pub token: Option<String>,
+    /// `POST` or `GET`.
+    pub method: String,
+    /// Path and query, exactly as they were called.
+    pub path_and_query: String,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body, untouched.
+    pub body: Bytes,
+}
+
+/// What the provider is answered.
+#[derive(Debug, Clone, Copy)]
+pub struct HookAnswer {
+    /// The content type.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: &'static str,
+}
+
+impl App {
+    /// Takes a hook: finds its account, checks the signature, applies what it says, commits. The answer means "on disk".
+    ///
+    /// # Errors
+    /// `not_found` for an account or number that is not ours, `bad_signature`, `unavailable`.
+    pub async fn hook(&self, request: HookRequest) -> Result<HookAnswer> {
+        let channel = parlance_channels::of(request.provider);
+        let urls = [format!("{}{}", self.0.config.public_url, request.path_and_query)];
+        let hook = Hook { method: &request.method, urls: &urls, headers: &request.headers, body: &request.body };
+        let claimed = channel.claimed_account(&hook);
+        let mut candidates = self.candidates(&request, claimed.as_deref().ok()).await?;
+        if let Ok(claimed) = &claimed {
+            candidates.retain(|account| channel.account_name(account) == claimed);
+        }
+        if candidates.is_empty() {
+            return Err(Error::not_found("account"));
+        }
+        candidates.retain(|account| channel.verify(account, &hook));
+        if candidates.is_empty() {
+            return Err(bad_signature());
+        }
+        for account in candidates {
+            match channel.parse(&account, &hook) {
+                Parsed::NotOurs => {}
+                Parsed::Apply(inbound) => self.apply(account, inbound).await?,
+                Parsed::Quarantine(reason) => self.quarantine(&account, reason, &request).await?,
+            }
+            let (content_type, body) = channel.answer();
+            return Ok(HookAnswer { content_type, body });
+        }
+        Err(Error::not_found("number"))
+    }
+
+    /// The accounts that the hook may be for: by its own URL's token, or by the account name that it claims.
+    async fn candidates(&self, request: &HookRequest, claimed: Option<&str>) -> Result<Vec<Account>> {
+        let (kind, value) = match (&request.token, claimed) {
+            (Some(token), _) => ("hook_token", token.clone()),
+            (None, Some(claimed)) => (request.provider.as_str(), claimed.to_owned()),
+            (None, None) => return Ok(Vec::new()),
+        };
+        let mut accounts = self.store().system_read(move |tx| account::by_route(tx, kind, &value)).await?;
+        accounts.retain(|account| account.enabled && account.provider() == request.provider);
+        Ok(accounts)
+    }
+
+    async fn apply(&self, account: Account, inbound: Vec<Inbound>) -> Result<()> {
+        self.store().write(account.org, move |tx| record(tx, &account, &inbound)).await
+    }
+
+    async fn quarantine(&self, account: &Account, reason: &'static str, request: &HookRequest) -> Result<()> {
+        let id = account.id;
+        let content_type =
+            request.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let body = request.body.clone();
+        tracing::warn!(account = %id, reason, "a genuine hook could not be applied; it is kept");
+        self.store().write(account.org, move |tx| hook::quarantine(tx, id, reason, &content_type, &body)).await
+    }
+}
+
+fn bad_signature() -> Error {
+    Error::new(
+        ErrorKind::Forbidden,
+        "bad_signature",
+        "The signature does not fit. Check that --public-url is the URL that the provider calls, and that the account's auth token is current.",
+    )
+}
+
+/// Applies what an account's hooks said, in order. What is known already changes nothing.
+///
+/// # Errors
+/// Those of the database.
+pub fn record(tx: &mut OrgTx<'_, '_>, account: &Account, inbound: &[Inbound]) -> Result<()> {
+    let mut touched: Vec<(Conversation, Conversation)> = Vec::new();
+    for item in inbound {
+        match item {
+            Inbound::Message(message) => receive(tx, account, message, &mut touched)?,
+            Inbound::Receipt(receipt) => acknowledge(tx, account, receipt)?,
+        }
+    }
+    // A conversation's row is written once, however many of its messages came together.
+    for (before, after) in &touched {
+        conversation::save(tx, before, after)?;
+    }
+    Ok(())
+}
+
+fn receive(tx: &mut OrgTx<'_, '_>, account: &Account, new: &InboundMessage, touched: &mut Vec<(Conversation, Conversation)>) -> Result<()> {
+    if message::is_known(tx, account.id, &new.provider_id)? {
+        return Ok(());
+    }
+    let identity = Identity::of(&new.from);
+    let details = contact::Details::from_name(match (&new.profile_name, &new.from) {
+        (Some(name), _) | (None, Address::Name(name)) => name,
+        (None, _) => "",
+    });
+    let (person, contact_created) = contact::find_or_create(tx, &identity, &details)?;
+    let key = conversation::Key {
+        account,
+        session_key: session_key(new.channel, &new.from),
+        channel: new.channel,
+        peer: new.from.key(),
+        contact: &person,
+    };
+    let index = match touched.iter().position(|(_, after)| after.session_key == key.session_key) {
+        Some(index) => index,
+        None => {
+            let (found, _) = conversation::find_or_create(tx, &key)?;
+            touched.push((found.clone(), found));
+            touched.len() - 1
+        }
+    };
+    let stored = message::NewMessage {
+        direction: Direction::Inbound,
+        sender: SenderKind::Contact,
+        sender_user: None,
+        kind: Kind::Text,
+        body: new.body.clone(),
+        attachments: new.attachments.clone(),
+        meta: provider_meta(new),
+        inbound_id: Some(new.provider_id.clone()),
+        at_ms: new.at_ms,
+    };
+    message::append(tx, &mut touched[index].1, &stored, contact_created)?;
+    match new.opt {
+        Some(OptSignal::Stop) => opt_out::set(tx, &identity, true, OptSource::Keyword),
+        Some(OptSignal::Start) => opt_out::set(tx, &identity, false, OptSource::Keyword),
+        Some(OptSignal::Help) | None => Ok(()),
+    }
+}
+
+fn provider_meta(new: &InboundMessage) -> parlance_model::channel::JsonObject {
+    let mut meta = parlance_model::channel::JsonObject::default();
+    if !new.provider_meta.0.is_empty() {
+        meta.0.insert("provider".to_owned(), serde_json::Value::Object(new.provider_meta.0.clone()));
+    }
+    meta
+}
+
+fn acknowledge(tx: &mut OrgTx<'_, '_>, account: &Account, receipt: &Receipt) -> Result<()> {
+    attempt::record(tx, account.id, receipt)?;
+    match &receipt.to {
+        Some(to) if receipt.opted_out => opt_out::set(tx, &Identity::of(to), true, OptSource::Provider),
+        _ => Ok(()),
+    }
+}

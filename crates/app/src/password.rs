@@ -1,0 +1,27 @@
+//! Passwords: argon2id with the library's parameters, and the generated ones that commands print.
+
+use argon2::password_hash::PasswordHasher as _;
+use argon2::{Argon2, PasswordVerifier as _};
+use parlance_model::entropy::{self, Entropy};
+use parlance_model::{Error, Result};
+
+/// Hashes a password for storing. Takes tens of milliseconds on purpose.
+///
+/// # Errors
+/// `validation_failed` when it is shorter than 10 characters or longer than 200 bytes.
+pub(crate) fn hash(password: &str, entropy: &dyn Entropy) -> Result<String> {
+    if password.chars().count() < 10 || password.len() > 200 {
+        return Err(Error::invalid("password", "Must be 10 characters or more, and at most 200 bytes."));
+    }
+    let salt: [u8; 16] = entropy::bytes(entropy);
+    let hash = Argon2::default().hash_password_with_salt(password.as_bytes(), &salt).map_err(|cause| Error::internal(cause.to_string()))?;
+    Ok(hash.to_string())
+}
+
+/// Whether the password is the one that was hashed.
+pub(crate) fn verify(password: &str, hash: &str) -> bool {
+    match argon2::PasswordHash::new(hash) {
+        Ok(hash) => Argon2::default().verify_password(password.as_bytes(), &hash).is_ok(),
+        Err(_) => false,
+    }
+}

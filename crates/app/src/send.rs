@@ -1,0 +1,242 @@
+//! Sending: one transaction stores the message, its event and its job; a worker hands it over (`deliver.rs`).
+
+use std::time::Duration;
+
+use parlance_model::account::Account;
+use parlance_model::channel::{Channel, JsonObject};
+use parlance_model::contact::{Contact, Identity, IdentityKind};
+use parlance_model::conversation::{Conversation, session_key};
+use parlance_model::id::{ContactId, ConversationId, MessageId};
+use parlance_model::job::Job;
+use parlance_model::key::Principal;
+use parlance_model::message::{Direction, Kind, Message, SenderKind};
+use parlance_model::phone::{Address, Phone};
+use parlance_model::{Error, Result, text};
+use parlance_store::bus::Signal;
+use parlance_store::{OrgTx, account, contact, conversation, idempotency, job, message, opt_out, org};
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::{App, once_key};
+
+/// The most characters of an SMS body (Twilio's limit, error 21617).
+pub const BODY_LIMIT: usize = 1600;
+/// How long an answer waits for the first outcome.
+const WAIT: Duration = Duration::from_secs(2);
+/// How often a waiting answer looks by itself: another node may have done the work.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// To whom.
+#[derive(Debug, Clone)]
+pub enum Recipient {
+    /// In this conversation.
+    Conversation(ConversationId),
+    /// To this contact, on this channel.
+    Contact(ContactId, Channel),
+    /// To this number, on this channel.
+    Phone(String, Channel),
+}
+
+/// What is to be sent.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// To whom.
+    pub to: Recipient,
+    /// The text.
+    pub body: String,
+    /// Whether the assistant wrote it, by a key that may say so.
+    pub as_assistant: bool,
+    /// Usage, tools, analysis, appointments, context.
+    pub meta: JsonObject,
+    /// The request's idempotency key.
+    pub once: Option<String>,
+}
+
+/// A stored message with its surroundings.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// The conversation after it.
+    pub conversation: Conversation,
+    /// Whom it is with.
+    pub contact: Contact,
+    /// The message as it now stands.
+    pub message: Message,
+}
+
+/// Where a message to somebody goes.
+pub(crate) struct Route {
+    pub(crate) account: Account,
+    pub(crate) channel: Channel,
+    pub(crate) contact: Contact,
+    pub(crate) peer: Phone,
+}
+
+impl App {
+    /// Stores a message to be sent and, unless told not to, waits up to two seconds for the first outcome.
+    ///
+    /// # Errors
+    /// `not_found`; `validation_failed`; `recipient_opted_out`; `no_account`; `sms_provider_off`; `forbidden`.
+    pub async fn send(&self, who: &Principal, draft: Draft, wait: bool) -> Result<Sent> {
+        let draft = checked(who, draft)?;
+        let mut signals = self.store().bus().listen();
+        let (org, caller) = (who.org, who.clone());
+        let message = self.store().write(org, move |tx| accept(tx, &caller, &draft)).await?;
+        let deadline = tokio::time::Instant::now() + if wait { WAIT } else { Duration::ZERO };
+        loop {
+            let sent = self.store().read(org, move |tx| sent(tx, message)).await?;
+            if sent.message.state.is_outcome() || tokio::time::Instant::now() >= deadline {
+                return Ok(sent);
+            }
+            let look = (tokio::time::Instant::now() + LOOK).min(deadline);
+            // A signal of another org says nothing; a lagging listener looks at once.
+            while let Ok(signal) = tokio::time::timeout_at(look, signals.recv()).await {
+                match signal {
+                    Ok(Signal::Events(of)) if of == org => break,
+                    Ok(_) => {}
+                    Err(RecvError::Lagged(_) | RecvError::Closed) => break,
+                }
+            }
+        }
+    }
+}
+
+fn checked(who: &Principal, mut draft: Draft) -> Result<Draft> {
+    draft.body = text::clean(&draft.body);
+    if draft.body.trim().is_empty() {
+        return Err(Error::invalid("message", "Must not be empty."));
+    }
+    if draft.body.chars().count() > BODY_LIMIT {
+        return Err(Error::invalid("message", format!("Must be at most {BODY_LIMIT} characters. Split it into several messages.")));
+    }
+    if (draft.as_assistant || !draft.meta.0.is_empty()) && !who.may_assist {
+        return Err(Error::new(
+            parlance_model::error::Kind::Forbidden,
+            "forbidden",
+            "This key may not speak as the assistant or set `meta`. Make one with --assistant.",
+        ));
+    }
+    Ok(draft)
+}
+
+fn sent(tx: &mut OrgTx<'_, '_>, id: MessageId) -> Result<Sent> {
+    let message = message::get(tx, id)?;
+    let conversation = conversation::get(tx, message.conversation_id)?;
+    let contact = contact::get(tx, conversation.contact_id)?;
+    Ok(Sent { conversation, contact, message })
+}
+
+/// Stores the message, its event and its job.
+fn accept(tx: &mut OrgTx<'_, '_>, who: &Principal, draft: &Draft) -> Result<MessageId> {
+    let once = draft.once.as_deref().map(|key| once_key(who, key));
+    if let Some(once) = &once
+        && let Some(made) = idempotency::message(tx, once)?
+    {
+        return Ok(made);
+    }
+    let before = target(tx, &draft.to)?;
+    refuse_opted_out(tx, &before)?;
+    let mut after = before.clone();
+    let new = message::NewMessage {
+        direction: Direction::Outbound,
+        sender: if draft.as_assistant { SenderKind::Assistant } else { SenderKind::Staff },
+        sender_user: who.user,
+        kind: Kind::Text,
+        body: draft.body.clone(),
+        attachments: Vec::new(),
+        meta: draft.meta.clone(),
+        inbound_id: None,
+        at_ms: None,
+    };
+    let id = message::append(tx, &mut after, &new, false)?;
+    conversation::save(tx, &before, &after)?;
+    let now_ms = tx.now_ms();
+    job::enqueue(tx, &Job::Send { message_id: id }, Some(after.id.0), now_ms)?;
+    if let Some(once) = &once {
+        idempotency::made(tx, once, id)?;
+    }
+    Ok(id)
+}
+
+/// The conversation that the message goes into, found or opened.
+fn target(tx: &mut OrgTx<'_, '_>, to: &Recipient) -> Result<Conversation> {
+    if let Recipient::Conversation(id) = to {
+        let found = conversation::get(tx, *id)?;
+        sms_is_on(tx, found.channel)?;
+        if account::get(tx, found.account_id).is_ok_and(|account| !account.enabled) {
+            return Err(no_account(found.channel));
+        }
+        if Phone::parse(&found.peer, org::current(tx)?.region).is_err() && !found.peer.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(Error::refused("not_answerable", "This sender has no number, so it cannot be answered."));
+        }
+        return Ok(found);
+    }
+    let route = route(tx, to)?;
+    let key = conversation::Key {
+        account: &route.account,
+        session_key: session_key(route.channel, &Address::Phone(route.peer.clone())),
+        channel: route.channel,
+        peer: route.peer.to_string(),
+        contact: &route.contact,
+    };
+    Ok(conversation::find_or_create(tx, &key)?.0)
+}
+
+fn refuse_opted_out(tx: &mut OrgTx<'_, '_>, conversation: &Conversation) -> Result<()> {
+    if opt_out::is_opted_out(tx, &peer_identity(conversation))? {
+        return Err(Error::refused(
+            "recipient_opted_out",
+            "This recipient asked for no more messages. They can write START to receive messages again.",
+        ));
+    }
+    Ok(())
+}
+
+/// The identity that a conversation's messages go to.
+pub(crate) fn peer_identity(conversation: &Conversation) -> Identity {
+    Identity { kind: IdentityKind::Phone, value: conversation.peer.clone() }
+}
+
+fn sms_is_on(tx: &mut OrgTx<'_, '_>, channel: Channel) -> Result<()> {
+    if channel == Channel::Sms && org::current(tx)?.sms_provider.is_none() {
+        return Err(Error::refused("sms_provider_off", "SMS is switched off for this organisation. Add an account, or set sms_provider."));
+    }
+    Ok(())
+}
+
+fn no_account(channel: Channel) -> Error {
+    Error::refused("no_account", format!("This organisation has no account that carries {channel}. `parlance account create` makes one."))
+}
+
+/// Which contact, address and account a message to somebody takes: the account of the latest conversation with that
+/// address, else the org's first that carries the channel.
+pub(crate) fn route(tx: &mut OrgTx<'_, '_>, to: &Recipient) -> Result<Route> {
+    let region = org::current(tx)?.region;
+    let (contact, peer, channel) = match to {
+        Recipient::Conversation(id) => {
+            let found = conversation::get(tx, *id)?;
+            (contact::get(tx, found.contact_id)?, Phone::parse(&found.peer, region)?, found.channel)
+        }
+        Recipient::Contact(id, channel) => {
+            let contact = contact::get(tx, *id)?;
+            let number = contact.phone.as_deref().map(|number| Phone::parse(number, region));
+            let without = || Error::invalid("contact_id", "This contact has no phone number. Give a `phone` instead.");
+            let peer = number.transpose().map_err(|_| without())?.ok_or_else(without)?;
+            (contact, peer, *channel)
+        }
+        Recipient::Phone(number, channel) => {
+            let peer = Phone::parse(number, region)?;
+            let (contact, _) = contact::find_or_create(tx, &Identity::phone(&peer), &contact::Details::default())?;
+            (contact, peer, *channel)
+        }
+    };
+    sms_is_on(tx, channel)?;
+    let accounts: Vec<Account> = account::list(tx)?.into_iter().filter(|account| account.enabled && carries(account, channel)).collect();
+    let filter = conversation::Filter { contact_id: Some(contact.id), channel: Some(channel), ..conversation::Filter::default() };
+    let used = conversation::list(tx, &filter, None, 20, 0)?.into_iter().find(|found| found.peer == peer.as_str());
+    let used = used.and_then(|found| accounts.iter().find(|account| account.id == found.account_id));
+    let account = used.or(accounts.first()).cloned().ok_or_else(|| no_account(channel))?;
+    Ok(Route { account, channel, contact, peer })
+}
+
+fn carries(account: &Account, channel: Channel) -> bool {
+    account.provider().default_channel() == channel
+}

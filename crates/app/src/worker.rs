@@ -1,0 +1,104 @@
+//! The worker: claims due jobs, runs them side by side, and sweeps what has aged.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parlance_model::job::{Claimed, Job};
+use parlance_store::bus::Signal;
+use parlance_store::{idempotency, job};
+use tokio::sync::Semaphore;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::{App, deliver};
+
+/// Jobs that run side by side on this node.
+const AT_ONCE: usize = 32;
+/// The poll behind the wake-up calls: jobs that come due, of other nodes and of dead ones.
+const POLL: Duration = Duration::from_secs(1);
+/// How often aged rows are swept.
+const SWEEP: Duration = Duration::from_secs(600);
+
+/// Spawns both loops.
+pub(crate) fn start(app: &App) {
+    let worker = app.clone();
+    app.tasks().spawn(async move { work(&worker).await });
+    let sweeper = app.clone();
+    app.tasks().spawn(async move { sweep(&sweeper).await });
+}
+
+async fn work(app: &App) {
+    let mut signals = app.store().bus().listen();
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    loop {
+        let free = places.available_permits();
+        let claimed = if free > 0 { claim(app, free).await } else { Vec::new() };
+        let full = claimed.len() == free;
+        for claimed in claimed {
+            let (app, places) = (app.clone(), Arc::clone(&places));
+            // Permits are only taken here, so one is free for each claimed job.
+            let Ok(permit) = places.try_acquire_owned() else { break };
+            app.clone().tasks().spawn(async move {
+                run(&app, &claimed).await;
+                drop(permit);
+            });
+        }
+        if full {
+            // More may be due: go on as soon as a place is free.
+            tokio::select! {
+                permit = Arc::clone(&places).acquire_owned() => drop(permit),
+                () = app.tasks().stopping() => return,
+            }
+        } else {
+            tokio::select! {
+                () = woken(&mut signals) => {}
+                () = tokio::time::sleep(POLL) => {}
+                () = app.tasks().stopping() => return,
+            }
+        }
+    }
+}
+
+async fn woken(signals: &mut tokio::sync::broadcast::Receiver<Signal>) {
+    loop {
+        match signals.recv().await {
+            Ok(Signal::Jobs) | Err(RecvError::Lagged(_)) => return,
+            Ok(Signal::Events(_)) => {}
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+async fn claim(app: &App, limit: usize) -> Vec<Claimed> {
+    let limit = i64::try_from(limit).unwrap_or(1);
+    match app.store().system_write(move |tx| job::claim(tx, limit, deliver::LEASE_MS)).await {
+        Ok(claimed) => claimed,
+        Err(error) => {
+            tracing::warn!(?error, "jobs could not be claimed; trying again");
+            Vec::new()
+        }
+    }
+}
+
+async fn run(app: &App, claimed: &Claimed) {
+    let result = match &claimed.job {
+        Job::Send { message_id } => deliver::run(app, claimed, *message_id).await,
+    };
+    if let Err(error) = result {
+        tracing::error!(?error, job = %claimed.id, kind = claimed.job.kind(), attempt = claimed.attempt, "a job failed; it runs again when its lease ends");
+    }
+}
+
+async fn sweep(app: &App) {
+    loop {
+        match app.store().system_write(idempotency::sweep).await {
+            // A full chunk: there may be more.
+            Ok(1000..) => continue,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(?error, "idempotency keys could not be swept; trying again later"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(SWEEP) => {}
+            () = app.tasks().stopping() => return,
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Hands one message to Twilio's Messages resource, once, and says what is known of it
+//! (twilio.com/docs/messaging/api/message-resource).
+
+use std::time::Duration;
+
+use http::header::RETRY_AFTER;
+use parlance_model::account::{Account, TwilioSettings};
+use parlance_model::channel::Channel;
+use parlance_model::delivery::{DeliveryError, DeliveryState};
+use parlance_model::outbound::{Outgoing, SendOutcome};
+use parlance_net::{Client, Failure, Request, Response};
+use serde::Deserialize;
+use url::Url;
+
+use super::{errors, settings, status};
+
+const TWILIO: &str = "https://api.twilio.com";
+
+/// Shorter than any lease, so that a worker that waits still holds its job.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// An answer is two kilobytes with the longest body.
+const MAX_RESPONSE_BYTES: usize = 256 << 10;
+
+/// The longest that Twilio's wish for a pause is followed.
+const MAX_RETRY_AFTER_S: i64 = 3600;
+
+/// Sends, never twice.
+pub(super) async fn send(http: &Client, account: &Account, message: &Outgoing) -> SendOutcome {
+    let settings = settings(account);
+    if message.channel != Channel::Sms {
+        return refused("channel_unsupported", "This account sends text messages only. Choose an account of the other channel.");
+    }
+    let Some(url) = messages_url(settings) else {
+        return refused(
+            "base_url_invalid",
+            "The account's base URL is not an http or https address. Correct it in the account's settings.",
+        );
+    };
+    match http.execute(request(settings, url, message)).await {
+        Ok(answer) => outcome(&answer),
+        Err(failure) => without_answer(failure),
+    }
+}
+
+/// The Messages resource of the account. Built from segments, so no setting can climb out of its place in the path.
+fn messages_url(settings: &TwilioSettings) -> Option<Url> {
+    let mut url = Url::parse(settings.base_url.as_deref().unwrap_or(TWILIO)).ok()?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return None;
+    }
+    let path = ["2010-04-01", "Accounts", &settings.account_sid, "Messages.json"];
+    url.path_segments_mut().ok()?.pop_if_empty().extend(path);
+    Some(url)
+}
+
+fn request(settings: &TwilioSettings, url: Url, message: &Outgoing) -> Request {
+    let mut fields = vec![("To", message.to.as_str())];
+    fields.push(match &settings.messaging_service_sid {
+        Some(sid) => ("MessagingServiceSid", sid),
+        None => ("From", settings.phone_number.as_str()),
+    });
+    // A message of files alone has no text; any other is Twilio's to judge.
+    if !message.body.is_empty() || message.media_urls.is_empty() {
+        fields.push(("Body", &message.body));
+    }
+    fields.extend(message.media_urls.iter().map(|url| ("MediaUrl", url.as_str())));
+    fields.extend(message.status_callback.iter().map(|url| ("StatusCallback", url.as_str())));
+    Request::post(url)
+        .basic_auth(&settings.account_sid, &settings.auth_token)
+        .form(fields)
+        .timeout(TIMEOUT)
+        .max_response_bytes(MAX_RESPONSE_BYTES)
+        .trusted(settings.base_url.is_some())
+}
+
+/// A message that Twilio took.
+#[derive(Deserialize)]
+struct Created {
+    sid: String,
+    status: Option<String>,
+}
+
+/// Twilio's reason for a refusal.
+#[derive(Deserialize)]
+struct Problem {
+    code: Option<u32>,
+}
+
+fn outcome(answer: &Response) -> SendOutcome {
+    if answer.status.is_success() {
+        return created(answer);
+    }
+    let http_status = answer.status.as_u16();
+    let twilio = serde_json::from_slice::<Problem>(&answer.body).ok().and_then(|problem| problem.code).map(|code| code.to_string());
+    let code = twilio.clone().unwrap_or_else(|| format!("http_{http_status}"));
+    match (http_status, twilio.as_deref()) {
+        (429, _) | (_, Some(errors::TOO_MANY_REQUESTS)) | (503, Some(errors::UNAVAILABLE)) => {
+            let message = "Twilio is taking no more messages for the moment. It will be tried again by itself.".to_owned();
+            SendOutcome::NotTaken { error: DeliveryError { code, message }, retry_after_ms: retry_after_ms(answer) }
+        }
+        (401, _) | (_, Some(errors::CREDENTIALS)) => {
+            let message = errors::explain(errors::CREDENTIALS).message;
+            SendOutcome::Refused { error: DeliveryError { code, message }, opted_out: false }
+        }
+        // 408 comes from whatever stands between: it says nothing of what Twilio did.
+        (300..=407 | 409..=499, Some(code)) => SendOutcome::Refused { error: errors::explain(code), opted_out: code == errors::OPTED_OUT },
+        (300..=407 | 409..=499, None) => {
+            let message = format!(
+                "The message was refused with HTTP status {http_status} and no reason. Check the account's base URL, if it has one."
+            );
+            SendOutcome::Refused { error: DeliveryError { code, message }, opted_out: false }
+        }
+        _ => unknown(&code, &format!("Twilio answered with HTTP status {http_status}.")),
+    }
+}
+
+fn created(answer: &Response) -> SendOutcome {
+    match serde_json::from_slice::<Created>(&answer.body) {
+        Ok(Created { sid, status }) if !sid.is_empty() => {
+            // It has an id, so it is at least in the queue, whatever a new word may mean.
+            let state = status.as_deref().and_then(status::state).unwrap_or(DeliveryState::Queued);
+            SendOutcome::Accepted { provider_id: sid, state }
+        }
+        _ => unknown("answer_unreadable", "Twilio's answer could not be read."),
+    }
+}
+
+fn without_answer(failure: Failure) -> SendOutcome {
+    match failure {
+        Failure::Blocked(why) => refused("outbound_blocked", &why),
+        Failure::NotSent(why) => {
+            let message = format!("Twilio could not be reached. It will be tried again by itself. {why}");
+            SendOutcome::NotTaken { error: DeliveryError { code: "not_sent".to_owned(), message }, retry_after_ms: None }
+        }
+        Failure::Lost(why) => unknown("answer_lost", &why),
+    }
+}
+
+/// `Retry-After` in milliseconds. Twilio gives seconds; a date would need a clock to be understood, and is left to our
+/// own backoff.
+fn retry_after_ms(answer: &Response) -> Option<i64> {
+    let seconds: i64 = answer.headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    (seconds >= 0).then(|| seconds.min(MAX_RETRY_AFTER_S) * 1000)
+}
+
+fn refused(code: &str, message: &str) -> SendOutcome {
+    SendOutcome::Refused { error: DeliveryError { code: code.to_owned(), message: message.to_owned() }, opted_out: false }
+}
+
+fn unknown(code: &str, seen: &str) -> SendOutcome {
+    let message = format!("It is not known whether the message went out; this is being found out. {seen}");
+    SendOutcome::Unknown { error: DeliveryError { code: code.to_owned(), message } }
+}
+
+#[cfg(test)]
+mod tests;
