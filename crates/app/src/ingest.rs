@@ -66,7 +66,7 @@ impl App {
         }
         for account in candidates {
             match channel.parse(&account, &hook) {
-                Parsed::NotOurs => {}
+                Parsed::NotOurs => continue,
                 Parsed::Apply(inbound) => self.apply(account, inbound).await?,
                 Parsed::Quarantine(reason) => self.quarantine(&account, reason, &request).await?,
             }

@@ -76,7 +76,7 @@ impl App {
     /// # Errors
     /// `unavailable`.
     pub async fn ready(&self) -> Result<()> {
-        self.0.store.system_read(|tx| parlance_store::installation::ping(tx)).await
+        self.0.store.system_read(parlance_store::installation::ping).await
     }
 
     /// Begins a request that carries an idempotency key.

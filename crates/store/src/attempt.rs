@@ -85,33 +85,37 @@ fn by_provider_id(tx: &mut OrgTx<'_, '_>, account: AccountId, provider_id: &str)
     tx.query_opt(FIND, params![account, provider_id], read)
 }
 
-/// Writes down that a message is about to be handed over. Committed before the provider is called.
+/// Writes down that a message is about to be handed over. Committed before the provider is called. From here on the
+/// message shows this attempt, and no longer how an earlier one ended.
 ///
 /// # Errors
-/// Those of the database.
+/// `not_found` for the message; those of the database.
 pub fn start(tx: &mut OrgTx<'_, '_>, message: MessageId, account: AccountId) -> Result<AttemptId> {
     const INSERT: &str = "INSERT INTO attempt (org_id, message_id, account_id, outcome, state, started_ms)
         VALUES ($1, $2, $3, 'pending', 'pending', $4) RETURNING id";
     const LATEST: &str = "UPDATE message SET attempt_id = $3 WHERE org_id = $1 AND id = $2";
+    let shown = message::get(tx, message)?;
     let now_ms = tx.now_ms();
     let id: AttemptId = tx.query_one(INSERT, params![message, account, now_ms], |row| row.get(0))?;
     tx.execute(LATEST, params![message, id])?;
+    if shown.state != DeliveryState::Pending || shown.error_code.is_some() {
+        message::show(tx, &shown, &Outcome::of(DeliveryState::Pending))?;
+    }
     Ok(id)
 }
 
 /// Writes down what came of a call: the provider's id where it took the message, and the outcome. Receipts that came
-/// first are folded in.
+/// first are folded in, and so is what was written down before: a worker that was taken for dead may still report.
 ///
 /// # Errors
 /// `not_found`; those of the database.
 pub fn finish(tx: &mut OrgTx<'_, '_>, id: AttemptId, provider_id: Option<&str>, outcome: &Outcome) -> Result<()> {
     const FINISH: &str = "UPDATE attempt SET provider_id = COALESCE(provider_id, $3), finished_ms = COALESCE(finished_ms, $4),
         outcome = $5, outcome_code = $6, outcome_message = $7 WHERE org_id = $1 AND id = $2";
+    let own = own(tx, id)?.ok_or_else(|| Error::not_found("attempt"))?.outcome.fold(outcome.clone());
     let now_ms = tx.now_ms();
-    let (_, code, text) = error_columns(outcome);
-    if tx.execute(FINISH, params![id, provider_id, now_ms, outcome.state.as_str(), code, text])? == 0 {
-        return Err(Error::not_found("attempt"));
-    }
+    let (_, code, text) = error_columns(&own);
+    tx.execute(FINISH, params![id, provider_id, now_ms, own.state.as_str(), code, text])?;
     refold(tx, id)
 }
 
@@ -121,7 +125,8 @@ pub fn finish(tx: &mut OrgTx<'_, '_>, id: AttemptId, provider_id: Option<&str>, 
 /// Those of the database.
 pub fn record(tx: &mut OrgTx<'_, '_>, account: AccountId, receipt: &Receipt) -> Result<()> {
     const INSERT: &str = "INSERT INTO receipt (org_id, account_id, provider_id, state, error_code, error_message, received_ms)
-        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (org_id, account_id, provider_id, state, error_code) DO NOTHING";
+        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (org_id, account_id, provider_id, state, error_code)
+        DO UPDATE SET error_message = excluded.error_message WHERE receipt.error_message < excluded.error_message";
     const SETTLE: &str = "UPDATE attempt SET provider_id = $4 WHERE org_id = $1 AND id = $2 AND account_id = $3 AND provider_id IS NULL";
     let now_ms = tx.now_ms();
     let (code, text) = receipt.error.as_ref().map_or(("", ""), |error| (error.code.as_str(), error.message.as_str()));
@@ -153,7 +158,7 @@ pub(crate) fn receipts(tx: &mut OrgTx<'_, '_>, account: AccountId, provider_id: 
     Ok(said.into_iter().fold(start, Outcome::fold))
 }
 
-/// The call's own outcome, without receipts.
+/// The call's own outcome, without receipts: three columns.
 pub(crate) fn own_outcome(row: &Row<'_>, at: usize) -> Result<Outcome> {
     let state = row.word(at)?;
     Ok(match row.get::<Option<String>>(at + 1)? {
@@ -162,23 +167,39 @@ pub(crate) fn own_outcome(row: &Row<'_>, at: usize) -> Result<Outcome> {
     })
 }
 
+/// An attempt with the call's own outcome in place of the fold.
+fn own(tx: &mut OrgTx<'_, '_>, id: AttemptId) -> Result<Option<Attempt>> {
+    const OWN: &str = "SELECT id, message_id, account_id, provider_id, outcome, outcome_code, outcome_message, finished_ms
+        FROM attempt WHERE org_id = $1 AND id = $2";
+    tx.query_opt(OWN, params![id], |row| {
+        Ok(Attempt {
+            id: row.get(0)?,
+            message_id: row.get(1)?,
+            account_id: row.get(2)?,
+            provider_id: row.get(3)?,
+            outcome: own_outcome(row, 4)?,
+            finished_ms: row.get(7)?,
+        })
+    })
+}
+
+/// Folds again, and writes where that says something new: what comes a second time changes nothing.
 fn refold(tx: &mut OrgTx<'_, '_>, id: AttemptId) -> Result<()> {
-    const OWN: &str =
-        "SELECT account_id, provider_id, message_id, outcome, outcome_code, outcome_message FROM attempt WHERE org_id = $1 AND id = $2";
     const UPDATE: &str =
         "UPDATE attempt SET state = $3, error_state = $4, error_code = $5, error_message = $6 WHERE org_id = $1 AND id = $2";
-    let (account, provider_id, message, own) = tx.query_one(OWN, params![id], |row| {
-        Ok((row.get::<AccountId>(0)?, row.get::<Option<String>>(1)?, row.get::<MessageId>(2)?, own_outcome(row, 3)?))
-    })?;
-    let folded = match provider_id {
-        Some(provider_id) => receipts(tx, account, &provider_id, own)?,
-        None => own,
+    let (Some(kept), Some(own)) = (get(tx, id)?, own(tx, id)?) else { return Err(Error::not_found("attempt")) };
+    let folded = match own.provider_id {
+        Some(provider_id) => receipts(tx, own.account_id, &provider_id, own.outcome)?,
+        None => own.outcome,
     };
+    if folded == kept.outcome {
+        return Ok(());
+    }
     let (state, code, text) = error_columns(&folded);
     tx.execute(UPDATE, params![id, folded.state.as_str(), state, code, text])?;
     // A message shows its latest attempt; news of an earlier one stays on that attempt.
-    if latest(tx, message)?.is_some_and(|latest| latest.id == id) {
-        let message = message::get(tx, message)?;
+    if latest(tx, kept.message_id)?.is_some_and(|latest| latest.id == id) {
+        let message = message::get(tx, kept.message_id)?;
         message::show(tx, &message, &folded)?;
     }
     Ok(())

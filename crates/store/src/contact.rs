@@ -91,8 +91,9 @@ pub fn create(tx: &mut OrgTx<'_, '_>, details: &Details, identities: &[Identity]
     let values = params![&details.first_name, &details.last_name, phone, email, search, now_ms];
     let id: ContactId = tx.query_one(INSERT, values, |row| row.get(0))?;
     for identity in identities {
-        if tx.execute(IDENTITY, params![identity.kind.as_str(), &identity.value, id])? == 0 {
-            let owner = by_identity(tx, identity)?.map_or(0, |owner| owner.0);
+        if tx.execute(IDENTITY, params![identity.kind.as_str(), &identity.value, id])? == 0
+            && let Some(owner) = by_identity(tx, identity)?.filter(|owner| *owner != id)
+        {
             return Err(Error::conflict("identity_taken", format!("{} belongs to contact {owner} already.", identity.value)));
         }
     }

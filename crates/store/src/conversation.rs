@@ -9,7 +9,7 @@ use parlance_model::id::ConversationId;
 use parlance_model::{Error, Result};
 
 use crate::db::{Row, params};
-use crate::{OrgTx, counter};
+use crate::{OrgTx, contact, counter};
 
 mod list;
 
@@ -89,7 +89,7 @@ pub fn find(tx: &mut OrgTx<'_, '_>, account: &Account, session_key: &str) -> Res
 /// The conversation of a key, made when there is none. The flag says whether it was made.
 ///
 /// # Errors
-/// Those of the database.
+/// `not_found` for the account or the contact; those of the database.
 pub fn find_or_create(tx: &mut OrgTx<'_, '_>, key: &Key<'_>) -> Result<(Conversation, bool)> {
     const INSERT: &str =
         "INSERT INTO conversation (org_id, account_id, session_key, channel, contact_id, contact_name, peer, state, archived,
@@ -98,7 +98,10 @@ pub fn find_or_create(tx: &mut OrgTx<'_, '_>, key: &Key<'_>) -> Result<(Conversa
     if let Some(found) = find(tx, key.account, &key.session_key)? {
         return Ok((found, false));
     }
-    let (name, now_ms) = (key.contact.name(), tx.now_ms());
+    if key.account.org != tx.org() {
+        return Err(Error::not_found("account"));
+    }
+    let (name, now_ms) = (contact::get(tx, key.contact.id)?.name(), tx.now_ms());
     let values = params![key.account.id, &key.session_key, key.channel.as_str(), key.contact.id, name, &key.peer, false, now_ms];
     let id: ConversationId = tx.query_one(INSERT, values, |row| row.get(0))?;
     let made = get(tx, id)?;
@@ -110,7 +113,7 @@ pub fn find_or_create(tx: &mut OrgTx<'_, '_>, key: &Key<'_>) -> Result<(Conversa
 /// Writes what changed between two images of a row, and moves the counters with it.
 ///
 /// # Errors
-/// Those of the database.
+/// `not_found`; those of the database.
 pub fn save(tx: &mut OrgTx<'_, '_>, before: &Conversation, after: &Conversation) -> Result<()> {
     const UPDATE: &str =
         "UPDATE conversation SET contact_id = $3, contact_name = $4, state = $5, archived = $6, starred = $7, assigned_to = $8,
@@ -140,7 +143,9 @@ pub fn save(tx: &mut OrgTx<'_, '_>, before: &Conversation, after: &Conversation)
         after.visitor.phone.as_deref(),
         now_ms,
     ];
-    tx.execute(UPDATE, values)?;
+    if tx.execute(UPDATE, values)? == 0 {
+        return Err(Error::not_found("conversation"));
+    }
     counter::moved(tx, Some(before), Some(after));
     Ok(())
 }
@@ -148,7 +153,7 @@ pub fn save(tx: &mut OrgTx<'_, '_>, before: &Conversation, after: &Conversation)
 /// Sets the team's read position to the newest message.
 ///
 /// # Errors
-/// Those of the database.
+/// `not_found`; those of the database.
 pub fn mark_read(tx: &mut OrgTx<'_, '_>, conversation: &Conversation) -> Result<Conversation> {
     const MARK: &str = "INSERT INTO read_mark (org_id, conversation_id, through_id, at_ms) VALUES ($1, $2, $3, $4)
         ON CONFLICT (org_id, conversation_id, through_id) DO NOTHING";
@@ -158,9 +163,9 @@ pub fn mark_read(tx: &mut OrgTx<'_, '_>, conversation: &Conversation) -> Result<
     }
     after.read_through = conversation.newest_id;
     after.unread_count = 0;
-    let now_ms = tx.now_ms();
-    tx.execute(MARK, params![after.id, after.read_through, now_ms])?;
+    after.updated_ms = tx.now_ms();
     save(tx, conversation, &after)?;
+    tx.execute(MARK, params![after.id, after.read_through, after.updated_ms])?;
     tx.emit(Event::ConversationUpdated { conversation_id: after.id });
     Ok(after)
 }

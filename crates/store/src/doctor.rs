@@ -49,7 +49,7 @@ pub async fn check(store: &Store, deep: bool) -> Result<Report> {
     let mut report = Report::default();
     for org in store.system_read(org::all).await? {
         report.orgs += 1;
-        report.findings.extend(store.read(org.id, move |tx| counters(tx)).await?);
+        report.findings.extend(store.read(org.id, counters).await?);
         report.findings.extend(store.read(org.id, log).await?);
         if deep {
             conversations::check(store, org.id, &mut report).await?;

@@ -1,7 +1,8 @@
 //! The installation's own row: the random tag that keeps its UUIDs apart from all others'.
 
-use parlance_model::Result;
+use parlance_model::error::Kind;
 use parlance_model::id::InstallationTag;
+use parlance_model::{Error, Result};
 
 use crate::Place;
 use crate::db::{Tx, params};
@@ -24,4 +25,29 @@ pub(crate) fn tag_at(place: &Place) -> Result<InstallationTag> {
 /// `unavailable`.
 pub fn ping(tx: &mut crate::SystemTx<'_, '_>) -> Result<()> {
     tx.tx.query_one("SELECT id FROM installation WHERE id = 1", &[], |row| row.get::<i64>(0)).map(drop)
+}
+
+/// What the key check seals.
+const CHECK: &str = "parlance";
+
+/// Makes sure that this process has the key that the installation's secrets were sealed with; the first process to
+/// ask decides which key that is.
+///
+/// # Errors
+/// `wrong_secret_key`.
+pub fn check_key(tx: &mut crate::SystemTx<'_, '_>) -> Result<()> {
+    const GET: &str = "SELECT key_check FROM installation WHERE id = 1";
+    const SET: &str = "UPDATE installation SET key_check = $1 WHERE id = 1 AND key_check IS NULL";
+    let shared = tx.shared();
+    let sealed = shared.secret.seal(shared.entropy.as_ref(), CHECK, CHECK)?;
+    tx.tx.execute(SET, params![&sealed])?;
+    let kept: Vec<u8> = tx.tx.query_one(GET, &[], |row| row.get(0))?;
+    shared.secret.open(CHECK, &kept).map(drop).map_err(|cause| {
+        Error::new(
+            Kind::Unavailable,
+            "wrong_secret_key",
+            "This database was set up with another secret key. Set PARLANCE_SECRET_KEY to that one, the same for every copy of the server.",
+        )
+        .with_source(cause)
+    })
 }

@@ -41,13 +41,12 @@ pub fn claim(tx: &mut SystemTx<'_, '_>, limit: i64, lease_ms: i64) -> Result<Vec
         };
     }
     let now_ms = tx.now_ms();
-    let claimed = tx.tx.query(
+    let mut claimed = tx.tx.query(
         // Several nodes claim at once on PostgreSQL; SQLite has one writer.
         Sql::differs(claim!(""), claim!(" FOR UPDATE SKIP LOCKED")),
         params![now_ms, now_ms + lease_ms, limit],
         |row| Ok(Claimed { id: row.get(0)?, org: row.get(1)?, job: row.json(2)?, attempt: row.get(3)? }),
     )?;
-    let mut claimed = claimed;
     claimed.sort_by_key(|job| job.id);
     Ok(claimed)
 }
@@ -81,16 +80,19 @@ pub fn postpone(tx: &mut OrgTx<'_, '_>, job: JobId, run_at_ms: i64) -> Result<()
     tx.execute(POSTPONE, params![job, run_at_ms]).map(drop)
 }
 
-/// How many jobs there are, and when the next free one is due, unix ms: for tests and metrics.
+/// How many jobs there are, and when the next one can be claimed, unix ms: at its time, or when its lease ends.
 ///
 /// # Errors
 /// Those of the database.
 pub fn waiting(tx: &mut SystemTx<'_, '_>) -> Result<(i64, Option<i64>)> {
-    const WAITING: &str = "SELECT COUNT(*), MIN(run_at_ms) FROM job";
+    const WAITING: &str = "SELECT COUNT(*), MIN(CASE
+            WHEN EXISTS (SELECT 1 FROM job e WHERE e.org_id = j.org_id AND e.lane = j.lane AND e.id < j.id) THEN NULL
+            ELSE COALESCE(j.lease_until_ms, j.run_at_ms) END)
+        FROM job j";
     tx.tx.query_one(WAITING, &[], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
-/// The org of a job, for tests that look for leftovers.
+/// How many jobs an org has, for tests that look for leftovers.
 ///
 /// # Errors
 /// Those of the database.

@@ -108,7 +108,7 @@ pub struct Setup {
 /// # Errors
 /// `schema_too_new` when the database was written by a newer version; `unavailable` when it cannot be reached.
 pub fn migrate(place: &Place, setup: &Setup) -> Result<Vec<&'static str>> {
-    migrate::run(place, setup)
+    migrate::run(place, setup).map_err(published)
 }
 
 impl Store {
@@ -234,7 +234,7 @@ impl Store {
         if let Driver::Sqlite { readers, .. } = &self.0.driver {
             match readers.in_place(&closure) {
                 Err(error) if error.code() == sqlite::INTERRUPTED => {}
-                result => return result,
+                result => return result.map_err(published),
             }
         }
         let (reply, answer) = oneshot::channel();
@@ -249,7 +249,17 @@ impl Store {
 }
 
 async fn answered<T>(answer: oneshot::Receiver<Result<T>>) -> Result<T> {
-    answer.await.unwrap_or_else(|_| Err(Error::unavailable("The server is stopping. Try again in a moment.", 2)))
+    answer.await.unwrap_or_else(|_| Err(Error::unavailable("The server is stopping. Try again in a moment.", 2))).map_err(published)
+}
+
+/// The drivers' own codes say how they go on; outside they all mean "not now".
+fn published(error: Error) -> Error {
+    match error.code() {
+        sqlite::INTERRUPTED | postgres::RETRY | postgres::LOST | postgres::STALE => {
+            Error::unavailable(error.message().to_owned(), error.retry_after_s().unwrap_or(1)).with_source(error)
+        }
+        _ => error,
+    }
 }
 
 /// Makes the data folder, readable by its owner only.

@@ -9,7 +9,7 @@ use parlance_model::id::{AccountId, ConversationId, MessageId, UserId};
 use parlance_model::message::{Attachment, Direction, Kind, Message, SenderKind};
 use parlance_model::{Error, Result, text};
 
-use crate::OrgTx;
+use crate::{OrgTx, attempt};
 use crate::db::{Row, params};
 
 /// A message to be stored.
@@ -93,7 +93,7 @@ pub fn append(tx: &mut OrgTx<'_, '_>, conversation: &mut Conversation, new: &New
     Ok(id)
 }
 
-/// Which of these provider ids of inbound messages the account has already.
+/// Whether the account has the inbound message of this provider id already.
 ///
 /// # Errors
 /// Those of the database.
@@ -183,7 +183,7 @@ pub(crate) fn show(tx: &mut OrgTx<'_, '_>, message: &Message, outcome: &Outcome)
             read_ms = CASE WHEN $3 = 'read' AND read_ms IS NULL THEN $7 ELSE read_ms END
         WHERE org_id = $1 AND id = $2";
     let now_ms = tx.now_ms();
-    let (state, code, text) = crate::attempt::error_columns(outcome);
+    let (state, code, text) = attempt::error_columns(outcome);
     tx.execute(SHOW, params![message.id, outcome.state.as_str(), state, code, text, now_ms])?;
     if outcome.state != message.state {
         tx.emit(Event::MessageStatus { conversation_id: message.conversation_id, message_id: message.id, state: outcome.state });
@@ -191,11 +191,15 @@ pub(crate) fn show(tx: &mut OrgTx<'_, '_>, message: &Message, outcome: &Outcome)
     Ok(())
 }
 
-/// Ends a message that never reaches a provider: the recipient opted out, or the account is gone.
+/// Ends a message without handing it over: the recipient opted out, or the account is gone. Where there was an attempt
+/// before, it ends with the message, so that a late receipt of it is folded in and cannot undo the end.
 ///
 /// # Errors
-/// Those of the database.
+/// `not_found`; those of the database.
 pub fn end(tx: &mut OrgTx<'_, '_>, id: MessageId, outcome: &Outcome) -> Result<()> {
     let message = get(tx, id)?;
-    show(tx, &message, outcome)
+    match attempt::latest(tx, id)? {
+        Some(attempt) => attempt::finish(tx, attempt.id, None, outcome),
+        None => show(tx, &message, outcome),
+    }
 }

@@ -8,31 +8,47 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use parlance_model::entropy::{self, Entropy};
 use parlance_model::{Error, Result};
+use sha2::{Digest as _, Sha256};
 
 /// The form of a sealed secret: version, then nonce, then ciphertext. A rotated key gets a version of its own.
 const VERSION: u8 = 1;
 const NONCE: usize = 24;
 
-/// The installation's key. Not printed by anything.
+/// The installation's key, where there is one. Not printed by anything.
 #[derive(Clone)]
-pub struct SecretKey(Arc<XChaCha20Poly1305>);
+pub struct SecretKey(Option<Arc<XChaCha20Poly1305>>);
 
 impl SecretKey {
     /// From 32 bytes.
     #[must_use]
     pub fn new(bytes: [u8; 32]) -> Self {
-        Self(Arc::new(XChaCha20Poly1305::new(&bytes.into())))
+        Self(Some(Arc::new(XChaCha20Poly1305::new(&bytes.into()))))
     }
 
-    /// From 64 hexadecimal digits, as `PARLANCE_SECRET_KEY` carries it.
+    /// No key: for commands that touch no secret.
+    #[must_use]
+    pub const fn absent() -> Self {
+        Self(None)
+    }
+
+    fn cipher(&self) -> Result<&XChaCha20Poly1305> {
+        self.0.as_deref().ok_or_else(|| Error::internal("a secret was touched without the secret key"))
+    }
+
+    /// From the text that `PARLANCE_SECRET_KEY` carries: 64 hexadecimal digits are the key itself; any other text of
+    /// 32 characters or more is hashed into one.
     ///
     /// # Errors
     /// `validation_failed` on `secret-key`.
-    pub fn from_hex(text: &str) -> Result<Self> {
-        let wrong = || Error::invalid("secret-key", "Must be 64 hexadecimal digits. `openssl rand -hex 32` makes one.");
-        let digits: Vec<u32> = text.trim().chars().map(|c| c.to_digit(16)).collect::<Option<_>>().ok_or_else(wrong)?;
-        let bytes: Vec<u8> = digits.chunks(2).filter_map(|pair| u8::try_from(pair.first()? * 16 + pair.get(1)?).ok()).collect();
-        <[u8; 32]>::try_from(bytes).map(Self::new).map_err(|_| wrong())
+    pub fn from_text(text: &str) -> Result<Self> {
+        let text = text.trim();
+        let digits: Option<Vec<u32>> = text.chars().map(|c| c.to_digit(16)).collect();
+        let bytes: Vec<u8> = digits.unwrap_or_default().chunks(2).filter_map(|pair| u8::try_from(pair.first()? * 16 + pair.get(1)?).ok()).collect();
+        match <[u8; 32]>::try_from(bytes) {
+            Ok(key) => Ok(Self::new(key)),
+            Err(_) if text.chars().count() >= 32 => Ok(Self::new(Sha256::digest(text.as_bytes()).into())),
+            Err(_) => Err(Error::invalid("secret-key", "Must be 32 characters or more. `openssl rand -hex 32` makes a good one.")),
+        }
     }
 
     /// Reads `secret.key` in the data folder, or makes it, readable by its owner only.
@@ -47,7 +63,7 @@ impl SecretKey {
             Error::unavailable(format!("{} cannot be used. Check its permissions.", path.display()), 1).with_source(cause)
         };
         match std::fs::read_to_string(&path) {
-            Ok(text) => Self::from_hex(&text),
+            Ok(text) => Self::from_text(&text),
             Err(cause) if cause.kind() == ErrorKind::NotFound => {
                 let bytes: [u8; 32] = entropy::bytes(entropy);
                 let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -63,7 +79,7 @@ impl SecretKey {
                     Err(cause) => return Err(unusable(cause)),
                 }
                 std::fs::File::open(data).and_then(|folder| folder.sync_all()).map_err(unusable)?;
-                Self::from_hex(&std::fs::read_to_string(&path).map_err(unusable)?)
+                Self::from_text(&std::fs::read_to_string(&path).map_err(unusable)?)
             }
             Err(cause) => Err(unusable(cause)),
         }
@@ -72,7 +88,7 @@ impl SecretKey {
     pub(crate) fn seal(&self, entropy: &dyn Entropy, row: &str, secret: &str) -> Result<Vec<u8>> {
         let nonce: [u8; NONCE] = entropy::bytes(entropy);
         let payload = Payload { msg: secret.as_bytes(), aad: row.as_bytes() };
-        let sealed = self.0.encrypt(&XNonce::from(nonce), payload).map_err(|_| Error::internal("a secret could not be sealed"))?;
+        let sealed = self.cipher()?.encrypt(&XNonce::from(nonce), payload).map_err(|_| Error::internal("a secret could not be sealed"))?;
         let mut out = vec![VERSION];
         out.extend_from_slice(&nonce);
         out.extend_from_slice(&sealed);
@@ -87,7 +103,7 @@ impl SecretKey {
             return Err(wrong());
         }
         let payload = Payload { msg: ciphertext, aad: row.as_bytes() };
-        let secret = self.0.decrypt(&XNonce::from(nonce), payload).map_err(|_| wrong())?;
+        let secret = self.cipher()?.decrypt(&XNonce::from(nonce), payload).map_err(|_| wrong())?;
         String::from_utf8(secret).map_err(Error::internal)
     }
 }

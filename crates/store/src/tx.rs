@@ -135,8 +135,12 @@ impl<'t, 'a> SystemTx<'t, 'a> {
         self.now_ms
     }
 
-    /// The org's own transaction inside this one, for reading accounts by their routes.
-    pub fn of(&mut self, org: OrgId) -> OrgTx<'_, 'a> {
+    pub(crate) fn shared(&self) -> &'t Shared {
+        self.shared
+    }
+
+    /// The org's own transaction inside this one, for reading accounts by their routes. What it counts and emits is lost.
+    pub(crate) fn of(&mut self, org: OrgId) -> OrgTx<'_, 'a> {
         OrgTx::new(self.tx, org, self.shared)
     }
 }

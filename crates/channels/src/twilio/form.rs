@@ -12,7 +12,9 @@ use crate::Hook;
 const MAX_PARAMETERS: usize = 1000;
 
 /// Names and values, sorted by both, no pair twice: the order in which they are signed.
-pub(super) struct Form<'a>(Vec<(Cow<'a, [u8]>, Cow<'a, [u8]>)>);
+pub(super) struct Form<'a>(Vec<(Bytes<'a>, Bytes<'a>)>);
+
+type Bytes<'a> = Cow<'a, [u8]>;
 
 impl<'a> Form<'a> {
     /// The parameters of a hook: the body's, or with `GET` the query's. `None` when the body is no form or too large a one.
@@ -82,7 +84,7 @@ pub(super) fn query(url: &str) -> &str {
     url.split_once('?').map_or("", |(_, query)| query)
 }
 
-fn decode(encoded: &[u8]) -> Cow<'_, [u8]> {
+fn decode(encoded: &[u8]) -> Bytes<'_> {
     if encoded.contains(&b'+') {
         let spaced: Vec<u8> = encoded.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
         percent_decode(&spaced).collect::<Vec<u8>>().into()

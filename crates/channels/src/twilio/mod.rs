@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn the_claimed_account_is_read_from_the_form_and_missing_is_malformed() {
-        let claimed = |body: &[u8]| testing::with_hook("POST", &[testing::URL], "", body, |hook| Twilio.claimed_account(hook));
+        let claimed = |body: &[u8]| testing::with_hook(testing::By::Form, &[testing::URL], "", body, |hook| Twilio.claimed_account(hook));
         assert_eq!(claimed(b"To=1&AccountSid=AC1&From=2").unwrap(), "AC1");
         for body in [&b""[..], b"AccountSid=", b"To=1", b"\xff\xfe%", b"{\"AccountSid\":\"AC1\"}"] {
             assert_eq!(claimed(body).unwrap_err().kind(), Kind::Malformed);

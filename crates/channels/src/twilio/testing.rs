@@ -1,11 +1,14 @@
 //! What the tests of this folder share.
 
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use parlance_model::account::{Account, Settings, TwilioSettings};
 use parlance_model::id::{AccountId, OrgId};
 use parlance_model::phone::Phone;
 
 use crate::Hook;
+
+const SIGNATURE: HeaderName = HeaderName::from_static("x-twilio-signature");
 
 /// The URL that hooks of these tests are sent to.
 pub(super) const URL: &str = "https://chat.example.com/webhooks/twilio";
@@ -41,26 +44,28 @@ pub(super) fn account_with(change: impl FnOnce(&mut TwilioSettings)) -> Account 
     account
 }
 
-/// Calls `then` with a form hook of these parts.
-pub(super) fn with_hook<T>(method: &str, urls: &[&str], signature: &str, body: &[u8], then: impl FnOnce(&Hook<'_>) -> T) -> T {
-    with_typed_hook("application/x-www-form-urlencoded", method, urls, signature, body, then)
+/// How a hook is sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum By {
+    /// `POST` with a form.
+    Form,
+    /// `POST` with JSON.
+    Json,
+    /// `GET`.
+    Get,
 }
 
-/// Calls `then` with a hook whose body is of this content type.
-pub(super) fn with_typed_hook<T>(
-    content_type: &'static str,
-    method: &str,
-    urls: &[&str],
-    signature: &str,
-    body: &[u8],
-    then: impl FnOnce(&Hook<'_>) -> T,
-) -> T {
+/// Calls `then` with a hook of these parts. A signature that no header can carry is left out.
+pub(super) fn with_hook<T>(by: By, urls: &[&str], signature: &str, body: &[u8], then: impl FnOnce(&Hook<'_>) -> T) -> T {
     let urls: Vec<String> = urls.iter().map(|url| (*url).to_owned()).collect();
-    let mut headers = HeaderMap::new();
-    headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    if let Ok(signature) = HeaderValue::from_bytes(signature.as_bytes()) {
-        headers.insert(HeaderName::from_static("x-twilio-signature"), signature);
-    }
+    let (method, content_type) = match by {
+        By::Form => ("POST", Some("application/x-www-form-urlencoded")),
+        By::Json => ("POST", Some("application/json; charset=utf-8")),
+        By::Get => ("GET", None),
+    };
+    let signature = HeaderValue::from_bytes(signature.as_bytes()).ok();
+    let headers = [(CONTENT_TYPE, content_type.map(HeaderValue::from_static)), (SIGNATURE, signature)];
+    let headers: HeaderMap = headers.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     then(&Hook { method, urls: &urls, headers: &headers, body })
 }
 

@@ -4,6 +4,7 @@
 CREATE TABLE installation (
   id BIGINT PRIMARY KEY CHECK (id = 1),
   tag BIGINT NOT NULL,
+  key_check BYTEA,
   created_ms BIGINT NOT NULL
 );
 

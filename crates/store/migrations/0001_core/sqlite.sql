@@ -4,6 +4,7 @@
 CREATE TABLE installation (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   tag BIGINT NOT NULL,
+  key_check BLOB,
   created_ms BIGINT NOT NULL
 );
 

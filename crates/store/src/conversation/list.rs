@@ -42,6 +42,9 @@ pub struct Total {
     pub bounded: bool,
 }
 
+/// Bytes of the longest search. SQLite refuses patterns over 50,000 bytes.
+const LONGEST_NEEDLE: usize = 10_000;
+
 /// Where counting under filters without a counter stops.
 const COUNT_LIMIT: i64 = 10_000;
 
@@ -98,11 +101,13 @@ impl Filter {
         }
     }
 
-    /// `$2` to `$6`. `None`: the search has nothing to look for, so nothing is found.
+    /// `$2` to `$6`. `None`: the search has nothing to look for, or more than any name has, so nothing is found.
     fn params(&self) -> Option<Vec<Param<'static>>> {
-        let search = match self.search.as_deref().map(text::needle) {
-            Some(None) => return None,
-            Some(Some(needle)) => Some(format!("%{}%", text::like_escape(&needle))),
+        let search = match self.search.as_deref() {
+            Some(text) => {
+                let needle = text::needle(text).filter(|needle| needle.len() <= LONGEST_NEEDLE)?;
+                Some(format!("%{}%", text::like_escape(&needle)))
+            }
             None => None,
         };
         let words = params![self.channel.map(Channel::as_str), self.status.map(Status::as_str)].to_vec();

@@ -8,7 +8,10 @@ pub(crate) mod postgres;
 pub(crate) mod sqlite;
 mod value;
 
-use parlance_model::Result;
+#[cfg(test)]
+mod tests;
+
+use parlance_model::{Error, Result};
 
 pub(crate) use value::{Param, Row};
 
@@ -42,6 +45,7 @@ impl Tx<'_> {
     /// Runs a statement; answers how many rows it changed.
     pub(crate) fn execute(&mut self, sql: impl Into<Sql>, params: &[Param<'_>]) -> Result<u64> {
         let sql = sql.into();
+        without_nul(params)?;
         match self {
             Self::Sqlite(tx) => tx.execute(sql.sqlite, params),
             Self::Postgres(tx) => tx.execute(sql.postgres, params),
@@ -51,6 +55,7 @@ impl Tx<'_> {
     /// Runs a query; maps every row.
     pub(crate) fn query<T>(&mut self, sql: impl Into<Sql>, params: &[Param<'_>], map: impl FnMut(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
         let sql = sql.into();
+        without_nul(params)?;
         match self {
             Self::Sqlite(tx) => tx.query(sql.sqlite, params, map),
             Self::Postgres(tx) => tx.query(sql.postgres, params, map),
@@ -70,7 +75,7 @@ impl Tx<'_> {
     /// Runs a query that always has a row.
     pub(crate) fn query_one<T>(&mut self, sql: impl Into<Sql>, params: &[Param<'_>], map: impl FnMut(&Row<'_>) -> Result<T>) -> Result<T> {
         let row = self.query_opt(sql, params, map)?;
-        row.ok_or_else(|| parlance_model::Error::internal("a query that always has a row had none"))
+        row.ok_or_else(|| Error::internal("a query that always has a row had none"))
     }
 
     /// Runs a file of statements without parameters: migrations.
@@ -85,6 +90,12 @@ impl Tx<'_> {
     pub(crate) const fn is_sqlite(&self) -> bool {
         matches!(self, Self::Sqlite(_))
     }
+}
+
+/// PostgreSQL refuses NUL in text and SQLite takes it: both refuse it here, as the caller's fault.
+fn without_nul(params: &[Param<'_>]) -> Result<()> {
+    let nul = |param: &Param<'_>| matches!(param, Param::Text(text) if text.contains('\0'));
+    if params.iter().any(nul) { Err(Error::invalid("text", "Must not contain the character NUL.")) } else { Ok(()) }
 }
 
 /// Parameters of a statement, each converted to a [`Param`].

@@ -9,6 +9,7 @@ mod reader;
 
 use std::collections::HashMap;
 
+use parlance_model::error::Kind;
 use parlance_model::{Error, Result};
 use postgres::error::SqlState;
 use postgres::types::ToSql;
@@ -19,13 +20,13 @@ use super::{Param, Row};
 pub(crate) use lane::Lanes;
 pub(crate) use reader::Readers;
 
-/// A connection with its prepared statements, keyed by the address of their constant texts.
+/// A connection with its prepared statements, keyed by address and length of their constant texts.
 pub(crate) struct Connection {
     client: Client,
     statements: Statements,
 }
 
-type Statements = HashMap<usize, Statement>;
+type Statements = HashMap<(usize, usize), Statement>;
 
 impl Connection {
     pub(crate) fn open(url: &str) -> Result<Self> {
@@ -112,7 +113,7 @@ impl<'a> PostgresTx<'a> {
     }
 
     fn prepared(&mut self, sql: &'static str) -> Result<Statement> {
-        let key = sql.as_ptr() as usize;
+        let key = (sql.as_ptr() as usize, sql.len());
         if let Some(statement) = self.statements.get(&key) {
             return Ok(statement.clone());
         }
@@ -150,15 +151,25 @@ fn bound<'p>(params: &'p [Param<'p>]) -> Vec<&'p (dyn ToSql + Sync)> {
 pub(crate) const RETRY: &str = "db_retry";
 /// The code of an error that took the connection with it.
 pub(crate) const LOST: &str = "db_lost";
+/// The code of a connection that broke while nobody used it, which shows only at the next BEGIN: nothing has run.
+pub(crate) const STALE: &str = "db_stale";
+
+/// Translates what BEGIN failed with.
+fn stale(cause: postgres::Error) -> Error {
+    let cause = error(cause);
+    match cause.kind() {
+        Kind::Unavailable => Error::new(Kind::Unavailable, STALE, cause.message().to_owned()).with_source(cause).with_retry_after(1),
+        _ => cause,
+    }
+}
 
 /// Translates PostgreSQL's errors: deadlocks and serialisation failures are retried, a lost connection, a full disk
 /// and a server that is starting or stopping are `unavailable`, the rest is a defect.
 pub(crate) fn error(cause: postgres::Error) -> Error {
-    use parlance_model::error::Kind::Unavailable;
     let away = "The database cannot be reached just now. Nothing was changed; try again.";
     match cause.code() {
         Some(code) if [SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE].contains(code) => {
-            Error::new(Unavailable, RETRY, away).with_source(cause).with_retry_after(1)
+            Error::new(Kind::Unavailable, RETRY, away).with_source(cause).with_retry_after(1)
         }
         // Class 53 is "insufficient resources" (disk full, too many connections), 57P "operator intervention",
         // 58 a system error such as I/O, 08 the connection.
@@ -169,7 +180,7 @@ pub(crate) fn error(cause: postgres::Error) -> Error {
         }
         Some(_) => Error::internal(cause),
         None if cause.is_closed() || std::error::Error::source(&cause).is_some_and(|source| source.is::<std::io::Error>()) => {
-            Error::new(Unavailable, LOST, away).with_source(cause).with_retry_after(1)
+            Error::new(Kind::Unavailable, LOST, away).with_source(cause).with_retry_after(1)
         }
         None => Error::internal(cause),
     }

@@ -17,6 +17,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter};
 
 use super::{Param, Row};
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use reader::Readers;
 pub(crate) use writer::Writer;
 
@@ -41,7 +44,7 @@ pub enum Durability {
 /// A connection with its rewritten texts.
 pub(crate) struct Database {
     connection: Connection,
-    texts: std::cell::RefCell<HashMap<usize, Box<str>>>,
+    texts: std::cell::RefCell<HashMap<(usize, usize), Box<str>>>,
 }
 
 impl Database {
@@ -79,10 +82,10 @@ impl Database {
         self.connection.execute_batch(text).map_err(error)
     }
 
-    /// The text with `?n`, rewritten once. Keyed by address: texts are constants.
+    /// The text with `?n`, rewritten once. Keyed by address and length: texts are constants, and one may begin another.
     fn prepared(&self, sql: &'static str) -> Result<rusqlite::CachedStatement<'_>> {
         let mut texts = self.texts.borrow_mut();
-        let text = texts.entry(sql.as_ptr() as usize).or_insert_with(|| rewrite::positional(sql).into());
+        let text = texts.entry((sql.as_ptr() as usize, sql.len())).or_insert_with(|| rewrite::positional(sql).into());
         self.connection.prepare_cached(text).map_err(error)
     }
 }

@@ -10,7 +10,7 @@ use parlance_model::id::OrgId;
 use parlance_model::{Error, Result};
 use postgres::Transaction;
 
-use super::{LOST, PostgresTx, RETRY, Reconnecting, Statements, error};
+use super::{LOST, PostgresTx, RETRY, Reconnecting, STALE, Statements, error, stale};
 use crate::db::Tx;
 use crate::db::command::{Command, not_committed};
 
@@ -89,10 +89,15 @@ fn run(mut connection: Reconnecting, commands: &Receiver<Box<dyn Command>>) {
 }
 
 fn commit(connection: &mut Reconnecting, org: Option<OrgId>, mut batch: Vec<Box<dyn Command>>) {
-    match together(connection, org, &mut batch) {
+    let mut outcome = together(connection, org, &mut batch);
+    if outcome.as_ref().is_err_and(|cause| cause.code() == STALE) {
+        connection.forget();
+        outcome = together(connection, org, &mut batch);
+    }
+    match outcome {
         Ok(()) => batch.into_iter().for_each(|command| command.answer(None)),
         // The answer to COMMIT was lost, or the server is away: running the closures again could apply them twice.
-        Err(cause) if cause.code() == LOST || cause.code() == "unavailable" => {
+        Err(cause) if [LOST, STALE, "unavailable"].contains(&cause.code()) => {
             tracing::warn!(?cause, size = batch.len(), "a batch was not committed");
             connection.forget();
             batch.into_iter().for_each(|command| command.answer(Some(not_committed(&cause))));
@@ -126,7 +131,7 @@ fn alone(connection: &mut Reconnecting, org: Option<OrgId>, command: Box<dyn Com
 /// One transaction over all of them. `Err` means that none is known to be committed.
 fn together(connection: &mut Reconnecting, org: Option<OrgId>, batch: &mut [Box<dyn Command>]) -> Result<()> {
     let (client, statements) = connection.get()?.split();
-    let mut transaction = client.transaction().map_err(error)?;
+    let mut transaction = client.transaction().map_err(stale)?;
     if let Some(org) = org {
         lock(&mut transaction, statements, org)?;
     }

@@ -7,7 +7,7 @@ use std::thread::Builder;
 use parlance_model::{Error, Result};
 use postgres::IsolationLevel;
 
-use super::{LOST, PostgresTx, Reconnecting, error};
+use super::{LOST, PostgresTx, Reconnecting, STALE, error, stale};
 use crate::db::Tx;
 use crate::db::command::Command;
 
@@ -42,7 +42,7 @@ fn serve(mut connection: Reconnecting, commands: &Mutex<Receiver<Box<dyn Command
         let Ok(mut command) = next else { return };
         let mut outcome = read(&mut connection, command.as_mut());
         // A connection that broke while idle says so only now; reading again changes nothing.
-        if outcome.as_ref().err().or_else(|| command.error()).is_some_and(|cause| cause.code() == LOST) {
+        if outcome.as_ref().err().or_else(|| command.error()).is_some_and(|cause| [LOST, STALE].contains(&cause.code())) {
             connection.forget();
             outcome = read(&mut connection, command.as_mut());
         }
@@ -53,7 +53,7 @@ fn serve(mut connection: Reconnecting, commands: &Mutex<Receiver<Box<dyn Command
 fn read(connection: &mut Reconnecting, command: &mut dyn Command) -> Result<()> {
     let (client, statements) = connection.get()?.split();
     let mut transaction =
-        client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().map_err(error)?;
+        client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().map_err(stale)?;
     command.run(&mut Tx::Postgres(PostgresTx::new(&mut transaction, statements)));
     // Nothing was written; ending the transaction is all there is to do.
     transaction.rollback().map_err(error)

@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -112,7 +113,9 @@ impl Limited {
         self.database.run("BEGIN")?;
         let until = (self.epoch.elapsed() + limit).as_micros();
         self.deadline_us.store(u64::try_from(until).unwrap_or(u64::MAX), Ordering::Relaxed);
-        let result = closure(&mut Tx::Sqlite(SqliteTx(&self.database)));
+        // A panic must not leave the transaction open: this connection is the thread's for good.
+        let result = catch_unwind(AssertUnwindSafe(|| closure(&mut Tx::Sqlite(SqliteTx(&self.database)))))
+            .unwrap_or_else(|_| Err(Error::internal("a store closure panicked")));
         self.deadline_us.store(u64::MAX, Ordering::Relaxed);
         if !self.database.connection().is_autocommit() {
             self.database.run("COMMIT")?;

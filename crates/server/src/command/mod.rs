@@ -1,0 +1,7 @@
+//! What each command does.
+
+pub(crate) mod database;
+pub(crate) mod demo;
+pub(crate) mod directory;
+pub(crate) mod serve;
+pub(crate) mod simulate;

@@ -1,0 +1,91 @@
+//! `serve`: opens, listens, and ends cleanly on SIGTERM or Ctrl-C.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use parlance_app::{App, Config};
+use parlance_model::{Error, Result};
+use parlance_net::Policy;
+use parlance_store::installation;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{PlaceArgs, ServeArgs};
+use crate::place;
+
+/// How long open requests may take to end after the signal, and jobs after them. Together below 25 s.
+const REQUESTS_END: Duration = Duration::from_secs(10);
+const JOBS_END: Duration = Duration::from_secs(13);
+
+pub(crate) fn run(args: &PlaceArgs, options: &ServeArgs) -> Result<()> {
+    let _lock = place::lock(args)?;
+    let runtime = place::runtime()?;
+    let listener = runtime.block_on(bind(options.listen))?;
+    let public_url = public_url(options, &listener)?;
+    let app = {
+        let _context = runtime.enter();
+        place::open(args, true, Policy { allow: options.allow_outbound.clone() }, Config { public_url })?
+    };
+    runtime.block_on(async {
+        app.store().system_write(installation::check_key).await?;
+        serve(app, listener, ended()).await
+    })
+}
+
+/// Listens on the address.
+pub(crate) async fn bind(listen: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(listen).await.map_err(|cause| {
+        Error::unavailable(format!("Cannot listen on {listen}. Is another server running there? --listen takes another address."), 1)
+            .with_source(cause)
+    })
+}
+
+fn public_url(options: &ServeArgs, listener: &TcpListener) -> Result<String> {
+    match &options.public_url {
+        Some(url) if ["http", "https"].contains(&url.scheme()) && url.query().is_none() && url.fragment().is_none() => {
+            Ok(url.as_str().trim_end_matches('/').to_owned())
+        }
+        Some(_) => Err(Error::invalid("public-url", "Must be an http or https URL without query, such as https://chat.example.com.")),
+        None => Ok(format!("http://{}", listener.local_addr().map_err(Error::internal)?)),
+    }
+}
+
+/// Serves until `end`, then lets what is under way finish.
+pub(crate) async fn serve(app: App, listener: TcpListener, end: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
+    let router = parlance_api::router(app.clone());
+    app.start();
+    tracing::info!("listening on http://{}", listener.local_addr().map_err(Error::internal)?);
+    let (stop, stopped) = (CancellationToken::new(), CancellationToken::new());
+    let server = {
+        let (stop, stopped) = (stop.clone(), stopped.clone());
+        app.tasks().spawn(async move {
+            let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
+            stopped.cancel();
+            served
+        })
+    };
+    tokio::select! {
+        ended = end => ended?,
+        () = stopped.cancelled() => {}
+    }
+    tracing::info!("stopping: open requests end first, then jobs");
+    stop.cancel();
+    if tokio::time::timeout(REQUESTS_END, stopped.cancelled()).await.is_err() {
+        tracing::warn!("some requests did not end in time; they are cut off");
+        server.abort();
+    }
+    if tokio::time::timeout(JOBS_END, app.shutdown()).await.is_err() {
+        tracing::warn!("some jobs did not end in time; their leases run out and they are taken up again");
+    }
+    Ok(())
+}
+
+/// Resolves at SIGTERM or Ctrl-C.
+pub(crate) async fn ended() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        pressed = tokio::signal::ctrl_c() => pressed.map_err(Error::internal),
+    }
+}

@@ -1,0 +1,35 @@
+//! `simulate twilio`: the simulator alone.
+
+use parlance_model::{Error, Result};
+use parlance_sim::customers::{Customers, Pace};
+use parlance_sim::twilio::{AccountConfig, Config, Sim};
+
+use super::serve::{bind, ended};
+use crate::cli::{Simulate, SimulateTwilio};
+use crate::output::say;
+use crate::place::{Parts, parts, runtime};
+
+pub(crate) fn run(what: Simulate) -> Result<()> {
+    let Simulate::Twilio(options) = what;
+    runtime()?.block_on(twilio(options))
+}
+
+async fn twilio(options: SimulateTwilio) -> Result<()> {
+    let Parts { clock, entropy } = parts();
+    let listener = bind(options.listen).await?;
+    let account = AccountConfig {
+        phone_numbers: options.phone_number.clone(),
+        messaging_service_sid: options.messaging_service_sid,
+        inbound_url: options.webhook_url,
+        advanced_opt_out: options.advanced_opt_out,
+        ..AccountConfig::new(options.account_sid.clone(), options.auth_token)
+    };
+    let config = Config { accounts: vec![account], callback_step_ms: options.callback_step_ms, ..Config::default() };
+    let sim = Sim::start(config, listener, clock, entropy).await?;
+    say(sim.base_url().as_str().trim_end_matches('/'))?;
+    let number = options.phone_number.first().cloned().ok_or_else(|| Error::invalid("phone-number", "Must be given."))?;
+    let _customers = options.customers.then(|| Customers::start(&sim, options.account_sid, number, Pace::default()));
+    ended().await?;
+    sim.shutdown().await;
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! From the command line to an open store: which database, which secret key, and the lock on the data folder.
+
+use std::fs::{File, TryLockError};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parlance_app::{App, Config};
+use parlance_model::clock::{SharedClock, SystemClock};
+use parlance_model::entropy::{SharedEntropy, SystemEntropy};
+use parlance_model::{Error, Result};
+use parlance_net::{Client, Policy};
+use parlance_store::secret::SecretKey;
+use parlance_store::{Durability, Place, Setup, Store, installation, make_folder};
+
+use crate::cli::PlaceArgs;
+
+/// The data folder when none is given.
+const DEFAULT_DATA: &str = "parlance-data";
+
+impl PlaceArgs {
+    /// The data folder.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.data.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_DATA))
+    }
+
+    /// The database.
+    pub(crate) fn place(&self) -> Result<Place> {
+        if let Some(url) = &self.database_url {
+            return Ok(Place::Postgres { url: url.clone() });
+        }
+        let data = self.folder();
+        make_folder(&data)?;
+        let durability = if self.durability == "relaxed" { Durability::Relaxed } else { Durability::Full };
+        Ok(Place::Sqlite { data, durability })
+    }
+
+    /// The key from the environment, else from the data folder, which gets one at its first use.
+    fn secret(&self, entropy: &SharedEntropy) -> Result<SecretKey> {
+        match &self.secret_key {
+            Some(text) => SecretKey::from_text(text),
+            None => {
+                let data = self.folder();
+                make_folder(&data)?;
+                SecretKey::in_folder(&data, entropy.as_ref())
+            }
+        }
+    }
+}
+
+/// What every command shares.
+pub(crate) struct Parts {
+    pub(crate) clock: SharedClock,
+    pub(crate) entropy: SharedEntropy,
+}
+
+/// The system's clock and randomness.
+pub(crate) fn parts() -> Parts {
+    Parts { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) }
+}
+
+/// What opening a store needs; without secrets, the key is left alone.
+pub(crate) fn setup(args: &PlaceArgs, with_secrets: bool) -> Result<Setup> {
+    let Parts { clock, entropy } = parts();
+    let secret = if with_secrets { args.secret(&entropy)? } else { SecretKey::absent() };
+    Ok(Setup { clock, entropy, secret })
+}
+
+/// A runtime for a command or a server.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::internal)
+}
+
+/// Opens the store and puts the application on it.
+pub(crate) fn open(args: &PlaceArgs, with_secrets: bool, policy: Policy, config: Config) -> Result<App> {
+    let setup = setup(args, with_secrets)?;
+    let entropy = Arc::clone(&setup.entropy);
+    let store = Store::open(&args.place()?, setup)?;
+    Ok(App::new(store, Client::new(policy)?, entropy, config))
+}
+
+/// Runs one use case beside whatever else uses the database.
+pub(crate) fn once<T, F>(args: &PlaceArgs, with_secrets: bool, run: impl FnOnce(App) -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let runtime = runtime()?;
+    let app = {
+        let _context = runtime.enter();
+        open(args, with_secrets, Policy::default(), Config { public_url: String::new() })?
+    };
+    runtime.block_on(async {
+        if with_secrets {
+            app.store().system_write(installation::check_key).await?;
+        }
+        run(app).await
+    })
+}
+
+/// Keeps a second server, a migration or a restore out of the data folder while it is held.
+pub(crate) fn lock(args: &PlaceArgs) -> Result<Option<File>> {
+    if args.database_url.is_some() {
+        return Ok(None);
+    }
+    let folder = args.folder();
+    make_folder(&folder)?;
+    let path = folder.join("lock");
+    let unusable = |cause: std::io::Error| {
+        Error::unavailable(format!("{} cannot be used. Check its permissions.", path.display()), 1).with_source(cause)
+    };
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(unusable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => {
+            Err(Error::conflict("data_in_use", format!("A server is running on {}. Stop it, or give another --data.", folder.display())))
+        }
+        Err(TryLockError::Error(cause)) => Err(unusable(cause)),
+    }
+}

@@ -1,0 +1,23 @@
+//! The store's cases: every public function, on SQLite and on PostgreSQL. One binary, a module for each aggregate.
+
+mod accounts;
+mod attempts;
+mod contacts;
+mod conversations;
+mod counters;
+mod doctor;
+mod events;
+mod fixture;
+mod hooks;
+mod idempotency;
+mod jobs;
+mod keys;
+mod lists;
+mod messages;
+mod migrations;
+mod opt_outs;
+mod orgs;
+mod outages;
+mod raw;
+mod staff;
+mod transactions;
