@@ -1,1 +1,46 @@
-//! placeholder
+//! HTTP: routes, extractors, dialects and the OpenAPI document.
+//!
+//! This crate turns requests into calls of `app` and answers into bytes. It decides nothing: no SQL, no provider's
+//! format, no rule of conversations. [`router`] is all that the binary needs.
+//!
+//! A request passes, from the outside in: its id and log span (`request_id`), the panic guard, and, in the API proper, the
+//! caller (`auth`), the dialect (`dialects`), the body's limit (`body`), the idempotency key (`idempotency`), the handler.
+
+mod auth;
+mod body;
+mod cursor;
+mod dialects;
+mod health;
+mod hooks;
+mod idempotency;
+mod json;
+mod openapi;
+mod path;
+mod permission;
+mod problem;
+mod query;
+mod request_id;
+mod value;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use parlance_app::App;
+use tower_http::catch_panic::CatchPanicLayer;
+
+/// Everything that is answered over HTTP, with all its layers, to be mounted at the root.
+///
+/// Describes itself at `/openapi.json`; the document is built here, once.
+#[must_use]
+pub fn router(app: App) -> Router {
+    let mut document = openapi::empty();
+    let open = health::routes().merge(hooks::routes().layer(axum::middleware::from_fn(body::take))).finish_api(&mut document);
+    let dialects = dialects::router(&app, &mut document);
+    openapi::complete(&mut document);
+    open.merge(openapi::route(&document))
+        .nest(dialects::unified::BASE, dialects)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .fallback(problem::no_such_path)
+        .layer(CatchPanicLayer::custom(problem::of_panic))
+        .layer(from_fn_with_state(app.clone(), request_id::identify))
+        .with_state(app)
+}

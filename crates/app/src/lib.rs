@@ -17,10 +17,11 @@ mod worker;
 use std::sync::Arc;
 
 use parlance_model::Result;
-use parlance_model::entropy::SharedEntropy;
+use parlance_model::entropy::{self, SharedEntropy};
 use parlance_model::key::Principal;
 use parlance_store::{Store, idempotency};
 
+pub use parlance_store::idempotency::Begun;
 pub use tasks::Tasks;
 
 /// What the use cases need to know of the installation.
@@ -79,11 +80,17 @@ impl App {
         self.0.store.system_read(parlance_store::installation::ping).await
     }
 
+    /// A name for a request that came without one: it stands in the answer and in the log.
+    #[must_use]
+    pub fn new_request_id(&self) -> String {
+        entropy::token(self.0.entropy.as_ref(), 20)
+    }
+
     /// Begins a request that carries an idempotency key.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn begin_once(&self, who: &Principal, key: &str, request_hash: [u8; 32]) -> Result<idempotency::Begun> {
+    pub async fn begin_once(&self, who: &Principal, key: &str, request_hash: [u8; 32]) -> Result<Begun> {
         let key = once_key(who, key);
         self.0.store.write(who.org, move |tx| idempotency::begin(tx, &key, &request_hash)).await
     }

@@ -26,6 +26,27 @@ pub(crate) fn start(app: &App) {
     app.tasks().spawn(async move { sweep(&sweeper).await });
 }
 
+impl App {
+    /// Runs what is due now, one after the other, until nothing is. Answers how many jobs ran. For tests and for
+    /// commands that must not return before the work is done.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn run_jobs(&self) -> parlance_model::Result<usize> {
+        let mut ran = 0;
+        loop {
+            let claimed = self.store().system_write(|tx| job::claim(tx, 64, deliver::LEASE_MS)).await?;
+            if claimed.is_empty() {
+                return Ok(ran);
+            }
+            for claimed in &claimed {
+                run(self, claimed).await;
+                ran += 1;
+            }
+        }
+    }
+}
+
 async fn work(app: &App) {
     let mut signals = app.store().bus().listen();
     let places = Arc::new(Semaphore::new(AT_ONCE));

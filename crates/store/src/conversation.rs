@@ -15,6 +15,9 @@ mod list;
 
 pub use list::{After, Filter, Total, list, total};
 
+#[cfg(test)]
+pub(crate) use list::plans;
+
 macro_rules! select {
     ($rest:expr) => {
         concat!(

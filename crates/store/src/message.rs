@@ -163,13 +163,14 @@ pub struct After {
     pub id: MessageId,
 }
 
+pub(crate) const LIST: &str =
+    select!("AND m.conversation_id = $2 AND (m.at_ms, m.id) < ($3, $4) ORDER BY m.at_ms DESC, m.id DESC LIMIT $5 OFFSET $6");
+
 /// A page of a thread, newest first.
 ///
 /// # Errors
 /// Those of the database.
 pub fn list(tx: &mut OrgTx<'_, '_>, conversation: ConversationId, after: Option<After>, limit: i64, offset: i64) -> Result<Vec<Message>> {
-    const LIST: &str =
-        select!("AND m.conversation_id = $2 AND (m.at_ms, m.id) < ($3, $4) ORDER BY m.at_ms DESC, m.id DESC LIMIT $5 OFFSET $6");
     let after = after.unwrap_or(After { at_ms: i64::MAX, id: MessageId(i64::MAX) });
     tx.query(LIST, params![conversation, after.at_ms, after.id, limit, offset], read)
 }

@@ -61,6 +61,11 @@ pub fn status_callback(public_url: &str, hook_token: &str, attempt: AttemptId) -
     format!("{public_url}/webhooks/twilio/a/{hook_token}?attempt={attempt}")
 }
 
+/// Whether a text can be the id of a message. Its form is not Twilio's promise, so anything that is plainly an id will do.
+fn is_sid(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
 fn settings(account: &Account) -> &TwilioSettings {
     match &account.settings {
         Settings::Twilio(settings) => settings,

@@ -11,7 +11,7 @@ use parlance_model::phone::{Address, Phone};
 use serde_json::Value;
 
 use super::form::{self, Form};
-use super::{errors, settings, status};
+use super::{errors, is_sid, settings, status};
 use crate::{Hook, Parsed};
 
 const UNREADABLE: &str = "Twilio sent something that is no form, or a form with too many parameters.";
@@ -75,11 +75,10 @@ impl Reader<'_> {
         }
     }
 
-    /// The id of the message, by the newest of its three names. Its form is not Twilio's promise, so anything that is
-    /// plainly an id will do.
+    /// The id of the message, by the newest of its three names.
     fn message_sid(&self) -> Option<String> {
         let sid = ["MessageSid", "SmsSid", "SmsMessageSid"].into_iter().find_map(|name| self.form.text(name))?;
-        (sid.len() <= 64 && sid.bytes().all(|byte| byte.is_ascii_alphanumeric())).then_some(sid)
+        is_sid(&sid).then_some(sid)
     }
 
     fn without_message(&self) -> Parsed {

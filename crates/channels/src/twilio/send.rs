@@ -12,7 +12,7 @@ use parlance_net::{Client, Failure, Request, Response};
 use serde::Deserialize;
 use url::Url;
 
-use super::{errors, settings, status};
+use super::{errors, is_sid, settings, status};
 
 const TWILIO: &str = "https://api.twilio.com";
 
@@ -117,7 +117,7 @@ fn outcome(answer: &Response) -> SendOutcome {
 
 fn created(answer: &Response) -> SendOutcome {
     match serde_json::from_slice::<Created>(&answer.body) {
-        Ok(Created { sid, status }) if !sid.is_empty() => {
+        Ok(Created { sid, status }) if is_sid(&sid) => {
             // It has an id, so it is at least in the queue, whatever a new word may mean.
             let state = status.as_deref().and_then(status::state).unwrap_or(DeliveryState::Queued);
             SendOutcome::Accepted { provider_id: sid, state }

@@ -141,3 +141,18 @@ pub fn total(tx: &mut OrgTx<'_, '_>, filter: &Filter) -> Result<Total> {
     let n: i64 = tx.query_one(filter.walk().count, &values, |row| row.get(0))?;
     Ok(Total { n: n.min(COUNT_LIMIT), bounded: n > COUNT_LIMIT })
 }
+
+/// Every text of the lists with the index that it should walk. Counting all of an org needs no order, so any will do.
+#[cfg(test)]
+pub(crate) fn plans() -> [(&'static str, &'static str); 8] {
+    [
+        (ALL.page, "conversation_list"),
+        (OPEN.page, "conversation_open"),
+        (ASSIGNED.page, "conversation_assigned"),
+        (CONTACT.page, "conversation_contact"),
+        (ALL.count, "conversation_"),
+        (OPEN.count, "conversation_"),
+        (ASSIGNED.count, "conversation_assigned"),
+        (CONTACT.count, "conversation_contact"),
+    ]
+}

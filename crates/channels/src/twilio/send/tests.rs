@@ -148,7 +148,7 @@ async fn a_message_that_was_taken_has_its_id_and_state() {
 
 #[tokio::test]
 async fn a_yes_that_cannot_be_read_is_unknown() {
-    for body in [&b""[..], b"<html>", b"{}", br#"{"sid":""}"#, br#"{"sid":7}"#, b"\xff"] {
+    for body in [&b""[..], b"<html>", b"{}", br#"{"sid":""}"#, br#"{"sid":7}"#, br#"{"sid":"SM\u0000"}"#, b"\xff"] {
         let outcome = answered(201, "", body).await;
         assert!(matches!(&outcome, SendOutcome::Unknown { error } if error.code == "answer_unreadable"), "{outcome:?}");
     }

@@ -1,1 +1,202 @@
-//! The facade on both drivers.
+//! What the writer promises when SQLite ends a batch's transaction in the middle, and how the lists are walked.
+
+use std::sync::Arc;
+
+use parlance_model::clock::ManualClock;
+use parlance_model::entropy::SeededEntropy;
+use parlance_model::{Error, Result};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+use super::writer::commit;
+use super::{Database, Durability, SqliteTx, file};
+use crate::bus::{Bus, Signal};
+use crate::conversation::plans;
+use crate::db::command::{Command, Typed};
+use crate::db::{Tx, params};
+use crate::secret::SecretKey;
+use crate::{Place, Setup, migrate};
+
+type Batch = Vec<Box<dyn Command>>;
+
+/// A writer's connection with one table of large rows.
+fn database() -> (TempDir, Database) {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(&file(folder.path()), Durability::Relaxed, false).unwrap();
+    database.run("CREATE TABLE things (id BIGINT PRIMARY KEY, body TEXT NOT NULL)").unwrap();
+    (folder, database)
+}
+
+fn insert(tx: &mut Tx<'_>, id: i64, bytes: usize) -> Result<()> {
+    tx.execute("INSERT INTO things (id, body) VALUES ($1, $2)", params![id, "x".repeat(bytes)]).map(drop)
+}
+
+/// A command with the caller who waits for it.
+fn queue<T: Send + 'static>(
+    batch: &mut Batch,
+    bus: &Bus,
+    closure: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+) -> oneshot::Receiver<Result<T>> {
+    let (reply, answer) = oneshot::channel();
+    let closure = move |tx: &mut Tx<'_>| Ok((closure(tx)?, vec![Signal::Jobs]));
+    batch.push(Box::new(Typed { org: None, closure, kept: None, reply, bus: bus.clone(), _permit: None }));
+    answer
+}
+
+fn ids(database: &Database) -> Vec<i64> {
+    let mut statement = database.connection().prepare("SELECT id FROM things ORDER BY id").unwrap();
+    let rows = statement.query_map([], |row| row.get(0)).unwrap();
+    rows.map(std::result::Result::unwrap).collect()
+}
+
+/// Lets the file grow by this many pages and no more.
+fn limit(database: &Database, pages: i64) {
+    let now: i64 = database.connection().query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+    pragma(database, now + pages);
+}
+
+fn pragma(database: &Database, pages: i64) {
+    database.connection().query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
+}
+
+/// Every Ok's row is there, every Err's is not, and who was refused is told that nothing was changed.
+fn assert_answers_are_true(database: &Database, answers: Vec<(i64, oneshot::Receiver<Result<i64>>)>) -> (usize, usize) {
+    let there = ids(database);
+    let mut outcome = (0, 0);
+    for (id, mut answer) in answers {
+        match answer.try_recv().expect("everybody is answered") {
+            Ok(answered) => {
+                assert_eq!(answered, id);
+                assert!(there.contains(&id), "{id} was acknowledged and is not there");
+                outcome.0 += 1;
+            }
+            Err(error) => {
+                assert_eq!(error.code(), "unavailable", "{error:?}");
+                assert!(!there.contains(&id), "{id} was refused and is there");
+                outcome.1 += 1;
+            }
+        }
+    }
+    outcome
+}
+
+#[test]
+fn nobody_is_answered_ok_wrongly_when_the_disk_fills_in_the_middle_of_a_batch() {
+    let (_folder, database) = database();
+    let bus = Bus::new();
+    limit(&database, 40);
+    let mut batch = Batch::new();
+    let answers: Vec<_> = (1..=30)
+        .map(|id| (id, queue(&mut batch, &bus, move |tx| insert(tx, id, 10_000).map(|()| id))))
+        .collect();
+    commit(&database, batch);
+    let (acknowledged, refused) = assert_answers_are_true(&database, answers);
+    assert!(acknowledged > 0 && refused > 0, "{acknowledged} acknowledged, {refused} refused: the limit was not met in the middle");
+    assert_eq!(ids(&database).len(), acknowledged);
+
+    pragma(&database, 1_000_000);
+    let mut batch = Batch::new();
+    let answers: Vec<_> = (101..=130)
+        .map(|id| (id, queue(&mut batch, &bus, move |tx| insert(tx, id, 10_000).map(|()| id))))
+        .collect();
+    commit(&database, batch);
+    assert_eq!(assert_answers_are_true(&database, answers), (30, 0));
+}
+
+/// The same, when the closure swallows the error: its own Ok must not reach the caller, nor the others' be lost.
+#[test]
+fn a_closure_that_hides_a_full_disk_is_not_believed() {
+    let (_folder, database) = database();
+    let bus = Bus::new();
+    limit(&database, 5);
+    let mut batch = Batch::new();
+    let before = queue(&mut batch, &bus, |tx| insert(tx, 1, 10).map(|()| 1));
+    let liar = queue(&mut batch, &bus, |tx| {
+        let _ = insert(tx, 2, 200_000);
+        Ok(2)
+    });
+    let after = queue(&mut batch, &bus, |tx| insert(tx, 3, 10).map(|()| 3));
+    commit(&database, batch);
+    let outcome = assert_answers_are_true(&database, vec![(1, before), (2, liar), (3, after)]);
+    assert_eq!(outcome, (2, 1));
+}
+
+#[test]
+fn a_closures_own_failure_and_its_panic_roll_back_alone() {
+    let (_folder, database) = database();
+    let bus = Bus::new();
+    let mut batch = Batch::new();
+    let mut first = queue(&mut batch, &bus, |tx| insert(tx, 1, 10));
+    let mut failed = queue(&mut batch, &bus, |tx| {
+        insert(tx, 2, 10)?;
+        Err::<(), _>(Error::conflict("taken", "Taken."))
+    });
+    let mut twice = queue(&mut batch, &bus, |tx| {
+        insert(tx, 3, 10)?;
+        insert(tx, 1, 10)
+    });
+    let mut panicked = queue(&mut batch, &bus, |tx| -> Result<()> {
+        insert(tx, 4, 10)?;
+        panic!("a defect, on purpose");
+    });
+    let mut last = queue(&mut batch, &bus, |tx| insert(tx, 5, 10));
+    commit(&database, batch);
+    first.try_recv().unwrap().unwrap();
+    assert_eq!(failed.try_recv().unwrap().unwrap_err().code(), "taken");
+    assert_eq!(twice.try_recv().unwrap().unwrap_err().code(), "internal");
+    assert_eq!(panicked.try_recv().unwrap().unwrap_err().code(), "internal");
+    last.try_recv().unwrap().unwrap();
+    assert_eq!(ids(&database), [1, 5]);
+}
+
+#[test]
+fn a_batch_that_ran_twice_signals_once_and_only_what_was_committed() {
+    let (_folder, database) = database();
+    let bus = Bus::new();
+    let mut signals = bus.listen();
+    limit(&database, 5);
+    let mut batch = Batch::new();
+    let kept = queue(&mut batch, &bus, |tx| insert(tx, 1, 10).map(|()| 1));
+    let lost = queue(&mut batch, &bus, |tx| insert(tx, 2, 200_000).map(|()| 2));
+    commit(&database, batch);
+    assert_eq!(assert_answers_are_true(&database, vec![(1, kept), (2, lost)]), (1, 1));
+    assert_eq!(signals.try_recv().unwrap(), Signal::Jobs);
+    assert!(signals.try_recv().is_err());
+}
+
+#[test]
+fn a_command_whose_caller_went_away_is_committed_all_the_same() {
+    let (_folder, database) = database();
+    let mut batch = Batch::new();
+    drop(queue(&mut batch, &Bus::new(), |tx| insert(tx, 1, 10)));
+    commit(&database, batch);
+    assert_eq!(ids(&database), [1]);
+}
+
+/// Each list walks its own index: nothing is scanned and nothing is sorted.
+#[test]
+fn no_plan_of_a_list_scans_or_sorts() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::Sqlite { data: folder.path().to_owned(), durability: Durability::Relaxed };
+    let setup =
+        Setup { clock: Arc::new(ManualClock::at(1)), entropy: Arc::new(SeededEntropy::new(1)), secret: SecretKey::new([1; 32]) };
+    migrate(&place, &setup).unwrap();
+    let database = Database::open(&file(folder.path()), Durability::Relaxed, false).unwrap();
+    for (text, index) in plans() {
+        let steps = plan(&database, text);
+        let of_list: Vec<_> = steps.iter().filter(|step| step.contains(" conversation")).collect();
+        assert!(!of_list.is_empty(), "{steps:#?}");
+        assert!(of_list.iter().all(|step| step.starts_with("SEARCH") && step.contains(index)), "not by {index}: {steps:#?}");
+        assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:#?}");
+    }
+    let thread = plan(&database, crate::message::LIST);
+    assert!(thread.iter().all(|step| step.starts_with("SEARCH") || step.starts_with("CORRELATED")), "{thread:#?}");
+}
+
+fn plan(database: &Database, text: &'static str) -> Vec<String> {
+    let text = super::rewrite::positional(text);
+    let mut statement = database.connection().prepare(&format!("EXPLAIN QUERY PLAN {text}")).unwrap();
+    let values = vec![rusqlite::types::Value::Null; statement.parameter_count()];
+    let rows = statement.query_map(rusqlite::params_from_iter(values), |row| row.get::<_, String>(3)).unwrap();
+    rows.map(std::result::Result::unwrap).collect()
+}

@@ -1,0 +1,44 @@
+//! The outermost layer: every request has an id, which stands in its answer, in its problem and on its log lines.
+
+use std::sync::Arc;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderName, HeaderValue};
+use parlance_app::App;
+use tracing::Instrument as _;
+
+use crate::problem;
+
+/// The header, in requests and answers.
+pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The id of the request that it is an extension of.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestId(pub(crate) Arc<str>);
+
+/// Takes the caller's id, or makes one, and gives it to everything inside.
+pub(crate) async fn identify(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let id = given(&request).unwrap_or_else(|| app.new_request_id().into());
+    // The route and not the path: the path of a hook has a token in it.
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+    let span = tracing::info_span!("request", request_id = &*id, method = %request.method(), route);
+    request.extensions_mut().insert(RequestId(Arc::clone(&id)));
+    let answered = async {
+        let mut response = problem::finish(next.run(request).await, &id);
+        tracing::debug!(status = response.status().as_u16(), "answered");
+        if let Ok(value) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert(HEADER, value);
+        }
+        response
+    };
+    answered.instrument(span).await
+}
+
+/// The caller's own id, if it is short and harmless in a log.
+fn given(request: &Request) -> Option<Arc<str>> {
+    let id = request.headers().get(HEADER)?.to_str().ok()?;
+    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    ((1..=64).contains(&id.len()) && id.bytes().all(harmless)).then(|| id.into())
+}

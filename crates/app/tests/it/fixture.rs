@@ -1,0 +1,142 @@
+//! An application on a fresh database with a simulated Twilio behind one account. Jobs run only when a test says so,
+//! and time moves only when a test moves it.
+
+use std::sync::Arc;
+
+use parlance_app::directory::NewTwilio;
+use parlance_app::ingest::HookRequest;
+use parlance_app::send::{Draft, Recipient, Sent};
+use parlance_app::{App, Config};
+use parlance_model::Result;
+use parlance_model::channel::{Channel, JsonObject, Provider};
+use parlance_model::clock::ManualClock;
+use parlance_model::entropy::SeededEntropy;
+use parlance_model::key::Principal;
+use parlance_model::message::Message;
+use parlance_net::{Client, Policy};
+use parlance_sim::twilio::{AccountConfig, Config as SimConfig, Sim, signature};
+use parlance_store::secret::SecretKey;
+use parlance_store::{Place, Setup, Store};
+use parlance_testkit::{Database, FreshDatabase};
+
+pub(crate) const SID: &str = "AC00000000000000000000000000000001";
+pub(crate) const TOKEN: &str = "not-a-real-auth-token-0000000001";
+pub(crate) const NUMBER: &str = "+15551234567";
+pub(crate) const SERVICE: &str = "MG00000000000000000000000000000001";
+pub(crate) const CUSTOMER: &str = "+14152000001";
+const PUBLIC_URL: &str = "https://chat.example.com";
+
+pub(crate) struct Fixture {
+    pub(crate) app: App,
+    pub(crate) who: Principal,
+    pub(crate) sim: Sim,
+    pub(crate) clock: Arc<ManualClock>,
+    place: Place,
+    _database: FreshDatabase,
+}
+
+/// Opens a node on a place: on PostgreSQL several may share one.
+async fn node(place: &Place, clock: &Arc<ManualClock>, seed: u64) -> App {
+    let (place, clock) = (place.clone(), Arc::clone(clock));
+    let entropy = Arc::new(SeededEntropy::new(seed));
+    let setup = Setup { clock, entropy: entropy.clone(), secret: SecretKey::new([3; 32]) };
+    let store = tokio::task::spawn_blocking(move || Store::open(&place, setup)).await.unwrap().unwrap();
+    App::new(store, Client::new(Policy::default()).unwrap(), entropy, Config { public_url: PUBLIC_URL.into() })
+}
+
+impl Fixture {
+    pub(crate) async fn new(database: Database) -> Self {
+        let fresh = tokio::task::spawn_blocking(move || database.fresh()).await.unwrap();
+        let place = match &fresh {
+            FreshDatabase::Sqlite(folder) => Place::Sqlite { data: folder.path().to_owned(), durability: Default::default() },
+            FreshDatabase::Postgres(url) => Place::Postgres { url: url.clone() },
+        };
+        let clock = Arc::new(ManualClock::at(1_772_740_800_000));
+        let app = node(&place, &clock, 1).await;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let account = AccountConfig {
+            phone_numbers: vec![NUMBER.into()],
+            messaging_service_sid: Some(SERVICE.into()),
+            ..AccountConfig::new(SID, TOKEN)
+        };
+        let config = SimConfig { accounts: vec![account], callback_step_ms: 0, webhook_timeout_ms: 200, ..SimConfig::default() };
+        let sim = Sim::start(config, listener, clock.clone(), Arc::new(SeededEntropy::new(2))).await.unwrap();
+        app.create_org("acme", "Acme", "US").await.unwrap();
+        app.create_twilio("acme", twilio(&sim, NUMBER)).await.unwrap();
+        let (_, token) = app.create_key("acme", None, "test", None, false).await.unwrap();
+        let who = app.authenticate(&token).await.unwrap();
+        Self { app, who, sim, clock, place, _database: fresh }
+    }
+
+    /// Another copy of the server on the same database.
+    pub(crate) async fn second_node(&self) -> App {
+        node(&self.place, &self.clock, 3).await
+    }
+
+    pub(crate) async fn send(&self, body: &str) -> Result<Sent> {
+        self.send_once(body, None).await
+    }
+
+    pub(crate) async fn send_once(&self, body: &str, once: Option<&str>) -> Result<Sent> {
+        let draft = Draft {
+            to: Recipient::Phone(CUSTOMER.into(), Channel::Sms),
+            body: body.into(),
+            as_assistant: false,
+            meta: JsonObject::default(),
+            once: once.map(Into::into),
+        };
+        self.app.send(&self.who, draft, false).await
+    }
+
+    /// The message as it now stands.
+    pub(crate) async fn look(&self, sent: &Sent) -> Message {
+        let (_, messages) = self.app.conversation(&self.who, sent.conversation.id).await.unwrap();
+        messages.into_iter().find(|message| message.id == sent.message.id).unwrap()
+    }
+}
+
+pub(crate) fn twilio(sim: &Sim, number: &str) -> NewTwilio {
+    NewTwilio {
+        account_sid: SID.into(),
+        auth_token: TOKEN.into(),
+        phone_number: number.into(),
+        messaging_service_sid: None,
+        base_url: Some(sim.base_url().to_string()),
+    }
+}
+
+/// An inbound SMS with this SID, signed.
+pub(crate) fn inbound(sid: &str, from: &str, to: &str, body: &str) -> HookRequest {
+    hook("/webhooks/twilio", &[("AccountSid", SID), ("MessageSid", sid), ("From", from), ("To", to), ("Body", body), ("NumMedia", "0")])
+}
+
+/// A status callback, signed.
+pub(crate) fn callback(path: &str, sid: &str, status: &str, code: Option<&str>) -> HookRequest {
+    let mut form = vec![
+        ("AccountSid", SID),
+        ("MessageSid", sid),
+        ("MessageStatus", status),
+        ("From", NUMBER),
+        ("To", CUSTOMER),
+        ("SmsStatus", status),
+    ];
+    form.extend(code.map(|code| ("ErrorCode", code)));
+    hook(path, &form)
+}
+
+/// A request to this path with this form, signed as Twilio signs it.
+pub(crate) fn hook(path: &str, form: &[(&str, &str)]) -> HookRequest {
+    let url = format!("{PUBLIC_URL}{path}");
+    let signature = signature::sign(TOKEN, &url, form.iter().copied());
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+    let mut headers = http::HeaderMap::new();
+    headers.insert("x-twilio-signature", signature.parse().unwrap());
+    headers.insert("content-type", "application/x-www-form-urlencoded".parse().unwrap());
+    let token = path.split('?').next().and_then(|path| path.strip_prefix("/webhooks/twilio/a/")).map(str::to_owned);
+    HookRequest { provider: Provider::Twilio, token, method: "POST".into(), path_and_query: path.into(), headers, body: body.into() }
+}
+
+/// `SM` and 32 hexadecimal digits.
+pub(crate) fn sid(number: usize) -> String {
+    format!("SM{number:032x}")
+}

@@ -1,0 +1,177 @@
+//! What goes out: at most once an attempt, never after STOP, and with every outcome told truthfully.
+
+use parlance_model::delivery::DeliveryState;
+use parlance_sim::twilio::{Fault, FaultKind};
+use parlance_store::doctor;
+use parlance_testkit::both_databases;
+
+use crate::fixture::{CUSTOMER, Fixture, NUMBER, callback, inbound, sid};
+
+/// Texts that the provider has taken from us.
+fn taken(on: &Fixture) -> Vec<String> {
+    let ours = |message: &parlance_sim::twilio::SimMessage| message.to == CUSTOMER;
+    on.sim.messages().into_iter().filter(ours).map(|message| message.body).collect()
+}
+
+/// The callback URL of the only message that the provider took, without the host.
+fn callback_path(on: &Fixture) -> (String, String) {
+    let message = on.sim.messages().into_iter().find(|message| message.to == CUSTOMER).unwrap();
+    let url = message.status_callback.unwrap();
+    (url.strip_prefix("https://chat.example.com").unwrap().to_owned(), message.sid)
+}
+
+async fn assert_healthy(on: &Fixture) {
+    assert_eq!(doctor::check(on.app.store(), true).await.unwrap().findings, Vec::new());
+}
+
+both_databases! {
+    async fn a_message_goes_out_once_and_its_marks_advance(database) {
+        let on = Fixture::new(database).await;
+        let sent = on.send("Hello!").await.unwrap();
+        assert_eq!(sent.message.state, DeliveryState::Pending);
+        on.app.run_jobs().await.unwrap();
+        assert_eq!(on.look(&sent).await.state, DeliveryState::Queued);
+        let (path, provider_id) = callback_path(&on);
+        for status in ["sent", "delivered", "sent"] {
+            on.app.hook(callback(&path, &provider_id, status, None)).await.unwrap();
+        }
+        assert_eq!(on.look(&sent).await.state, DeliveryState::Delivered);
+        assert_eq!(on.app.run_jobs().await.unwrap(), 0);
+        assert_eq!(taken(&on), ["Hello!"]);
+        assert_healthy(&on).await;
+    }
+
+    async fn a_stop_between_accept_and_claim_stops_the_send(database) {
+        let on = Fixture::new(database).await;
+        let sent = on.send("Special offer").await.unwrap();
+        on.app.hook(inbound(&sid(1), CUSTOMER, NUMBER, " stop ")).await.unwrap();
+        on.app.run_jobs().await.unwrap();
+        assert_eq!(on.look(&sent).await.state, DeliveryState::OptedOut);
+        assert_eq!(taken(&on), Vec::<String>::new());
+        assert_eq!(on.send("Another").await.unwrap_err().code(), "recipient_opted_out");
+        on.app.hook(inbound(&sid(2), CUSTOMER, NUMBER, "START")).await.unwrap();
+        on.send("Welcome back").await.unwrap();
+        on.app.run_jobs().await.unwrap();
+        assert_eq!(taken(&on), ["Welcome back"]);
+        assert_healthy(&on).await;
+    }
+
+    async fn a_timeout_after_acceptance_is_unknown_until_the_callback_settles_it(database) {
+        let on = Fixture::new(database).await;
+        on.sim.fault(Fault::new(FaultKind::AcceptThenTimeout { hold_ms: 0 }).times(1));
+        let sent = on.send("Did it arrive?").await.unwrap();
+        on.app.run_jobs().await.unwrap();
+        assert_eq!(on.look(&sent).await.state, DeliveryState::Unknown);
+        // Whatever time passes, it is never sent again silently.
+        on.clock.advance_ms(24 * 60 * 60 * 1000);
+        assert_eq!(on.app.run_jobs().await.unwrap(), 0);
+        assert_eq!(taken(&on), ["Did it arrive?"]);
+        let (path, provider_id) = callback_path(&on);
+        on.app.hook(callback(&path, &provider_id, "delivered", None)).await.unwrap();
+        assert_eq!(on.look(&sent).await.state, DeliveryState::Delivered);
+        assert_healthy(&on).await;
+    }
+
+    async fn a_job_whose_worker_died_during_the_call_becomes_unknown(database) {
+        let on = Fixture::new(database).await;
+        let sent = on.send("Once only").await.unwrap();
+        // What a worker leaves that was killed between the attempt's commit and the outcome's.
+        let (message, account) = (sent.message.id, sent.message.account_id);
+        on.app.store().write(on.who.org, move |tx| parlance_store::attempt::start(tx, message, account)).await.unwrap();
+        on.app.run_jobs().await.unwrap();
+        let seen = on.look(&sent).await;
+        assert_eq!((seen.state, seen.error_code.as_deref()), (DeliveryState::Unknown, Some("answer_lost")));
+        assert_eq!(taken(&on), Vec::<String>::new());
+        assert_healthy(&on).await;
+    }
+
+    async fn a_refusal_fails_the_message_and_an_opt_out_at_the_provider_is_ours_too(database) {
+        let on = Fixture::new(database).await;
+        on.sim.fault(Fault::new(FaultKind::Refuse { status: 400, code: 21610 }).times(1));
+        let sent = on.send("Hello").await.unwrap();
+        on.app.run_jobs().await.unwrap();
+        let seen = on.look(&sent).await;
+        assert_eq!((seen.state, seen.error_code.as_deref()), (DeliveryState::Failed, Some("21610")));
+        assert_eq!(on.send("Again").await.unwrap_err().code(), "recipient_opted_out");
+        assert_healthy(&on).await;
+    }
+
+    async fn a_rate_limit_waits_and_then_sends_once(database) {
+        let on = Fixture::new(database).await;
+        on.sim.fault(Fault::new(FaultKind::Refuse { status: 429, code: 20429 }).times(1));
+        let sent = on.send("Patience").await.unwrap();
+        on.app.run_jobs().await.unwrap();
+        let seen = on.look(&sent).await;
+        assert_eq!((seen.state, seen.error_code.as_deref()), (DeliveryState::Pending, Some("20429")));
+        assert_eq!(on.app.run_jobs().await.unwrap(), 0, "not due yet");
+        on.clock.advance_ms(3_600_000);
+        on.app.run_jobs().await.unwrap();
+        assert_eq!(on.look(&sent).await.state, DeliveryState::Queued);
+        assert_eq!(taken(&on), ["Patience"]);
+        assert_healthy(&on).await;
+    }
+
+    async fn every_order_of_callbacks_ends_equal_even_before_our_own_commit(database) {
+        let on = Fixture::new(database).await;
+        let reports = [("queued", None), ("sent", None), ("undelivered", Some("30003")), ("delivered", None)];
+        let mut ends = Vec::new();
+        for order in permutations(4) {
+            let provider_id = sid(1000 + ends.len());
+            // The receipts come before the attempt knows the provider's id; then it learns it.
+            let sent = on.send(&format!("order {order:?}")).await.unwrap();
+            let (message, account) = (sent.message.id, sent.message.account_id);
+            let store = on.app.store();
+            let attempt = store.write(on.who.org, move |tx| parlance_store::attempt::start(tx, message, account)).await.unwrap();
+            let commit_after = ends.len() % 5;
+            for (position, index) in order.iter().enumerate() {
+                if position == commit_after {
+                    finish(&on, attempt, &provider_id).await;
+                }
+                let (status, code) = reports[*index];
+                on.app.hook(callback("/webhooks/twilio", &provider_id, status, code)).await.unwrap();
+            }
+            if commit_after == 4 {
+                finish(&on, attempt, &provider_id).await;
+            }
+            let seen = on.look(&sent).await;
+            ends.push((seen.state, seen.error_code, seen.error_message));
+        }
+        assert_eq!(ends.len(), 24);
+        assert_eq!((ends[0].0, ends[0].1.as_deref()), (DeliveryState::Delivered, Some("30003")));
+        assert!(ends.iter().all(|end| *end == ends[0]), "{ends:?}");
+    }
+
+    async fn the_same_key_sends_once(database) {
+        let on = Fixture::new(database).await;
+        let hash = [7; 32];
+        on.app.begin_once(&on.who, "key-1", hash).await.unwrap();
+        let first = on.send_once("Hello", Some("key-1")).await.unwrap();
+        let second = on.send_once("Hello", Some("key-1")).await.unwrap();
+        assert_eq!(first.message.id, second.message.id);
+        on.app.run_jobs().await.unwrap();
+        assert_eq!(taken(&on), ["Hello"]);
+    }
+}
+
+async fn finish(on: &Fixture, attempt: parlance_model::id::AttemptId, provider_id: &str) {
+    let provider_id = provider_id.to_owned();
+    let accepted = parlance_model::delivery::Outcome::of(DeliveryState::Queued);
+    let write = move |tx: &mut parlance_store::OrgTx<'_, '_>| parlance_store::attempt::finish(tx, attempt, Some(&provider_id), &accepted);
+    on.app.store().write(on.who.org, write).await.unwrap();
+}
+
+/// Every order of `0..n`.
+fn permutations(n: usize) -> Vec<Vec<usize>> {
+    if n == 0 {
+        return vec![Vec::new()];
+    }
+    let mut all = Vec::new();
+    for shorter in permutations(n - 1) {
+        for place in 0..n {
+            let mut order = shorter.clone();
+            order.insert(place, n - 1);
+            all.push(order);
+        }
+    }
+    all
+}

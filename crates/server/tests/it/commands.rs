@@ -1,0 +1,64 @@
+//! Commands as scripts call them: the result alone on standard output, exit codes, effect beside a running server.
+
+use parlance_testkit::both_databases;
+use serde_json::json;
+
+use crate::client::{Api, NUMBER, SID, TOKEN};
+use crate::process::Place;
+
+both_databases! {
+    async fn commands_make_an_organisation_that_a_running_server_knows_at_once(database) {
+        let place = Place::new(database).await;
+        let server = place.serve(0, "https://chat.example.com").await;
+        assert_eq!(place.ok(&["org", "create", "Acme", "--slug", "acme"]), "1");
+        assert!(place.ok(&["org", "show", "acme"]).contains("name: Acme"));
+        let password = place.ok(&["user", "create", "--org", "acme", "--email", "a@x.io", "--name", "Ann", "--role", "admin"]);
+        assert!(password.len() >= 16 && !password.contains(char::is_whitespace), "{password}");
+        let given = ["user", "create", "--org", "acme", "--email", "b@x.io", "--name", "Bob", "--role", "agent", "--password-stdin"];
+        assert_eq!(place.run_with(&given, "a long enough password\n").stdout, "");
+        let key = place.ok(&["key", "create", "--org", "acme", "--user", "a@x.io", "--dialect", "unified", "--name", "ci"]);
+        let api = Api::new(&server.url(), &key);
+        assert_eq!(api.get("/api/v1/conversations").await["data"], json!([]));
+        let account = ["account", "create", "--org", "acme", "twilio", "--account-sid", SID, "--auth-token", TOKEN, "--phone-number", NUMBER];
+        assert_eq!(place.ok(&account), "1");
+        let answered = api.inbound("https://chat.example.com", "SM00000000000000000000000000000001", "+14152000001", "Hi").await;
+        assert_eq!(answered.unwrap(), 200);
+        assert_eq!(api.get("/api/v1/conversations/unread").await["data"]["unread_count"], 1);
+        assert!(place.ok(&["doctor", "--deep"]).starts_with("ok: 1 organisations"));
+        assert!(server.terminate().await.success());
+    }
+
+    async fn refusals_exit_with_1_and_say_why_on_standard_error(database) {
+        let place = Place::new(database).await;
+        assert_eq!(place.ok(&["migrate"]), "applied 0001_core");
+        assert_eq!(place.ok(&["migrate"]), "up to date");
+        place.ok(&["org", "create", "Acme", "--slug", "acme"]);
+        let refused: [(&[&str], &str); 6] = [
+            (&["org", "create", "Again", "--slug", "acme"], "acme already"),
+            (&["org", "create", "Bad", "--slug", "A B"], "slug"),
+            (&["org", "show", "nobody"], "no such organisation"),
+            (&["key", "create", "--org", "nobody", "--name", "ci"], "no such organisation"),
+            (&["key", "create", "--org", "acme", "--user", "no@x.io", "--name", "ci"], "no such staff member"),
+            (&["account", "create", "--org", "acme", "twilio", "--account-sid", "ACx", "--auth-token", "t", "--phone-number", NUMBER], "account-sid"),
+        ];
+        for (args, why) in refused {
+            let ended = place.run(args);
+            assert_eq!(ended.status.code(), Some(1), "{args:?}");
+            assert_eq!(ended.stdout, "", "{args:?}");
+            assert!(ended.stderr.contains(why), "{args:?}: {}", ended.stderr);
+        }
+        for args in [&["org", "destroy"][..], &["nonsense"], &["key", "create", "--org", "acme"]] {
+            assert_eq!(place.run(args).status.code(), Some(2), "{args:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_second_server_on_the_same_folder_is_refused() {
+    let place = Place::new(parlance_testkit::Database::Sqlite).await;
+    let server = place.serve(0, "https://chat.example.com").await;
+    let ended = place.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(ended.stderr.contains("A server is running"), "{}", ended.stderr);
+    server.kill().await;
+}

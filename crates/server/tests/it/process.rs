@@ -1,0 +1,109 @@
+//! The binary as a user runs it: commands that end, and a server that is killed and started again on the same port.
+
+use std::io::Write as _;
+use std::process::{Command, ExitStatus, Stdio};
+
+use parlance_testkit::{Database, FreshDatabase};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command as AsyncCommand};
+
+/// Visibly not a secret.
+const SECRET_KEY: &str = "0000000000000000000000000000000000000000000000000000000000000001";
+
+/// The release binary where `cargo xtask test` built it, else the one of this test run.
+fn binary() -> String {
+    std::env::var("PARLANCE_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_parlance").to_owned())
+}
+
+/// A database that commands and servers share.
+pub(crate) struct Place {
+    fresh: FreshDatabase,
+}
+
+/// What a command that ended left.
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Place {
+    pub(crate) async fn new(database: Database) -> Self {
+        Self { fresh: tokio::task::spawn_blocking(move || database.fresh()).await.unwrap() }
+    }
+
+    fn args(&self) -> [String; 2] {
+        match &self.fresh {
+            FreshDatabase::Sqlite(folder) => ["--data".to_owned(), folder.path().display().to_string()],
+            FreshDatabase::Postgres(url) => ["--database-url".to_owned(), url.clone()],
+        }
+    }
+
+    /// Runs a command to its end.
+    pub(crate) fn run(&self, args: &[&str]) -> Ended {
+        self.run_with(args, "")
+    }
+
+    /// Runs a command with this standard input.
+    pub(crate) fn run_with(&self, args: &[&str], stdin: &str) -> Ended {
+        let mut command = Command::new(binary());
+        command.args(args).args(self.args()).env("PARLANCE_SECRET_KEY", SECRET_KEY);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Ended { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// Runs a command that must succeed; answers its one line.
+    pub(crate) fn ok(&self, args: &[&str]) -> String {
+        let ended = self.run(args);
+        assert!(ended.status.success(), "{args:?}: {}", ended.stderr);
+        ended.stdout.trim_end().to_owned()
+    }
+
+    /// Starts a server on this port (0: any) and waits until it says that it listens.
+    pub(crate) async fn serve(&self, port: u16, public_url: &str) -> Server {
+        let mut command = AsyncCommand::new(binary());
+        command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--public-url", public_url]).args(self.args());
+        command.env("PARLANCE_SECRET_KEY", SECRET_KEY).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.kill_on_drop(true).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut seen = Vec::new();
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if let Some((_, address)) = line.split_once("listening on http://127.0.0.1:") {
+                let port = address.trim().parse().unwrap();
+                // The pipe is read to its end, so that a full one never stops the server.
+                let rest = tokio::task::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+                return Server { child, port, _rest: rest };
+            }
+            seen.push(line);
+        }
+        panic!("the server did not start: {seen:?}");
+    }
+}
+
+/// A running server.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) port: u16,
+    _rest: tokio::task::JoinHandle<()>,
+}
+
+impl Server {
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// `kill -9`.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// SIGTERM; answers how it ended.
+    pub(crate) async fn terminate(mut self) -> ExitStatus {
+        let id = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.child.wait().await.unwrap()
+    }
+}
