@@ -6,6 +6,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
 use http::{Method, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use parlance_model::error::Kind;
 use parlance_model::{Error, Result};
 
@@ -33,22 +34,15 @@ pub(crate) async fn take(request: Request, next: Next) -> Answer<Response> {
 /// # Errors
 /// `body_too_large`; `broken_body` when the client stopped in the middle.
 pub(crate) async fn read(body: Body) -> Result<Bytes> {
-    axum::body::to_bytes(body, LIMIT).await.map_err(|error| {
-        if too_long(&error) { too_large() } else { Error::new(Kind::Malformed, "broken_body", "The request's body ended too early. Send it again.") }
-    })
+    match Limited::new(body, LIMIT).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+        Err(error) => {
+            Err(Error::new(Kind::Malformed, "broken_body", "The request's body ended too early. Send it again.").with_source(error))
+        }
+    }
 }
 
 fn too_large() -> Error {
     Error::new(Kind::TooLarge, "body_too_large", "The request's body must be at most 1 MiB.")
-}
-
-fn too_long(error: &axum::Error) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(current) = cause {
-        if current.to_string() == "length limit exceeded" {
-            return true;
-        }
-        cause = current.source();
-    }
-    false
 }

@@ -17,27 +17,28 @@ mod json;
 mod openapi;
 mod path;
 mod permission;
+mod prefer;
 mod problem;
 mod query;
 mod request_id;
 mod value;
 
+use aide::openapi::OpenApi;
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use parlance_app::App;
 use tower_http::catch_panic::CatchPanicLayer;
 
 /// Everything that is answered over HTTP, with all its layers, to be mounted at the root.
 ///
 /// Describes itself at `/openapi.json`; the document is built here, once.
-#[must_use]
 pub fn router(app: App) -> Router {
-    let mut document = openapi::empty();
-    let open = health::routes().merge(hooks::routes().layer(axum::middleware::from_fn(body::take))).finish_api(&mut document);
-    let dialects = dialects::router(&app, &mut document);
-    openapi::complete(&mut document);
-    open.merge(openapi::route(&document))
-        .nest(dialects::unified::BASE, dialects)
+    let mut described = OpenApi::default();
+    let open = health::routes().merge(hooks::routes().layer(from_fn(body::take))).finish_api(&mut described);
+    let (unified, unified_described) = dialects::router(&app);
+    let document = openapi::text(vec![("", described), (dialects::unified::BASE, unified_described)]);
+    open.merge(openapi::route(document))
+        .nest(dialects::unified::BASE, unified)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .fallback(problem::no_such_path)
         .layer(CatchPanicLayer::custom(problem::of_panic))

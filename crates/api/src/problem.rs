@@ -69,7 +69,7 @@ impl OperationOutput for Problem {
 /// An RFC 9457 problem. Its `code` is stable and meant for programs, `detail` is meant for people.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Problem")]
-pub(crate) struct Body9457<'a> {
+pub(crate) struct ProblemBody<'a> {
     /// A URI reference that names the kind of problem: the code behind `/problems/`.
     #[serde(rename = "type")]
     kind: String,
@@ -107,7 +107,7 @@ pub(crate) fn finish(mut response: Response, request_id: &str) -> Response {
         Kind::Unavailable => tracing::warn!(?error, "a request could not be served now"),
         _ => {}
     }
-    let body = Body9457 {
+    let body = ProblemBody {
         kind: format!("/problems/{}", error.code()),
         title: status.canonical_reason().unwrap_or("Problem"),
         status: status.as_u16(),
@@ -150,3 +150,6 @@ pub(crate) fn of_panic(panic: Box<dyn Any + Send>) -> Response {
     };
     Problem::from(Error::internal(text.into_owned())).into_response()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Results on standard output, everything else on standard error.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use parlance_model::{Error, Result};
 use tracing_subscriber::EnvFilter;
@@ -32,7 +32,8 @@ pub(crate) fn complain(error: &Error) {
 /// `PARLANCE_LOG_FORMAT=json`.
 pub(crate) fn start_logs() {
     let filter = EnvFilter::try_from_env("PARLANCE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal();
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     match std::env::var("PARLANCE_LOG_FORMAT").as_deref() {
         Ok("json") => logs.json().init(),
         _ => logs.with_target(false).init(),

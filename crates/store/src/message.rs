@@ -9,8 +9,8 @@ use parlance_model::id::{AccountId, ConversationId, MessageId, UserId};
 use parlance_model::message::{Attachment, Direction, Kind, Message, SenderKind};
 use parlance_model::{Error, Result, text};
 
-use crate::{OrgTx, attempt};
 use crate::db::{Row, params};
+use crate::{OrgTx, attempt};
 
 /// A message to be stored.
 #[derive(Debug, Clone)]

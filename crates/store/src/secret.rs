@@ -43,7 +43,8 @@ impl SecretKey {
     pub fn from_text(text: &str) -> Result<Self> {
         let text = text.trim();
         let digits: Option<Vec<u32>> = text.chars().map(|c| c.to_digit(16)).collect();
-        let bytes: Vec<u8> = digits.unwrap_or_default().chunks(2).filter_map(|pair| u8::try_from(pair.first()? * 16 + pair.get(1)?).ok()).collect();
+        let digits = digits.filter(|digits| digits.len() == 64).unwrap_or_default();
+        let bytes: Vec<u8> = digits.chunks(2).filter_map(|pair| u8::try_from(pair.first()? * 16 + pair.get(1)?).ok()).collect();
         match <[u8; 32]>::try_from(bytes) {
             Ok(key) => Ok(Self::new(key)),
             Err(_) if text.chars().count() >= 32 => Ok(Self::new(Sha256::digest(text.as_bytes()).into())),
@@ -123,6 +124,25 @@ mod tests {
         assert!(SecretKey::new([8; 32]).open("account:1:2", &sealed).is_err());
         assert!(key.open("account:1:2", &sealed[..10]).is_err());
         assert!(!sealed.windows(4).any(|window| window == b"real"));
+    }
+
+    #[test]
+    fn sixty_four_hexadecimal_digits_are_the_key_and_other_long_texts_make_one() {
+        let same = |one: &SecretKey, other: &SecretKey| {
+            let sealed = one.seal(&SeededEntropy::new(1), "row", "secret").unwrap();
+            other.open("row", &sealed).is_ok()
+        };
+        let from = |text: &str| SecretKey::from_text(text).unwrap();
+        let hex = "0A".repeat(32);
+        assert!(same(&from(&hex), &SecretKey::new([10; 32])));
+        assert!(same(&from(&format!(" {}\n", hex.to_lowercase())), &SecretKey::new([10; 32])));
+        assert!(!same(&from(&format!("{hex}0")), &from(&hex)), "one digit more is another text");
+        let text = "a sentence of more than thirty-two characters";
+        assert!(same(&from(text), &from(text)) && !same(&from(text), &from(&text.to_uppercase())));
+        for short in ["", "0a0a", &"x".repeat(31)] {
+            assert_eq!(SecretKey::from_text(short).err().map(|error| error.code()), Some("validation_failed"), "{short}");
+        }
+        assert_eq!(SecretKey::absent().seal(&SeededEntropy::new(1), "row", "secret").unwrap_err().code(), "internal");
     }
 
     #[test]

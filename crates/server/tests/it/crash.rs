@@ -75,7 +75,7 @@ async fn hook(api: Api, public_url: String, journal: Arc<Journal>, lane: usize) 
 async fn send(api: Api, journal: Arc<Journal>, lane: usize) -> BTreeMap<String, Value> {
     let mut acknowledged = BTreeMap::new();
     for number in 0.. {
-        let text = format!("send {lane} {number}");
+        let text = format!("send-{lane}-{number}");
         let body = json!({"phone": format!("+1415201{:04}", lane * 100 + number % 100), "message": text});
         let headers = [("idempotency-key", text.as_str()), ("prefer", "respond-async")];
         let id = loop {

@@ -34,7 +34,7 @@ pub(crate) struct Fixture {
     pub(crate) org: OrgId,
     pub(crate) account: Account,
     pub(crate) place: Place,
-    _folder: Option<TempDir>,
+    pub(crate) _folder: Option<TempDir>,
 }
 
 /// An empty database, and the folder that must outlive it.

@@ -1,4 +1,5 @@
 //! The store's cases: every public function, on SQLite and on PostgreSQL. One binary, a module for each aggregate.
+#![expect(clippy::unwrap_used, reason = "a test crate; clippy knows only its test functions")]
 
 mod accounts;
 mod attempts;

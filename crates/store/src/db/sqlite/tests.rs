@@ -9,13 +9,13 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use super::writer::commit;
-use super::{Database, Durability, SqliteTx, file};
+use super::{Database, Durability, INTERRUPTED, Readers, file};
 use crate::bus::{Bus, Signal};
 use crate::conversation::plans;
 use crate::db::command::{Command, Typed};
 use crate::db::{Tx, params};
 use crate::secret::SecretKey;
-use crate::{Place, Setup, migrate};
+use crate::{Place, Setup, Store, contact, migrate, org};
 
 type Batch = Vec<Box<dyn Command>>;
 
@@ -25,6 +25,10 @@ fn database() -> (TempDir, Database) {
     let database = Database::open(&file(folder.path()), Durability::Relaxed, false).unwrap();
     database.run("CREATE TABLE things (id BIGINT PRIMARY KEY, body TEXT NOT NULL)").unwrap();
     (folder, database)
+}
+
+fn setup() -> Setup {
+    Setup { clock: Arc::new(ManualClock::at(1)), entropy: Arc::new(SeededEntropy::new(1)), secret: SecretKey::new([1; 32]) }
 }
 
 fn insert(tx: &mut Tx<'_>, id: i64, bytes: usize) -> Result<()> {
@@ -86,9 +90,7 @@ fn nobody_is_answered_ok_wrongly_when_the_disk_fills_in_the_middle_of_a_batch() 
     let bus = Bus::new();
     limit(&database, 40);
     let mut batch = Batch::new();
-    let answers: Vec<_> = (1..=30)
-        .map(|id| (id, queue(&mut batch, &bus, move |tx| insert(tx, id, 10_000).map(|()| id))))
-        .collect();
+    let answers: Vec<_> = (1..=30).map(|id| (id, queue(&mut batch, &bus, move |tx| insert(tx, id, 10_000).map(|()| id)))).collect();
     commit(&database, batch);
     let (acknowledged, refused) = assert_answers_are_true(&database, answers);
     assert!(acknowledged > 0 && refused > 0, "{acknowledged} acknowledged, {refused} refused: the limit was not met in the middle");
@@ -96,9 +98,7 @@ fn nobody_is_answered_ok_wrongly_when_the_disk_fills_in_the_middle_of_a_batch() 
 
     pragma(&database, 1_000_000);
     let mut batch = Batch::new();
-    let answers: Vec<_> = (101..=130)
-        .map(|id| (id, queue(&mut batch, &bus, move |tx| insert(tx, id, 10_000).map(|()| id))))
-        .collect();
+    let answers: Vec<_> = (101..=130).map(|id| (id, queue(&mut batch, &bus, move |tx| insert(tx, id, 10_000).map(|()| id)))).collect();
     commit(&database, batch);
     assert_eq!(assert_answers_are_true(&database, answers), (30, 0));
 }
@@ -173,14 +173,84 @@ fn a_command_whose_caller_went_away_is_committed_all_the_same() {
     assert_eq!(ids(&database), [1]);
 }
 
+/// The same through the store: many who write at once, on a disk that fills.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_on_a_full_disk_refuses_loses_nothing_and_goes_on_when_there_is_space() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::Sqlite { data: folder.path().to_owned(), durability: Durability::Relaxed };
+    let store = tokio::task::spawn_blocking(move || Store::open(&place, setup())).await.unwrap().unwrap();
+    let org = store.system_write(|tx| org::create(tx, "acme", "Acme", "US")).await.unwrap().id;
+    let space = |pages: Option<i64>| {
+        store.submit_write(None, move |tx| {
+            let Tx::Sqlite(tx) = tx else { return Err(Error::internal("SQLite alone has pages")) };
+            match pages {
+                Some(pages) => limit(tx.0, pages),
+                None => pragma(tx.0, 1_000_000),
+            }
+            Ok(((), Vec::new()))
+        })
+    };
+    space(Some(60)).await.unwrap();
+    for round in 0..2 {
+        let mut writes = tokio::task::JoinSet::new();
+        for number in 0..40 {
+            let store = store.clone();
+            let details = contact::Details { first_name: format!("{round} {number}"), last_name: "x".repeat(8000) };
+            writes.spawn(async move { store.write(org, move |tx| contact::create(tx, &details, &[])).await.map(|made| made.id) });
+        }
+        let answers = writes.join_all().await;
+        let (mut acknowledged, mut refused) = (0, 0);
+        for answer in answers {
+            match answer {
+                Ok(id) => {
+                    store.read(org, move |tx| contact::get(tx, id)).await.unwrap();
+                    acknowledged += 1;
+                }
+                Err(error) => {
+                    assert_eq!(error.code(), "unavailable", "{error:?}");
+                    refused += 1;
+                }
+            }
+        }
+        let there: i64 = {
+            let prefix = format!("{round} ");
+            let count = move |tx: &mut Tx<'_>| {
+                let sql = "SELECT COUNT(*) FROM contact WHERE first_name >= $1 AND first_name < $2";
+                tx.query_one(sql, params![&prefix, format!("{prefix}~")], |row| row.get(0))
+            };
+            store.submit_read(count).await.unwrap()
+        };
+        assert_eq!(there, acknowledged);
+        match round {
+            0 => assert!(acknowledged > 0 && refused > 0, "{acknowledged} acknowledged, {refused} refused"),
+            _ => assert_eq!((acknowledged, refused), (40, 0)),
+        }
+        space(None).await.unwrap();
+    }
+}
+
+#[test]
+fn a_slow_read_is_interrupted_where_it_was_asked_for_and_finished_by_the_pool() {
+    const SLOW: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) SELECT COUNT(*) FROM n";
+    let (folder, database) = database();
+    database.run("INSERT INTO things (id, body) VALUES (7, 'x')").unwrap();
+    let readers = Readers::start(file(folder.path())).unwrap();
+    let slow = |tx: &mut Tx<'_>| tx.query_one(SLOW, &[], |row| row.get::<i64>(0));
+    assert_eq!(readers.in_place(slow).unwrap_err().code(), INTERRUPTED);
+    // The thread's connection is free again.
+    assert_eq!(readers.in_place(|tx| tx.query_one("SELECT id FROM things", &[], |row| row.get::<i64>(0))).unwrap(), 7);
+    let mut batch = Batch::new();
+    let answer = queue(&mut batch, &Bus::new(), slow);
+    batch.into_iter().for_each(|command| readers.submit(command));
+    assert_eq!(answer.blocking_recv().unwrap().unwrap(), 300_000);
+}
+
 /// Each list walks its own index: nothing is scanned and nothing is sorted.
 #[test]
 fn no_plan_of_a_list_scans_or_sorts() {
     let folder = tempfile::tempdir().unwrap();
     let place = Place::Sqlite { data: folder.path().to_owned(), durability: Durability::Relaxed };
-    let setup =
-        Setup { clock: Arc::new(ManualClock::at(1)), entropy: Arc::new(SeededEntropy::new(1)), secret: SecretKey::new([1; 32]) };
-    migrate(&place, &setup).unwrap();
+    migrate(&place, &setup()).unwrap();
     let database = Database::open(&file(folder.path()), Durability::Relaxed, false).unwrap();
     for (text, index) in plans() {
         let steps = plan(&database, text);

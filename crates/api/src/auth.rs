@@ -1,0 +1,84 @@
+//! Who calls: the layer that wants a key before anything else is looked at, and the extractor by which a handler names
+//! the permission that it needs.
+
+use std::convert::Infallible;
+use std::marker::PhantomData;
+
+use aide::OperationInput;
+use aide::generate::GenContext;
+use aide::openapi::Operation;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use parlance_app::App;
+use parlance_model::Error;
+use parlance_model::error::Kind;
+use parlance_model::key::Principal;
+
+use crate::openapi;
+use crate::permission::Permission;
+use crate::problem::{Answer, Problem};
+
+/// The layer: finds the caller, or refuses.
+pub(crate) async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Answer<Response> {
+    let token = bearer(request.headers()).ok_or_else(unauthenticated)?;
+    let principal = app.authenticate(token).await?;
+    request.extensions_mut().insert(principal);
+    Ok(next.run(request).await)
+}
+
+/// The token of `Authorization: Bearer …` (RFC 6750); the scheme's case does not count (RFC 9110, 11.1).
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+fn unauthenticated() -> Error {
+    let text = "This needs a key, as `Authorization: Bearer <token>`. `parlance key create` makes one.";
+    Error::new(Kind::Unauthenticated, "unauthenticated", text)
+}
+
+/// A caller who may do what `P` says. A handler that takes this cannot be reached by anybody else.
+#[derive(Debug)]
+pub(crate) struct Allowed<P> {
+    /// The caller.
+    pub(crate) who: Principal,
+    permission: PhantomData<P>,
+}
+
+impl<P: Permission, S: Sync> FromRequestParts<S> for Allowed<P> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Answer<Self> {
+        let who = parts.extensions.get::<Principal>().cloned().ok_or_else(unauthenticated)?;
+        if !P::ROLES.contains(&who.role) {
+            let text = format!("Your role ({}) lacks the permission {}. Ask an admin of your organisation.", who.role, P::NAME);
+            return Err(Error::new(Kind::Forbidden, "forbidden", text).into());
+        }
+        Ok(Self { who, permission: PhantomData })
+    }
+}
+
+impl<P: Permission> OperationInput for Allowed<P> {
+    fn operation_input(_: &mut GenContext, operation: &mut Operation) {
+        openapi::require_key(operation, P::NAME);
+        if P::is_restricted() {
+            openapi::refuses(operation, &[Kind::Forbidden]);
+        }
+    }
+}
+
+/// The caller, where no permission is needed beyond having a key: for layers.
+pub(crate) struct Caller(pub(crate) Option<Principal>);
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(parts.extensions.get().cloned()))
+    }
+}

@@ -1,0 +1,80 @@
+//! The operations on messages: listing and sending.
+
+use aide::transform::TransformOperation;
+use axum::Json;
+use axum::extract::State;
+use parlance_app::App;
+use parlance_model::error::Kind;
+
+use super::{golden, operation, wire};
+use crate::auth::Allowed;
+use crate::cursor::List;
+use crate::idempotency::Once;
+use crate::json::Json as Body;
+use crate::openapi;
+use crate::path::InConversation;
+use crate::permission::{ReadConversations, SendMessages};
+use crate::prefer::Wait;
+use crate::problem::Answer;
+use crate::query::Query;
+use wire::{Created, Data, Message, Page, Sent};
+
+pub(super) async fn list(
+    State(app): State<App>,
+    caller: Allowed<ReadConversations>,
+    InConversation(id): InConversation,
+    Query(parameters): Query<wire::MessageList>,
+) -> Answer<Json<Page<Message>>> {
+    let request = parameters.read()?;
+    let page = app.messages(&caller.who, id, request).await?;
+    Ok(Page::of(List::Messages, request, page))
+}
+
+pub(super) fn list_docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
+    let op = operation(op, "listMessages", "Its messages, newest first");
+    openapi::answer_example(op, &golden!("messages"))
+}
+
+pub(super) async fn reply(
+    State(app): State<App>,
+    caller: Allowed<SendMessages>,
+    InConversation(id): InConversation,
+    Wait(wait): Wait,
+    Once(once): Once,
+    Body(body): Body<wire::Reply>,
+) -> Answer<Created<Sent>> {
+    let sent = app.send(&caller.who, body.read(id, once)?, wait).await?;
+    Ok(Created(Data::of(sent)))
+}
+
+pub(super) fn reply_docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
+    let op = operation(op, "sendInConversation", "Send a message in this conversation");
+    openapi::request_example(sends(op), golden!("reply"))
+}
+
+pub(super) async fn send(
+    State(app): State<App>,
+    caller: Allowed<SendMessages>,
+    Wait(wait): Wait,
+    Once(once): Once,
+    Body(body): Body<wire::Send>,
+) -> Answer<Created<Sent>> {
+    let sent = app.send(&caller.who, body.read(once)?, wait).await?;
+    Ok(Created(Data::of(sent)))
+}
+
+pub(super) fn send_docs(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
+    openapi::refuses(op.inner_mut(), &[Kind::NotFound]);
+    let op = operation(op, "sendToSomebody", "Send a message to a contact or a number; finds or opens the conversation");
+    openapi::request_example(sends(op), golden!("send"))
+}
+
+/// What both ways to send have in common.
+fn sends(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
+    // For `sender: "assistant"` and `meta` by a key without that scope.
+    openapi::refuses(op.inner_mut(), &[Kind::Forbidden]);
+    openapi::answer_example(op, &golden!("sent")).description(
+        "201 once the message is stored. The answer waits up to two seconds for the first outcome, unless `Prefer: respond-async` \
+         is given; `status` says how far the message is by then.",
+    )
+}

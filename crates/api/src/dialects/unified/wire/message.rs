@@ -1,0 +1,164 @@
+//! The contract's message, and the answer to sending one.
+
+use parlance_app::send;
+use parlance_model::channel::Channel;
+use parlance_model::clock::iso8601;
+use parlance_model::contact;
+use parlance_model::delivery::{DeliveryState, DeliveryStatus};
+use parlance_model::message::{self as model, Direction, SenderKind};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::Conversation;
+use crate::value::{Vocabulary, Word};
+
+/// A message of a conversation.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Message {
+    /// Its id.
+    id: i64,
+    /// Where it belongs.
+    conversation_id: i64,
+    /// The user who wrote it, where a user did.
+    sender_id: Option<i64>,
+    /// Who wrote it, in the contract's words.
+    sender_type: Word<SenderType>,
+    /// Who wrote it, exactly.
+    sender: Word<SenderKind>,
+    /// The text; may be empty.
+    body: String,
+    /// The medium.
+    channel: Word<Channel>,
+    /// Which way it went.
+    direction: Word<Direction>,
+    /// How far it got, in the contract's words.
+    delivery_status: Word<DeliveryStatus>,
+    /// How far it got, exactly.
+    delivery_state: Word<DeliveryState>,
+    /// The provider's reason, or ours, for getting no further.
+    error_code: Option<String>,
+    /// That reason in plain words.
+    error_message: Option<String>,
+    /// GoHighLevel's id of it, where it is synchronised.
+    ghl_message_id: Option<String>,
+    /// Of calls: how long it was.
+    call_duration_seconds: Option<i64>,
+    /// Of calls: where its recording is.
+    recording_url: Option<String>,
+    /// When it was read: by the team, if it is inbound, else by the contact.
+    read_at: Option<String>,
+    /// When it was sent or received.
+    inserted_at: String,
+    /// When it last changed.
+    updated_at: String,
+    /// Usage, tools, analysis, appointments, context; the provider's facts under `provider`.
+    meta: Map<String, Value>,
+}
+
+impl From<model::Message> for Message {
+    fn from(from: model::Message) -> Self {
+        Self {
+            id: from.id.0,
+            conversation_id: from.conversation_id.0,
+            sender_id: from.sender_user.map(|user| user.0),
+            sender_type: Word(from.sender.into()),
+            sender: Word(from.sender),
+            body: from.body,
+            channel: Word(from.channel),
+            direction: Word(from.direction),
+            delivery_status: Word(from.state.status()),
+            delivery_state: Word(from.state),
+            error_code: from.error_code,
+            error_message: from.error_message,
+            ghl_message_id: None,
+            call_duration_seconds: None,
+            recording_url: None,
+            read_at: from.read_ms.map(iso8601),
+            inserted_at: iso8601(from.at_ms),
+            updated_at: iso8601(from.updated_ms),
+            meta: from.meta.0,
+        }
+    }
+}
+
+/// The contract's words for who wrote a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SenderType {
+    /// The contact.
+    Visitor,
+    /// The org: a person, a key or the assistant.
+    Staff,
+    /// Parlance itself.
+    System,
+}
+
+impl From<SenderKind> for SenderType {
+    fn from(from: SenderKind) -> Self {
+        match from {
+            SenderKind::Contact => Self::Visitor,
+            SenderKind::Staff | SenderKind::Assistant => Self::Staff,
+            SenderKind::System => Self::System,
+        }
+    }
+}
+
+impl Vocabulary for SenderType {
+    const NAME: &'static str = "SenderType";
+    const VALUES: &'static [Self] = &[Self::Visitor, Self::Staff, Self::System];
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Visitor => "visitor",
+            Self::Staff => "staff",
+            Self::System => "system",
+        }
+    }
+}
+
+/// A message that was taken for sending, with its surroundings.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Sent {
+    /// The conversation after it.
+    conversation: ConversationWithContact,
+    /// The message as it now stands.
+    message: Message,
+    /// Its `delivery_status` again.
+    status: Word<DeliveryStatus>,
+}
+
+/// A conversation and whom it is with.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ConversationWithContact {
+    #[serde(flatten)]
+    conversation: Conversation,
+    /// Whom it is with.
+    contact: Contact,
+}
+
+/// A person outside.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Contact {
+    /// Their id.
+    id: i64,
+    /// First name; null when unknown.
+    first_name: Option<String>,
+    /// Last name; null when unknown.
+    last_name: Option<String>,
+    /// Their first number.
+    phone: Option<String>,
+}
+
+impl From<contact::Contact> for Contact {
+    fn from(from: contact::Contact) -> Self {
+        let known = |name: String| (!name.is_empty()).then_some(name);
+        Self { id: from.id.0, first_name: known(from.first_name), last_name: known(from.last_name), phone: from.phone }
+    }
+}
+
+impl From<send::Sent> for Sent {
+    fn from(from: send::Sent) -> Self {
+        let conversation = ConversationWithContact { conversation: from.conversation.into(), contact: from.contact.into() };
+        Self { conversation, status: Word(from.message.state.status()), message: from.message.into() }
+    }
+}

@@ -1,0 +1,229 @@
+//! The bodies that the contract takes.
+
+use parlance_app::conversation::Changes;
+use parlance_app::send::{BODY_LIMIT, Draft, Recipient};
+use parlance_model::channel::{Channel, JsonObject};
+use parlance_model::conversation::Status;
+use parlance_model::id::{ContactId, ConversationId, UserId};
+use parlance_model::{Error, Result};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::value::{Integer, Object, Text, Vocabulary, Word, not_null, present};
+
+/// The most bytes of a conversation's `metadata`.
+const METADATA: usize = 16 * 1024;
+/// The most bytes of a message's `meta`.
+const META: usize = 64 * 1024;
+
+type Visitor = Text<200>;
+
+/// Opens a conversation, or finds the one that there is.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "OpenConversation", extend("oneOf" = one_recipient()))]
+pub(crate) struct Open {
+    /// With this contact.
+    #[schemars(transform = not_null)]
+    contact_id: Option<Integer>,
+    /// With this number; best in E.164 form.
+    #[schemars(transform = not_null)]
+    phone: Option<Text<64>>,
+    /// The medium; `sms` when not given.
+    channel: Option<Word<Channel>>,
+    /// The status of a new one.
+    status: Option<Word<Status>>,
+    /// The user who answers.
+    assigned_to: Option<Integer>,
+    /// What the visitor calls themselves.
+    visitor_name: Option<Visitor>,
+    /// The visitor's e-mail address.
+    visitor_email: Option<Visitor>,
+    /// The visitor's number, as given.
+    visitor_phone: Option<Visitor>,
+    /// Your own fields, at most 16 KiB of JSON.
+    metadata: Option<Object<METADATA>>,
+}
+
+impl Open {
+    /// What the use case takes.
+    ///
+    /// # Errors
+    /// `validation_failed`.
+    pub(crate) fn read(self) -> Result<(Recipient, Changes)> {
+        let to = recipient(self.contact_id, self.phone, self.channel)?;
+        let given = |text: Option<Visitor>| text.map(|text| Some(text.into_inner()));
+        let changes = Changes {
+            status: self.status.map(|word| word.0),
+            assigned_to: self.assigned_to.map(|id| Some(UserId(id.get()))),
+            contact_id: None,
+            visitor_name: given(self.visitor_name),
+            visitor_email: given(self.visitor_email),
+            visitor_phone: given(self.visitor_phone),
+            metadata: self.metadata.map(|object| object.0),
+        };
+        Ok((to, changes))
+    }
+}
+
+/// Changes a conversation. Absent fields stay; null clears.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "ChangeConversation")]
+pub(crate) struct Change {
+    /// Open, closed or archived.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<Word<Status>>", transform = not_null)]
+    status: Option<Word<Status>>,
+    /// The user who answers.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<Integer>")]
+    assigned_to: Option<Option<Integer>>,
+    /// With whom it is.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<Integer>", transform = not_null)]
+    contact_id: Option<Integer>,
+    /// What the visitor calls themselves.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<Visitor>")]
+    visitor_name: Option<Option<Visitor>>,
+    /// The visitor's e-mail address.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<Visitor>")]
+    visitor_email: Option<Option<Visitor>>,
+    /// The visitor's number, as given.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<Visitor>")]
+    visitor_phone: Option<Option<Visitor>>,
+    /// Your own fields, at most 16 KiB of JSON: replaced as a whole.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<Object<METADATA>>")]
+    metadata: Option<Option<Object<METADATA>>>,
+}
+
+impl From<Change> for Changes {
+    fn from(from: Change) -> Self {
+        let text = |text: Option<Option<Visitor>>| text.map(|text| text.map(Text::into_inner));
+        Self {
+            status: from.status.map(|word| word.0),
+            assigned_to: from.assigned_to.map(|id| id.map(|id| UserId(id.get()))),
+            contact_id: from.contact_id.map(|id| ContactId(id.get())),
+            visitor_name: text(from.visitor_name),
+            visitor_email: text(from.visitor_email),
+            visitor_phone: text(from.visitor_phone),
+            metadata: from.metadata.map(|object| object.map_or_else(JsonObject::default, |object| object.0)),
+        }
+    }
+}
+
+/// A message to be sent in a conversation.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "SendInConversation")]
+pub(crate) struct Reply {
+    /// The text, 1 to 1600 characters, not only white space.
+    #[schemars(length(min = 1, max = BODY_LIMIT), regex(pattern = r"\S"))]
+    message: String,
+    /// Who speaks; `assistant` for keys with that scope.
+    sender: Option<Word<Speaker>>,
+    /// Usage, tools, analysis, appointments, context, at most 64 KiB of JSON; for keys with that scope.
+    meta: Option<Object<META>>,
+    /// Sending media is not available yet: must be empty.
+    #[schemars(length(max = 0))]
+    media_ids: Option<Vec<Value>>,
+    /// Sending media is not available yet: must be empty.
+    #[schemars(length(max = 0))]
+    media_urls: Option<Vec<Value>>,
+}
+
+impl Reply {
+    /// What the use case takes, for a message in this conversation.
+    ///
+    /// # Errors
+    /// `validation_failed`.
+    pub(crate) fn read(self, id: ConversationId, once: Option<String>) -> Result<Draft> {
+        self.to(Recipient::Conversation(id), once)
+    }
+
+    fn to(self, to: Recipient, once: Option<String>) -> Result<Draft> {
+        for (field, media) in [("media_ids", &self.media_ids), ("media_urls", &self.media_urls)] {
+            if media.as_ref().is_some_and(|media| !media.is_empty()) {
+                return Err(Error::invalid(field, "Sending media is not available yet. Leave it out."));
+            }
+        }
+        let as_assistant = self.sender.is_some_and(|word| word.0 == Speaker::Assistant);
+        Ok(Draft { to, body: self.message, as_assistant, meta: self.meta.map(|object| object.0).unwrap_or_default(), once })
+    }
+}
+
+/// A message to be sent to somebody. Finds or opens the conversation.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "SendToSomebody", extend("oneOf" = one_recipient()))]
+pub(crate) struct Send {
+    /// To this contact.
+    #[schemars(transform = not_null)]
+    contact_id: Option<Integer>,
+    /// To this number; best in E.164 form.
+    #[schemars(transform = not_null)]
+    phone: Option<Text<64>>,
+    /// The medium; `sms` when not given.
+    channel: Option<Word<Channel>>,
+    // The fields of `Reply`. Not flattened: serde then forgets which field was wrong.
+    /// The text, 1 to 1600 characters, not only white space.
+    #[schemars(length(min = 1, max = BODY_LIMIT), regex(pattern = r"\S"))]
+    message: String,
+    /// Who speaks; `assistant` for keys with that scope.
+    sender: Option<Word<Speaker>>,
+    /// Usage, tools, analysis, appointments, context, at most 64 KiB of JSON; for keys with that scope.
+    meta: Option<Object<META>>,
+    /// Sending media is not available yet: must be empty.
+    #[schemars(length(max = 0))]
+    media_ids: Option<Vec<Value>>,
+    /// Sending media is not available yet: must be empty.
+    #[schemars(length(max = 0))]
+    media_urls: Option<Vec<Value>>,
+}
+
+impl Send {
+    /// What the use case takes.
+    ///
+    /// # Errors
+    /// `validation_failed`.
+    pub(crate) fn read(self, once: Option<String>) -> Result<Draft> {
+        let to = recipient(self.contact_id, self.phone, self.channel)?;
+        let Self { message, sender, meta, media_ids, media_urls, .. } = self;
+        Reply { message, sender, meta, media_ids, media_urls }.to(to, once)
+    }
+}
+
+/// Who may speak for the org.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Speaker {
+    Staff,
+    Assistant,
+}
+
+impl Vocabulary for Speaker {
+    const NAME: &'static str = "Speaker";
+    const VALUES: &'static [Self] = &[Self::Staff, Self::Assistant];
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Staff => "staff",
+            Self::Assistant => "assistant",
+        }
+    }
+}
+
+fn recipient(contact_id: Option<Integer>, phone: Option<Text<64>>, channel: Option<Word<Channel>>) -> Result<Recipient> {
+    let channel = channel.map_or(Channel::Sms, |word| word.0);
+    match (contact_id, phone) {
+        (Some(id), None) => Ok(Recipient::Contact(ContactId(id.get()), channel)),
+        (None, Some(phone)) => Ok(Recipient::Phone(phone.into_inner(), channel)),
+        (Some(_), Some(_)) => Err(Error::invalid("contact_id", "Must not be given together with `phone`. Leave one out.")),
+        (None, None) => Err(Error::invalid("contact_id", "Is required, or `phone` in its place.")),
+    }
+}
+
+/// In the schema: exactly one of the two.
+fn one_recipient() -> Value {
+    serde_json::json!([{ "required": ["contact_id"] }, { "required": ["phone"] }])
+}

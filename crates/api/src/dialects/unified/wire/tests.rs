@@ -1,0 +1,157 @@
+//! The wire types against the contract's own examples, and against the whole answers that the OpenAPI document shows.
+
+use parlance_app::send;
+use parlance_model::channel::{Channel, JsonObject};
+use parlance_model::contact::Contact;
+use parlance_model::conversation::{Conversation as StoredConversation, Standing, Visitor};
+use parlance_model::delivery::DeliveryState;
+use parlance_model::id::{AccountId, ContactId, ConversationId, MessageId, UserId};
+use parlance_model::message::{Direction, Kind, Message as StoredMessage, SenderKind};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::dialects::unified::golden;
+use crate::json;
+
+/// 2026-03-05T20:00:00Z.
+const AT_MS: i64 = 1_772_740_800_000;
+
+fn conversation() -> StoredConversation {
+    StoredConversation {
+        id: ConversationId(456),
+        account_id: AccountId(1),
+        session_key: "sms_+15551234567".to_owned(),
+        channel: Channel::Sms,
+        contact_id: ContactId(123),
+        contact_name: Some("John Doe".to_owned()),
+        peer: "+15551234567".to_owned(),
+        standing: Standing::NEW,
+        starred: false,
+        assigned_to: Some(UserId(7)),
+        message_count: 1,
+        unread_count: 0,
+        read_through: MessageId(0),
+        last_message_ms: AT_MS,
+        newest_id: MessageId(789),
+        preview: "Hello!".to_owned(),
+        last_direction: Some(Direction::Outbound),
+        metadata: JsonObject::default(),
+        visitor: Visitor::default(),
+        created_ms: AT_MS,
+        updated_ms: AT_MS,
+    }
+}
+
+fn message() -> StoredMessage {
+    StoredMessage {
+        id: MessageId(789),
+        conversation_id: ConversationId(456),
+        account_id: AccountId(1),
+        channel: Channel::Sms,
+        direction: Direction::Outbound,
+        sender: SenderKind::Staff,
+        sender_user: Some(UserId(7)),
+        kind: Kind::Text,
+        body: "Hello!".to_owned(),
+        attachments: Vec::new(),
+        meta: JsonObject::default(),
+        state: DeliveryState::Sent,
+        error_code: None,
+        error_message: None,
+        at_ms: AT_MS,
+        received_ms: AT_MS,
+        updated_ms: AT_MS,
+        read_ms: None,
+    }
+}
+
+fn sent() -> Value {
+    let (first_name, last_name) = ("John".to_owned(), "Doe".to_owned());
+    let phone = Some("+15551234567".to_owned());
+    let contact = Contact { id: ContactId(123), first_name, last_name, phone, email: None, created_ms: AT_MS };
+    let sent = send::Sent { conversation: conversation(), contact, message: message() };
+    serde_json::to_value(Data::<Sent>::of(sent).0).unwrap()
+}
+
+/// Whether all that stands in `part` stands in `whole` too, with the same values.
+fn contains(whole: &Value, part: &Value) -> bool {
+    match (whole, part) {
+        (Value::Object(whole), Value::Object(part)) => {
+            part.iter().all(|(name, value)| whole.get(name).is_some_and(|whole| contains(whole, value)))
+        }
+        _ => whole == part,
+    }
+}
+
+#[test]
+fn the_contracts_answer_to_a_send_is_in_ours() {
+    let theirs = golden!("contract_send_answer");
+    assert!(theirs["data"]["message"].is_object() && contains(&sent(), &theirs), "{}", sent());
+}
+
+#[test]
+fn the_contracts_bodies_are_read() {
+    for example in [golden!("send"), golden!("send_to_contact")] {
+        let draft = json::parse::<Send>(example.to_string().as_bytes()).unwrap().read(None).unwrap();
+        assert_eq!(draft.body, "Hello!");
+    }
+    let reply = json::parse::<Reply>(golden!("reply").to_string().as_bytes()).unwrap();
+    assert_eq!(reply.read(ConversationId(1), None).unwrap().body, "Hello!");
+}
+
+#[test]
+fn the_documents_examples_are_what_is_answered() {
+    let conversation_json = serde_json::to_value(Data::<Conversation>::of(conversation()).0).unwrap();
+    let thread = serde_json::to_value(Data::<Thread>::of((conversation(), vec![message()])).0).unwrap();
+    let meta = json!({ "total": 1, "limit": 50, "offset": 0, "next_cursor": null, "total_bounded": false });
+    let message_json = thread["data"]["messages"][0].clone();
+    for (name, golden, ours) in [
+        ("sent", golden!("sent"), sent()),
+        ("conversation", golden!("conversation"), conversation_json.clone()),
+        ("thread", golden!("thread"), thread),
+        ("conversations", golden!("conversations"), json!({ "data": [conversation_json["data"]], "meta": meta })),
+        ("messages", golden!("messages"), json!({ "data": [message_json], "meta": meta })),
+    ] {
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            let path = format!("{}/src/dialects/unified/golden/{name}.json", env!("CARGO_MANIFEST_DIR"));
+            std::fs::write(path, format!("{}\n", serde_json::to_string_pretty(&ours).unwrap())).unwrap();
+        } else {
+            assert_eq!(golden, ours, "golden/{name}.json: if that is meant, run the tests with UPDATE_GOLDEN=1");
+        }
+    }
+}
+
+#[test]
+fn every_field_of_the_contracts_records_is_always_there() {
+    let sent = sent();
+    let conversation = "id channel status phone_number visitor_name visitor_email visitor_phone visitor_token ghl_conversation_id \
+        contact_id assigned_to last_message_at metadata inserted_at updated_at";
+    let message = "id conversation_id sender_id sender_type body channel direction delivery_status ghl_message_id \
+        call_duration_seconds recording_url read_at inserted_at updated_at";
+    for (record, names) in [(&sent["data"]["conversation"], conversation), (&sent["data"]["message"], message)] {
+        for name in names.split_whitespace() {
+            assert!(record.get(name).is_some(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_conversation_without_messages_has_no_last_one() {
+    let empty = StoredConversation { message_count: 0, last_direction: None, preview: String::new(), ..conversation() };
+    let shown = serde_json::to_value(Conversation::from(empty)).unwrap();
+    assert_eq!([&shown["last_message_at"], &shown["last_message_preview"], &shown["last_direction"]], [&Value::Null; 3]);
+}
+
+#[test]
+fn senders_and_states_are_shown_in_both_vocabularies() {
+    for (sender, word) in
+        [(SenderKind::Contact, "visitor"), (SenderKind::Staff, "staff"), (SenderKind::Assistant, "staff"), (SenderKind::System, "system")]
+    {
+        let shown = serde_json::to_value(Message::from(StoredMessage { sender, ..message() })).unwrap();
+        assert_eq!((&shown["sender_type"], &shown["sender"]), (&json!(word), &json!(sender.as_str())));
+    }
+    for &state in DeliveryState::ALL {
+        let shown = serde_json::to_value(Message::from(StoredMessage { state, ..message() })).unwrap();
+        assert_eq!((&shown["delivery_status"], &shown["delivery_state"]), (&json!(state.status().as_str()), &json!(state.as_str())));
+    }
+}

@@ -1,0 +1,129 @@
+//! `Idempotency-Key`: a POST that is repeated with the same key acts once, and is answered what the first was answered.
+//!
+//! The layer runs the handler in a task of its own, so that a client that goes away does not stop what it has begun. A
+//! message that was made is tied to the key in its own transaction (`store::idempotency`), so not even a crash between the
+//! handler and the stored answer makes a second one.
+
+use aide::OperationInput;
+use axum::body::Body;
+use axum::extract::{FromRequestParts, OriginalUri, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use parlance_app::{App, Begun};
+use parlance_model::error::Kind;
+use parlance_model::key::Principal;
+use parlance_model::{Error, Result};
+use sha2::{Digest as _, Sha256};
+use tracing::Instrument as _;
+
+use crate::auth::Caller;
+use crate::body;
+use crate::problem::{self, Answer, Problem};
+use crate::request_id::RequestId;
+
+/// The most characters of a key.
+pub(crate) const LONGEST: usize = 255;
+
+const HEADER: &str = "idempotency-key";
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// The layer. It stands inside `body::take`: the body is in memory.
+pub(crate) async fn once(State(app): State<App>, Caller(who): Caller, request: Request, next: Next) -> Answer<Response> {
+    let (Some(who), Some(key)) = (who, key_of(request.method(), request.headers())?) else { return Ok(next.run(request).await) };
+    let (parts, body) = request.into_parts();
+    let body = body::read(body).await?;
+    let called = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
+    let hash = hash(&[parts.method.as_str(), called.path_and_query().map_or("", |called| called.as_str())], &body);
+    match app.begin_once(&who, &key, hash).await? {
+        Begun::Run => {}
+        Begun::Replay { status, body } => return Ok(replay(status, body)),
+        Begun::Running => {
+            let text = "The first request with this Idempotency-Key is still running. Ask again in a moment.";
+            return Err(Error::conflict("idempotency_running", text).with_retry_after(1).into());
+        }
+        Begun::Mismatch => {
+            let text = "This Idempotency-Key was used for another request. Use a new one for each request.";
+            return Err(Error::refused("idempotency_mismatch", text).into());
+        }
+    }
+    let run = run(app.clone(), who, key, Request::from_parts(parts, Body::from(body)), next);
+    match app.tasks().spawn(run.in_current_span()).await {
+        Ok(response) => Ok(response),
+        // The panic guard outside makes an answer of it. The key stays taken until its time as a running request is over.
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(Error::unavailable("The server is stopping. Try again in a moment.", 2).into()),
+        },
+    }
+}
+
+/// The request's key, for a handler that ties what it makes to it.
+#[derive(Debug)]
+pub(crate) struct Once(pub(crate) Option<String>);
+
+impl<S: Sync> FromRequestParts<S> for Once {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Answer<Self> {
+        Ok(Self(key_of(&parts.method, &parts.headers)?))
+    }
+}
+
+/// The header is documented with the layer.
+impl OperationInput for Once {}
+
+fn key_of(method: &Method, headers: &HeaderMap) -> Result<Option<String>> {
+    if *method != Method::POST {
+        return Ok(None);
+    }
+    let mut given = headers.get_all(HEADER).into_iter();
+    let Some(first) = given.next() else { return Ok(None) };
+    let key = first.to_str().ok().filter(|key| (1..=LONGEST).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()));
+    match key {
+        Some(key) if given.next().is_none() => Ok(Some(key.to_owned())),
+        _ => {
+            let text = format!("`Idempotency-Key` must be given once, as 1 to {LONGEST} visible ASCII characters.");
+            Err(Error::new(Kind::Malformed, "bad_header", text))
+        }
+    }
+}
+
+/// What makes two requests the same: the texts, each ended by a byte that they cannot hold, and the body.
+fn hash(texts: &[&str], body: &[u8]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    for text in texts {
+        hasher.update(text.as_bytes());
+        hasher.update([0]);
+    }
+    hasher.update(body);
+    hasher.finalize().into()
+}
+
+/// Runs the handler and keeps its answer, or frees the key when trying again makes sense.
+async fn run(app: App, who: Principal, key: String, request: Request, next: Next) -> Response {
+    let id = request.extensions().get::<RequestId>().cloned();
+    let response = problem::finish(next.run(request).await, id.as_ref().map_or("", |id| &id.0));
+    let (parts, body) = response.into_parts();
+    // Answers are made in memory, so reading one cannot fail.
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let again = parts.status.is_server_error() || parts.status == StatusCode::TOO_MANY_REQUESTS;
+    let answer = (!again).then(|| (parts.status.as_u16(), body.to_vec()));
+    if let Err(error) = app.end_once(&who, &key, answer).await {
+        tracing::warn!(?error, "the answer to a request with an idempotency key could not be kept; a repetition runs again");
+    }
+    Response::from_parts(parts, Body::from(body))
+}
+
+fn replay(status: i64, body: Vec<u8>) -> Response {
+    let status = u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(StatusCode::OK);
+    let content_type = if status.is_success() { "application/json" } else { problem::MEDIA_TYPE };
+    let headers = [(CONTENT_TYPE, HeaderValue::from_static(content_type)), (REPLAYED, HeaderValue::from_static("true"))];
+    (status, headers, Bytes::from(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+//! The OpenAPI 3.1 document, derived from the handlers when the router is built.
+//!
+//! Each extractor documents what it takes and how it refuses ([`refuses`]); what the layers around the handlers take and
+//! answer is added to every operation by rule (`complete.rs`), so that no handler can forget it.
+
+mod complete;
+
+use aide::openapi::{OpenApi, Operation, ReferenceOr, StatusCode};
+use aide::transform::TransformOperation;
+use axum::Router;
+use axum::routing::get;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use parlance_model::error::Kind;
+use serde_json::Value;
+
+use crate::problem::status_of;
+
+/// The security scheme's name.
+const KEY: &str = "key";
+
+/// Documents that the operation answers these kinds of failure.
+pub(crate) fn refuses(operation: &mut Operation, kinds: &[Kind]) {
+    let responses = &mut operation.responses.get_or_insert_default().responses;
+    for kind in kinds {
+        let reference = ReferenceOr::ref_(&format!("#/components/responses/{kind:?}"));
+        responses.insert(StatusCode::Code(status_of(*kind).as_u16()), reference);
+    }
+}
+
+/// Documents that the operation wants a key whose role has this permission.
+pub(crate) fn require_key(operation: &mut Operation, permission: &str) {
+    operation.security.push([(KEY.to_owned(), Vec::new())].into_iter().collect());
+    operation.extensions.insert("x-permission".to_owned(), permission.into());
+}
+
+/// Adds an example to the JSON request body.
+pub(crate) fn request_example<'a>(mut op: TransformOperation<'a>, example: Value) -> TransformOperation<'a> {
+    if let Some(ReferenceOr::Item(body)) = &mut op.inner_mut().request_body {
+        for media in body.content.values_mut() {
+            media.example = Some(example.clone());
+        }
+    }
+    op
+}
+
+/// Adds an example to the answers of success.
+pub(crate) fn answer_example<'a>(mut op: TransformOperation<'a>, example: &Value) -> TransformOperation<'a> {
+    for response in op.inner_mut().responses.get_or_insert_default().responses.values_mut() {
+        let ReferenceOr::Item(response) = response else { continue };
+        for media in response.content.values_mut() {
+            media.example = Some(example.clone());
+        }
+    }
+    op
+}
+
+/// The document's text.
+pub(crate) fn text(documents: Vec<(&'static str, OpenApi)>) -> Bytes {
+    // A document is made of strings, numbers and maps with string keys, which always serialise.
+    serde_json::to_vec_pretty(&complete::complete(documents)).unwrap_or_default().into()
+}
+
+/// `/openapi.json`, which does not describe itself.
+pub(crate) fn route<S: Clone + Send + Sync + 'static>(text: Bytes) -> Router<S> {
+    Router::new().route("/openapi.json", get(move || std::future::ready(([(CONTENT_TYPE, "application/json")], text.clone()))))
+}

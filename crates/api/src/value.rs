@@ -1,0 +1,269 @@
+//! Values of the wire with their limits: a field of one of these types has been checked, and its schema says the same as
+//! the check. What does not fit is refused with `expecting`, which becomes the remedy that the caller reads.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use parlance_model::channel::{Channel, JsonObject};
+use parlance_model::conversation::{State, Status};
+use parlance_model::delivery::{DeliveryState, DeliveryStatus};
+use parlance_model::message::{Direction, SenderKind};
+use parlance_model::text;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Error as _, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+/// A JSON number that is a whole number of 64 bits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Integer(i64);
+
+impl Integer {
+    pub(crate) const fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Integer {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Whole;
+        impl Visitor<'_> for Whole {
+            type Value = i64;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number of 64 bits")
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<i64, E> {
+                Ok(value)
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<i64, E> {
+                i64::try_from(value).map_err(|_| E::invalid_value(Unexpected::Unsigned(value), &self))
+            }
+
+            #[expect(clippy::cast_possible_truncation, reason = "the number is whole and below 2^53")]
+            fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<i64, E> {
+                // To JSON Schema 5.0 is an integer.
+                let exact = value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0;
+                if exact { Ok(value as i64) } else { Err(E::invalid_value(Unexpected::Float(value), &self)) }
+            }
+        }
+        from.deserialize_i64(Whole).map(Self)
+    }
+}
+
+impl JsonSchema for Integer {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Integer".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "format": "int64", "minimum": i64::MIN, "maximum": i64::MAX })
+    }
+}
+
+/// A whole number in a query, within these bounds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Within<const MIN: i64, const MAX: i64>(i64);
+
+/// A whole number in a query.
+pub(crate) type Whole = Within<{ i64::MIN }, { i64::MAX }>;
+
+impl<const MIN: i64, const MAX: i64> Within<MIN, MAX> {
+    pub(crate) const fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl<'de, const MIN: i64, const MAX: i64> Deserialize<'de> for Within<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let given = Cow::<'de, str>::deserialize(from)?;
+        let number = given.parse().ok().filter(|number| (MIN..=MAX).contains(number));
+        number.map(Self).ok_or_else(|| {
+            let expected = match (MIN, MAX) {
+                (i64::MIN, i64::MAX) => "a whole number of 64 bits".to_owned(),
+                (_, i64::MAX) => format!("a whole number, {MIN} or more"),
+                _ => format!("a whole number from {MIN} to {MAX}"),
+            };
+            D::Error::invalid_value(Unexpected::Str(&given), &expected.as_str())
+        })
+    }
+}
+
+impl<const MIN: i64, const MAX: i64> JsonSchema for Within<MIN, MAX> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("Within_{MIN}_{MAX}").into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "format": "int64", "minimum": MIN, "maximum": MAX })
+    }
+}
+
+/// A string of at most so many characters, without NUL, which is dropped.
+#[derive(Debug, Clone)]
+pub(crate) struct Text<const MAX: usize>(String);
+
+impl<const MAX: usize> Text<MAX> {
+    pub(crate) fn into_inner(self) -> String {
+        self.0
+    }
+}
+
+impl<'de, const MAX: usize> Deserialize<'de> for Text<MAX> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let given = String::deserialize(from)?;
+        if given.chars().count() > MAX {
+            let expected = format!("a string of at most {MAX} characters");
+            return Err(D::Error::invalid_value(Unexpected::Other("long string"), &expected.as_str()));
+        }
+        Ok(Self(text::clean(&given)))
+    }
+}
+
+impl<const MAX: usize> JsonSchema for Text<MAX> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("Text_{MAX}").into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "maxLength": MAX })
+    }
+}
+
+/// A JSON object of at most so many bytes, as it is stored.
+#[derive(Debug, Clone)]
+pub(crate) struct Object<const MAX: usize>(pub(crate) JsonObject);
+
+impl<'de, const MAX: usize> Deserialize<'de> for Object<MAX> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let given = Value::deserialize(from)?;
+        let fits = serde_json::to_vec(&given).is_ok_and(|bytes| bytes.len() <= MAX);
+        match given {
+            Value::Object(object) if fits => Ok(Self(JsonObject(object))),
+            _ => {
+                let expected = format!("a JSON object of at most {MAX} bytes");
+                Err(D::Error::invalid_value(Unexpected::Other("value"), &expected.as_str()))
+            }
+        }
+    }
+}
+
+impl<const MAX: usize> JsonSchema for Object<MAX> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("Object_{MAX}").into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "object", "additionalProperties": true })
+    }
+}
+
+/// A closed set of words of the model.
+pub(crate) trait Vocabulary: Copy + Send + Sync + 'static {
+    /// Its name among the schemas.
+    const NAME: &'static str;
+    /// Every value.
+    const VALUES: &'static [Self];
+
+    /// The text form.
+    fn text(self) -> &'static str;
+}
+
+macro_rules! vocabulary {
+    ($($name:ident),+) => {$(
+        impl Vocabulary for $name {
+            const NAME: &'static str = stringify!($name);
+            const VALUES: &'static [Self] = Self::ALL;
+
+            fn text(self) -> &'static str {
+                self.as_str()
+            }
+        }
+    )+};
+}
+
+vocabulary!(Channel, DeliveryState, DeliveryStatus, Direction, SenderKind, State, Status);
+
+/// One word of a closed set.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Word<T>(pub(crate) T);
+
+impl<T: Vocabulary> Serialize for Word<T> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.0.text())
+    }
+}
+
+impl<'de, T: Vocabulary> Deserialize<'de> for Word<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct OneOf<T>(PhantomData<T>);
+        impl<T: Vocabulary> Visitor<'_> for OneOf<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("one of:")?;
+                T::VALUES.iter().try_for_each(|value| write!(f, " {}", value.text()))
+            }
+
+            fn visit_str<E: serde::de::Error>(self, given: &str) -> Result<T, E> {
+                let found = T::VALUES.iter().copied().find(|value| value.text() == given);
+                found.ok_or_else(|| E::invalid_value(Unexpected::Other("word"), &self))
+            }
+        }
+        from.deserialize_str(OneOf(PhantomData)).map(Self)
+    }
+}
+
+impl<T: Vocabulary> JsonSchema for Word<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::NAME.into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let words: Vec<&str> = T::VALUES.iter().map(|value| value.text()).collect();
+        json_schema!({ "type": "string", "enum": words })
+    }
+}
+
+/// For fields that may be absent and must not be null, or whose null means something: `Some` of what stands there.
+pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
+/// In schemas: the field may be left out, and null is not taken for leaving it out.
+pub(crate) fn not_null(schema: &mut Schema) {
+    schema.remove("default");
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|kind| kind != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            schema.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Value::Array(words)) = schema.get_mut("enum") {
+        words.retain(|word| !word.is_null());
+    }
+}

@@ -1,0 +1,13 @@
+//! The API in process, on both databases, with a simulated Twilio behind it.
+#![expect(clippy::unwrap_used, reason = "a test crate; clippy knows only its test functions")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod access;
+mod basics;
+mod conversations;
+mod hooks;
+mod idempotency;
+mod openapi;
+mod sending;

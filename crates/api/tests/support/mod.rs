@@ -1,0 +1,157 @@
+//! A whole application in process: a fresh database, a simulated Twilio behind the org's account, the real router, seeded
+//! randomness, and a clock that moves only when a test moves it.
+//!
+//! Requests go straight into the router. It is served on loopback too, so that the simulator's callbacks find it.
+
+mod client;
+
+use std::sync::Arc;
+
+use axum::Router;
+use parlance_app::directory::NewTwilio;
+use parlance_app::{App, Config};
+use parlance_model::clock::ManualClock;
+use parlance_model::entropy::SeededEntropy;
+use parlance_model::role::Role;
+use parlance_net::{Client as HttpClient, Policy};
+use parlance_sim::twilio::{AccountConfig, Config as SimConfig, Sim, signature};
+use parlance_store::secret::SecretKey;
+use parlance_store::{Place, Setup, Store};
+use parlance_testkit::{Database, FreshDatabase};
+use tokio::net::TcpListener;
+use tokio::task::{JoinSet, spawn_blocking};
+
+pub(crate) use client::{Answer, Client};
+
+pub(crate) const SID: &str = "AC00000000000000000000000000000001";
+pub(crate) const TOKEN: &str = "not-a-real-auth-token-0000000001";
+/// The org's own number.
+pub(crate) const NUMBER: &str = "+15551234567";
+/// Somebody outside.
+pub(crate) const CUSTOMER: &str = "+14152000001";
+/// 2026-03-05T20:00:00Z.
+pub(crate) const START_MS: i64 = 1_772_740_800_000;
+
+/// The application under test. Keep it as long as its clients.
+pub(crate) struct TestApp {
+    pub(crate) app: App,
+    pub(crate) sim: Sim,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) public_url: String,
+    router: Router,
+    _server: JoinSet<()>,
+    _database: FreshDatabase,
+}
+
+/// An org of the application.
+pub(crate) struct Org {
+    pub(crate) slug: String,
+}
+
+impl TestApp {
+    /// An application with the org Acme, its Twilio account, and Ann, an agent, whose key the client shows. Jobs run.
+    pub(crate) async fn new(database: Database) -> (Self, Org, Client) {
+        let fresh = spawn_blocking(move || database.fresh()).await.unwrap();
+        let place = match &fresh {
+            FreshDatabase::Sqlite(folder) => Place::Sqlite { data: folder.path().to_owned(), durability: Default::default() },
+            FreshDatabase::Postgres(url) => Place::Postgres { url: url.clone() },
+        };
+        let (clock, entropy) = (Arc::new(ManualClock::at(START_MS)), Arc::new(SeededEntropy::new(1)));
+        let setup = Setup { clock: clock.clone(), entropy: entropy.clone(), secret: SecretKey::new([3; 32]) };
+        let store = spawn_blocking(move || Store::open(&place, setup)).await.unwrap().unwrap();
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let public_url = format!("http://{}", listener.local_addr().unwrap());
+        let config = Config { public_url: public_url.clone() };
+        let app = App::new(store, HttpClient::new(Policy::default()).unwrap(), entropy, config);
+        let router = parlance_api::router(app.clone());
+        let (served, mut server) = (router.clone(), JoinSet::new());
+        server.spawn(async move { axum::serve(listener, served).await.unwrap() });
+
+        let sim = simulator(&clock).await;
+        let this = Self { app, sim, clock, public_url, router, _server: server, _database: fresh };
+        let org = this.org("acme").await;
+        this.account(&org, NUMBER).await;
+        let staff = this.staff(&org, "ann", Role::Agent).await;
+        this.app.start();
+        (this, org, staff)
+    }
+
+    /// Another org, without an account.
+    pub(crate) async fn org(&self, slug: &str) -> Org {
+        self.app.create_org(slug, slug, "US").await.unwrap();
+        Org { slug: slug.to_owned() }
+    }
+
+    /// A Twilio account of an org, with this number.
+    pub(crate) async fn account(&self, org: &Org, number: &str) {
+        let account = NewTwilio {
+            account_sid: SID.into(),
+            auth_token: TOKEN.into(),
+            phone_number: number.into(),
+            messaging_service_sid: None,
+            base_url: Some(self.sim.base_url().to_string()),
+        };
+        self.app.create_twilio(&org.slug, account).await.unwrap();
+    }
+
+    /// A person of an org with a key of their own.
+    pub(crate) async fn staff(&self, org: &Org, name: &str, role: Role) -> Client {
+        let email = format!("{name}@{}.example.com", org.slug);
+        self.app.create_user(&org.slug, &email, name, role, None).await.unwrap();
+        let (_, token) = self.app.create_key(&org.slug, Some(email), name, None, false).await.unwrap();
+        self.client(Some(token))
+    }
+
+    /// A key that speaks for no person.
+    pub(crate) async fn bare_key(&self, org: &Org, may_assist: bool) -> Client {
+        let (_, token) = self.app.create_key(&org.slug, None, "bare", None, may_assist).await.unwrap();
+        self.client(Some(token))
+    }
+
+    /// A caller with this token, or none.
+    pub(crate) fn client(&self, token: Option<String>) -> Client {
+        Client::new(self.router.clone(), token)
+    }
+
+    /// A caller without a key.
+    pub(crate) fn anonymous(&self) -> Client {
+        self.client(None)
+    }
+
+    /// A customer writes to the org: a signed hook, which is taken.
+    pub(crate) async fn inbound(&self, sid: &str, from: &str, body: &str) {
+        let answer = self.hook("/webhooks/twilio", &inbound_form(sid, from, NUMBER, body)).await;
+        assert_eq!((answer.status, answer.text()), (200, "<Response/>"));
+    }
+
+    /// A hook to this path and query with this form, signed as Twilio signs it.
+    pub(crate) async fn hook(&self, path: &str, form: &[(&str, &str)]) -> Answer {
+        let signature = signature::sign(TOKEN, &format!("{}{path}", self.public_url), form.iter().copied());
+        self.hook_signed(path, form, &signature).await
+    }
+
+    /// The same with this signature.
+    pub(crate) async fn hook_signed(&self, path: &str, form: &[(&str, &str)], signature: &str) -> Answer {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let headers = [("x-twilio-signature", signature), ("content-type", "application/x-www-form-urlencoded")];
+        self.anonymous().send("POST", path, &headers, body).await
+    }
+}
+
+/// The fields of an inbound SMS.
+pub(crate) fn inbound_form<'a>(sid: &'a str, from: &'a str, to: &'a str, body: &'a str) -> Vec<(&'static str, &'a str)> {
+    vec![("AccountSid", SID), ("MessageSid", sid), ("From", from), ("To", to), ("Body", body), ("NumMedia", "0")]
+}
+
+/// `SM` and 32 hexadecimal digits.
+pub(crate) fn sid(number: usize) -> String {
+    format!("SM{number:032x}")
+}
+
+async fn simulator(clock: &Arc<ManualClock>) -> Sim {
+    let account = AccountConfig { phone_numbers: vec![NUMBER.into()], ..AccountConfig::new(SID, TOKEN) };
+    let config = SimConfig { accounts: vec![account], callback_step_ms: 0, ..SimConfig::default() };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    Sim::start(config, listener, clock.clone(), Arc::new(SeededEntropy::new(2))).await.unwrap()
+}

@@ -1,0 +1,178 @@
+//! Doctor: clean after whatever the store did, and blind to no damage.
+
+use std::collections::BTreeSet;
+
+use parlance_model::conversation::{Standing, State};
+use parlance_model::delivery::{DeliveryError, DeliveryState, Outcome};
+use parlance_model::entropy::{self, SeededEntropy};
+use parlance_model::id::{OrgId, UserId};
+use parlance_model::inbound::Receipt;
+use parlance_model::opt_out::OptSource;
+use parlance_model::{Result, account::Account};
+use parlance_store::message::NewMessage;
+use parlance_store::{OrgTx, attempt, conversation, doctor, message, opt_out};
+use parlance_testkit::both_databases;
+
+use crate::fixture::{Fixture, START_MS, identity, inbound, outbound, receive, send, talk};
+
+const PEERS: [&str; 5] = ["+15551110001", "+15551110002", "+15551110003", "+15551110004", "+15551110005"];
+
+/// A few random numbers for one operation, drawn before it, because a closure may run twice.
+fn draw(random: &SeededEntropy) -> [usize; 6] {
+    entropy::bytes::<6>(random).map(usize::from)
+}
+
+/// One random thing that happens to an org.
+fn happen(tx: &mut OrgTx<'_, '_>, account: &Account, drawn: [usize; 6]) -> Result<()> {
+    let peer = PEERS[drawn[1] % PEERS.len()];
+    let late = i64::try_from(drawn[2]).unwrap() * 100;
+    match drawn[0] % 8 {
+        0 => receive(tx, account, peer, &inbound("in")).map(drop),
+        1 => receive(tx, account, peer, &NewMessage { at_ms: Some(START_MS - late), ..inbound("late") }).map(drop),
+        2 => send(tx, account, peer, &"long ".repeat(drawn[2])).map(drop),
+        3 => {
+            let (found, _) = talk(tx, account, peer)?;
+            conversation::mark_read(tx, &found).map(drop)
+        }
+        4 => {
+            let (before, _) = talk(tx, account, peer)?;
+            let mut after = before.clone();
+            after.standing = Standing { state: State::ALL[drawn[2] % 4], archived: drawn[3].is_multiple_of(2) };
+            after.assigned_to = (!drawn[4].is_multiple_of(3)).then(|| UserId(i64::try_from(drawn[4] % 3).unwrap()));
+            conversation::save(tx, &before, &after)
+        }
+        5 => opt_out::set(tx, &identity(peer), drawn[2].is_multiple_of(2), OptSource::Staff),
+        _ => hand_over(tx, account, peer, drawn),
+    }
+}
+
+/// Something about the delivery of an outbound message of this conversation.
+fn hand_over(tx: &mut OrgTx<'_, '_>, account: &Account, peer: &str, drawn: [usize; 6]) -> Result<()> {
+    let (found, _) = talk(tx, account, peer)?;
+    let outbound = message::list(tx, found.id, None, 100, 0)?.into_iter().filter(|message| message.meta.0.is_empty());
+    let outbound: Vec<_> = outbound.filter(|message| message.direction == parlance_model::message::Direction::Outbound).collect();
+    let Some(target) = outbound.get(drawn[2] % outbound.len().max(1)) else { return Ok(()) };
+    let state = DeliveryState::ALL[drawn[3] % DeliveryState::ALL.len()];
+    let error =
+        drawn[4].is_multiple_of(3).then(|| DeliveryError { code: format!("300{}", drawn[4] % 7), message: format!("Words {}.", drawn[5]) });
+    let outcome = error.clone().map_or(Outcome::of(state), |error| Outcome::with_error(state, error));
+    let latest = attempt::latest(tx, target.id)?;
+    match (drawn[5] % 4, latest) {
+        (0, _) | (_, None) => attempt::start(tx, target.id, account.id).map(drop),
+        (1, Some(latest)) => attempt::finish(tx, latest.id, Some(&format!("SM{}", latest.id)), &outcome),
+        (2, Some(_)) if state != DeliveryState::Pending => message::end(tx, target.id, &outcome),
+        (_, Some(latest)) => {
+            let provider_id = format!("SM{}", latest.id);
+            attempt::record(tx, account.id, &Receipt { provider_id, attempt: Some(latest.id), state, error, opted_out: false, to: None })
+        }
+    }
+}
+
+async fn findings(f: &Fixture, deep: bool) -> BTreeSet<(OrgId, &'static str)> {
+    doctor::check(&f.store, deep).await.unwrap().findings.into_iter().map(|finding| (finding.org, finding.invariant)).collect()
+}
+
+both_databases! {
+    async fn whatever_happened_the_doctor_finds_nothing(database) {
+        let f = Fixture::new(database).await;
+        let (other, theirs) = f.other_org().await;
+        let random = SeededEntropy::new(3);
+        for round in 0..60 {
+            let drawn: Vec<_> = (0..10).map(|_| draw(&random)).collect();
+            let (org, account) = if round % 3 == 0 { (other, theirs.clone()) } else { (f.org, f.account.clone()) };
+            f.store.write(org, move |tx| drawn.iter().try_for_each(|drawn| happen(tx, &account, *drawn))).await.unwrap();
+            f.clock.advance_ms(10);
+        }
+        let report = doctor::check(&f.store, true).await.unwrap();
+        assert_eq!(report.findings, Vec::new());
+        assert_eq!((report.orgs, report.conversations), (2, 10));
+        assert!(report.messages > 100, "{}", report.messages);
+        let states = f.raw().query("SELECT DISTINCT state FROM message WHERE direction = 'outbound'").len();
+        assert!(states > 5, "only {states} states were visited");
+    }
+
+    async fn every_row_is_looked_at_in_chunks(database) {
+        let f = Fixture::new(database).await;
+        let account = f.account.clone();
+        f.write(move |tx| (0..1001).try_for_each(|number| receive(tx, &account, &format!("+1555222{number:04}"), &inbound("Hi")).map(drop))).await.unwrap();
+        let report = doctor::check(&f.store, true).await.unwrap();
+        assert_eq!((report.orgs, report.conversations, report.messages, report.findings), (1, 1001, 1001, Vec::new()));
+        f.raw().execute("UPDATE message SET account_id = 0 WHERE id = (SELECT MAX(id) FROM message)");
+        f.raw().execute("UPDATE conversation SET message_count = 2 WHERE id = (SELECT MAX(id) FROM conversation)");
+        assert_eq!(findings(&f, true).await.len(), 2);
+    }
+
+    async fn each_damage_is_found_and_its_repair_is_seen(database) {
+        const COUNTERS: &str = "counters equal a recount";
+        const ROWS: &str = "conversation rows equal a recount";
+        const FOREIGN: &str = "no row points into another org";
+        const FOLD: &str = "a message's status is the fold of its receipts";
+        const WORK: &str = "every message has its job or outcome";
+        const LOG: &str = "seq is gapless";
+        let f = Fixture::new(database).await;
+        let (other, theirs) = f.other_org().await;
+        let (their_conversation, _) = f.store.write(other, move |tx| receive(tx, &theirs, PEERS[0], &inbound("theirs"))).await.unwrap();
+        f.receive(PEERS[0], "in").await;
+        let sent = f.send(PEERS[0], "out").await;
+        let waiting = f.send(PEERS[0], "waiting").await;
+        let account = f.account.id;
+        let attempt = f.write(move |tx| {
+            let id = attempt::start(tx, sent, account)?;
+            attempt::finish(tx, id, Some("SM1"), &Outcome::of(DeliveryState::Sent))?;
+            Ok(id)
+        });
+        let attempt = attempt.await.unwrap();
+        assert_eq!(findings(&f, true).await, BTreeSet::new());
+
+        let org = f.org;
+        let here = format!("org_id = {org}");
+        // What is damaged, how it is put right, what is said of it, and whether a shallow look sees it.
+        let damages: Vec<(String, String, Vec<&str>, bool)> = vec![
+            (format!("UPDATE counter SET n = n + 1 WHERE {here} AND kind = 'conversations'"), format!("UPDATE counter SET n = n - 1 WHERE {here} AND kind = 'conversations'"), vec![COUNTERS], true),
+            (format!("INSERT INTO counter (org_id, kind, key, n) VALUES ({org}, 'unread_messages', 'open/current/web/0', 1)"), format!("DELETE FROM counter WHERE {here} AND key = 'open/current/web/0'"), vec![COUNTERS], true),
+            (format!("UPDATE counter SET kind = 'x' WHERE {here} AND kind = 'unread_conversations'"), format!("UPDATE counter SET kind = 'unread_conversations' WHERE {here} AND kind = 'x'"), vec![COUNTERS], true),
+            (format!("UPDATE org SET seq = seq + 1 WHERE id = {org}"), format!("UPDATE org SET seq = seq - 1 WHERE id = {org}"), vec![LOG], true),
+            (format!("UPDATE event SET seq = 1000 WHERE {here} AND seq = 2"), format!("UPDATE event SET seq = 2 WHERE {here} AND seq = 1000"), vec![LOG], true),
+            (format!("UPDATE conversation SET message_count = message_count + 1 WHERE {here}"), format!("UPDATE conversation SET message_count = message_count - 1 WHERE {here}"), vec![ROWS], false),
+            (format!("UPDATE conversation SET unread_count = unread_count + 1 WHERE {here}"), format!("UPDATE conversation SET unread_count = unread_count - 1 WHERE {here}"), vec![ROWS, COUNTERS], true),
+            (format!("UPDATE conversation SET newest_id = newest_id + 1 WHERE {here}"), format!("UPDATE conversation SET newest_id = newest_id - 1 WHERE {here}"), vec![ROWS], false),
+            (format!("UPDATE conversation SET last_message_ms = last_message_ms + 1 WHERE {here}"), format!("UPDATE conversation SET last_message_ms = last_message_ms - 1 WHERE {here}"), vec![ROWS], false),
+            (format!("UPDATE conversation SET read_through = {} WHERE {here}", waiting.0), format!("UPDATE conversation SET read_through = 0 WHERE {here}"), vec![ROWS], false),
+            (format!("UPDATE conversation SET preview = 'old' WHERE {here}"), format!("UPDATE conversation SET preview = 'waiting' WHERE {here}"), vec!["previews equal the newest message"], false),
+            (format!("UPDATE conversation SET contact_id = contact_id - 1 WHERE {here}"), format!("UPDATE conversation SET contact_id = contact_id + 1 WHERE {here}"), vec![FOREIGN], false),
+            (format!("UPDATE conversation SET account_id = account_id + 1 WHERE {here}"), format!("UPDATE conversation SET account_id = account_id - 1 WHERE {here}"), vec![FOREIGN], false),
+            (format!("UPDATE message SET conversation_id = {their_conversation} WHERE {here} AND id = {}", sent.0), format!("UPDATE message SET conversation_id = (SELECT id FROM conversation WHERE {here}) WHERE {here} AND id = {}", sent.0), vec![FOREIGN, ROWS], false),
+            (format!("UPDATE message SET state = 'delivered' WHERE id = {}", sent.0), format!("UPDATE message SET state = 'sent' WHERE id = {}", sent.0), vec![FOLD], false),
+            (format!("UPDATE message SET error_state = 'sent', error_code = '1', error_message = '' WHERE id = {}", sent.0), format!("UPDATE message SET error_state = NULL, error_code = NULL, error_message = NULL WHERE id = {}", sent.0), vec![FOLD], false),
+            (format!("INSERT INTO receipt (org_id, account_id, provider_id, state, error_code, error_message, received_ms) VALUES ({org}, {account}, 'SM1', 'read', '', '', 0)"), "DELETE FROM receipt".to_owned(), vec![FOLD], false),
+            (format!("UPDATE message SET attempt_id = {} WHERE id = {}", attempt.0 + 1, sent.0), format!("UPDATE message SET attempt_id = {} WHERE id = {}", attempt.0, sent.0), vec![FOREIGN], false),
+            (format!("UPDATE job SET kind = 'x' WHERE {here}"), format!("UPDATE job SET kind = 'send' WHERE {here}"), vec![WORK], false),
+        ];
+        for (damage, repair, said, shallow) in damages {
+            f.raw().execute(&damage);
+            let found = findings(&f, true).await;
+            assert!(!found.iter().any(|(of, _)| *of != org), "{damage}: {found:?}");
+            assert_eq!(found.iter().map(|(_, invariant)| *invariant).collect::<BTreeSet<_>>(), said.into_iter().collect(), "{damage}");
+            assert_eq!(!findings(&f, false).await.is_empty(), shallow, "{damage}");
+            f.raw().execute(&repair);
+            assert_eq!(findings(&f, true).await, BTreeSet::new(), "{repair}");
+        }
+    }
+
+    async fn a_log_whose_old_events_were_swept_is_gapless(database) {
+        let f = Fixture::new(database).await;
+        f.receive(PEERS[0], "in").await;
+        f.receive(PEERS[0], "in").await;
+        f.raw().execute("DELETE FROM event WHERE seq < 3");
+        assert_eq!(findings(&f, false).await, BTreeSet::new());
+        f.raw().execute("DELETE FROM event");
+        assert_eq!(findings(&f, false).await, BTreeSet::new());
+    }
+
+    async fn an_outbound_message_without_work_is_found(database) {
+        let f = Fixture::new(database).await;
+        let account = f.account.clone();
+        f.write(move |tx| receive(tx, &account, PEERS[0], &outbound("nobody will send this"))).await.unwrap();
+        assert_eq!(findings(&f, true).await, BTreeSet::from([(f.org, "every message has its job or outcome")]));
+    }
+}

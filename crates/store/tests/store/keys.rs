@@ -1,0 +1,91 @@
+//! API keys: whom a token speaks for.
+
+use parlance_model::entropy::SeededEntropy;
+use parlance_model::id::{KeyId, OrgId, UserId};
+use parlance_model::key::Dialect;
+use parlance_model::role::Role;
+use parlance_store::key::{self, NewKey};
+use parlance_store::staff;
+use parlance_testkit::both_databases;
+
+use crate::fixture::{Fixture, code};
+
+fn new(org: OrgId, user: Option<UserId>) -> NewKey {
+    NewKey { org, user, name: " Bot ".to_owned(), dialect: None, may_assist: false }
+}
+
+async fn create(f: &Fixture, new: NewKey, token: &'static str) -> KeyId {
+    f.system_write(move |tx| key::create(tx, &new, token)).await.unwrap()
+}
+
+#[test]
+fn tokens_are_long_marked_and_different() {
+    let entropy = SeededEntropy::new(1);
+    let (one, other) = (key::new_token(&entropy), key::new_token(&entropy));
+    assert!(one.starts_with(key::TOKEN_PREFIX) && one.len() == 46 && one != other, "{one} {other}");
+}
+
+both_databases! {
+    async fn a_key_without_a_person_is_an_admin_of_its_org(database) {
+        let f = Fixture::new(database).await;
+        let id = create(&f, NewKey { dialect: Some(Dialect::Unified), may_assist: true, ..new(f.org, None) }, "plk_test_one").await;
+        let who = f.system_read(|tx| key::authenticate(tx, "plk_test_one")).await.unwrap();
+        assert_eq!((who.org, who.key, who.user, who.role), (f.org, id, None, Role::Admin));
+        assert_eq!((who.may_assist, who.dialect), (true, Some(Dialect::Unified)));
+        assert_eq!(f.raw().query("SELECT name FROM api_key").concat(), ["Bot"]);
+    }
+
+    async fn a_persons_key_has_their_role_in_that_org(database) {
+        let f = Fixture::new(database).await;
+        let org = f.org;
+        let user = f.system_write(move |tx| staff::add(tx, org, "ann@example.com", "Ann", Role::Agent, "hash")).await.unwrap();
+        create(&f, new(org, Some(user)), "plk_test_ann").await;
+        let who = f.system_read(|tx| key::authenticate(tx, "plk_test_ann")).await.unwrap();
+        assert_eq!((who.user, who.role, who.may_assist, who.dialect), (Some(user), Role::Agent, false, None));
+        f.raw().execute("DELETE FROM staff");
+        assert_eq!(code(f.system_read(|tx| key::authenticate(tx, "plk_test_ann")).await), "unauthenticated");
+    }
+
+    async fn a_persons_key_for_an_org_where_they_do_not_work_is_nobody(database) {
+        let f = Fixture::new(database).await;
+        let (org, (other, _)) = (f.org, f.other_org().await);
+        let user = f.system_write(move |tx| staff::add(tx, org, "ann@example.com", "Ann", Role::Owner, "hash")).await.unwrap();
+        create(&f, new(other, Some(user)), "plk_test_ann").await;
+        assert_eq!(code(f.system_read(|tx| key::authenticate(tx, "plk_test_ann")).await), "unauthenticated");
+    }
+
+    async fn only_the_hash_of_a_token_is_kept(database) {
+        let f = Fixture::new(database).await;
+        create(&f, new(f.org, None), "plk_test_one").await;
+        let row = f.raw().query("SELECT * FROM api_key").concat();
+        let hex: String = "plk_test_one".bytes().map(|byte| format!("{byte:02x}")).collect();
+        assert!(!row.iter().any(|value| value.contains("plk_test_one") || value.contains(&hex)), "{row:?}");
+    }
+
+    async fn a_wrong_token_is_nobody(database) {
+        let f = Fixture::new(database).await;
+        create(&f, new(f.org, None), "plk_test_one").await;
+        for token in ["", "plk_test_on", "plk_test_one ", "PLK_TEST_ONE", "plk_test_one\0"] {
+            assert_eq!(code(f.system_read(move |tx| key::authenticate(tx, token)).await), "unauthenticated", "{token:?}");
+        }
+    }
+
+    async fn a_revoked_key_is_nobody_at_once_and_is_revoked_by_its_own_org_only(database) {
+        let f = Fixture::new(database).await;
+        let (org, (other, _)) = (f.org, f.other_org().await);
+        let id = create(&f, new(org, None), "plk_test_one").await;
+        assert_eq!(code(f.system_write(move |tx| key::revoke(tx, other, id)).await), "not_found");
+        f.system_read(|tx| key::authenticate(tx, "plk_test_one")).await.unwrap();
+        f.system_write(move |tx| key::revoke(tx, org, id)).await.unwrap();
+        assert_eq!(code(f.system_read(|tx| key::authenticate(tx, "plk_test_one")).await), "unauthenticated");
+        assert_eq!(code(f.system_write(move |tx| key::revoke(tx, org, id)).await), "not_found");
+    }
+
+    async fn a_key_needs_a_name(database) {
+        let f = Fixture::new(database).await;
+        for name in [String::new(), " ".to_owned(), "x".repeat(201)] {
+            let new = NewKey { name, ..new(f.org, None) };
+            assert_eq!(code(f.system_write(move |tx| key::create(tx, &new, "plk_test_one")).await), "validation_failed");
+        }
+    }
+}

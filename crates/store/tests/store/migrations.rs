@@ -1,0 +1,123 @@
+//! The schema: brought up once, refused when it is newer, the same on both databases.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+
+use parlance_model::clock::ManualClock;
+use parlance_model::id::InstallationTag;
+use parlance_store::{Durability, Place, Store, migrate};
+use parlance_testkit::{Database, both_databases};
+
+use crate::fixture::{START_MS, code, place, setup};
+use crate::raw::Raw;
+
+const EVERY: [&str; 1] = ["0001_core"];
+
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at(START_MS))
+}
+
+/// Every table's columns: whether each may be NULL, where the two can be compared.
+fn columns(place: &Place) -> BTreeMap<String, BTreeSet<(String, String)>> {
+    let rows = Raw::new(place).rows(
+        "SELECT t.name, c.name, c.\"notnull\" FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%'",
+        "SELECT table_name, column_name, is_nullable = 'NO' FROM information_schema.columns WHERE table_schema = 'public'",
+    );
+    let mut tables: BTreeMap<String, BTreeSet<(String, String)>> = BTreeMap::new();
+    for row in rows {
+        let [table, column, not_null] = row.try_into().unwrap();
+        // SQLite says "may be NULL" of an integer primary key, which cannot be.
+        let not_null = if ["id", "version"].contains(&column.as_str()) { "1".to_owned() } else { not_null };
+        tables.entry(table).or_default().insert((column, not_null));
+    }
+    tables
+}
+
+fn indexes(place: &Place) -> BTreeSet<String> {
+    let rows = Raw::new(place).rows(
+        "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL",
+        "SELECT indexname FROM pg_indexes WHERE schemaname = 'public' AND indexname NOT LIKE '%_pkey' AND indexname NOT LIKE '%_key'
+         UNION SELECT indexname FROM pg_indexes WHERE indexname = 'conversation_key'",
+    );
+    rows.concat().into_iter().collect()
+}
+
+#[test]
+fn both_databases_have_the_same_tables_columns_and_indexes() {
+    let places = [Database::Sqlite, Database::Postgres].map(|database| place(database, Durability::Full));
+    for (place, _) in &places {
+        migrate(place, &setup(&clock())).unwrap();
+    }
+    let [sqlite, postgres] = [&places[0].0, &places[1].0].map(columns);
+    assert!(sqlite.len() > 15 && sqlite.contains_key("conversation"), "{sqlite:?}");
+    assert_eq!(sqlite, postgres);
+    let [sqlite, postgres] = [&places[0].0, &places[1].0].map(indexes);
+    assert!(sqlite.contains("conversation_open") && sqlite.contains("conversation_key"), "{sqlite:?}");
+    assert_eq!(sqlite, postgres);
+}
+
+#[test]
+fn a_data_folder_is_its_owners_and_says_when_it_cannot_be_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("a/b");
+    parlance_store::make_folder(&data).unwrap();
+    parlance_store::make_folder(&data).unwrap();
+    assert_eq!(std::fs::metadata(&data).unwrap().permissions().mode() & 0o777, 0o700);
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let error = parlance_store::make_folder(&folder.path().join("file/c")).unwrap_err();
+    assert!(error.code() == "unavailable" && error.message().contains("file/c"), "{error:?}");
+}
+
+both_databases! {
+    fn running_twice_changes_nothing(database) {
+        let (place, _folder) = place(database, Durability::Full);
+        let clock = clock();
+        assert_eq!(migrate(&place, &setup(&clock)).unwrap(), EVERY);
+        let look = || (columns(&place), indexes(&place), Raw::new(&place).query("SELECT * FROM schema_migration ORDER BY version"), tag(&place));
+        let before = look();
+        clock.advance_ms(1000);
+        assert!(migrate(&place, &setup(&clock)).unwrap().is_empty());
+        assert_eq!(look(), before);
+        assert_eq!(before.2, [["1", "0001_core", &START_MS.to_string()]]);
+    }
+
+    fn several_processes_at_once_migrate_once(database) {
+        let (place, _folder) = place(database, Durability::Full);
+        let ran: Vec<_> = std::thread::scope(|threads| {
+            let threads: Vec<_> = (0..8).map(|_| threads.spawn(|| migrate(&place, &setup(&clock())).unwrap())).collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(ran, EVERY);
+    }
+
+    fn a_newer_schema_is_refused_and_left_alone(database) {
+        let (place, _folder) = place(database, Durability::Full);
+        migrate(&place, &setup(&clock())).unwrap();
+        Raw::new(&place).execute("INSERT INTO schema_migration (version, name, applied_ms) VALUES (1000, 'of the future', 1)");
+        assert_eq!(code(migrate(&place, &setup(&clock()))), "schema_too_new");
+        let refused = Store::open(&place, setup(&clock())).err().unwrap();
+        assert_eq!(refused.code(), "schema_too_new");
+        assert!(refused.message().contains("1000") && refused.message().contains("newer program"), "{refused:?}");
+        assert_eq!(Raw::new(&place).value("SELECT COUNT(*) FROM schema_migration"), "2");
+        // The refusal holds nothing.
+        Raw::new(&place).execute("DELETE FROM schema_migration WHERE version = 1000");
+        assert!(migrate(&place, &setup(&clock())).unwrap().is_empty());
+    }
+
+    fn two_installations_have_two_tags(database) {
+        let (one, _folder) = place(database, Durability::Full);
+        let (other, _other_folder) = place(database, Durability::Full);
+        let setup_one = setup(&clock());
+        let setup_other = parlance_store::Setup { entropy: Arc::new(parlance_model::entropy::SeededEntropy::new(8)), ..setup(&clock()) };
+        migrate(&one, &setup_one).unwrap();
+        migrate(&other, &setup_other).unwrap();
+        assert_ne!(tag(&one), tag(&other));
+    }
+}
+
+fn tag(place: &Place) -> i64 {
+    let tag = Raw::new(place).value("SELECT tag FROM installation").parse().unwrap();
+    assert_eq!(InstallationTag::from_i64(tag).to_i64(), tag, "48 bits");
+    tag
+}
