@@ -38,26 +38,30 @@ pub(crate) async fn once(State(app): State<App>, Caller(who): Caller, request: R
     let body = body::read(body).await?;
     let called = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
     let hash = hash(&[parts.method.as_str(), called.path_and_query().map_or("", |called| called.as_str())], &body);
-    match app.begin_once(&who, &key, hash).await? {
-        Begun::Run => {}
-        Begun::Replay { status, body } => return Ok(replay(status, body)),
-        Begun::Running => {
-            let text = "The first request with this Idempotency-Key is still running. Ask again in a moment.";
-            return Err(Error::conflict("idempotency_running", text).with_retry_after(1).into());
-        }
-        Begun::Mismatch => {
-            let text = "This Idempotency-Key was used for another request. Use a new one for each request.";
-            return Err(Error::refused("idempotency_mismatch", text).into());
-        }
-    }
-    let run = run(app.clone(), who, key, Request::from_parts(parts, Body::from(body)), next);
-    match app.tasks().spawn(run.in_current_span()).await {
-        Ok(response) => Ok(response),
+    // Once the key is taken, the handler runs: both in a task of their own, so that no client goes away in between.
+    let once = run_once(app.clone(), who, key, hash, Request::from_parts(parts, Body::from(body)), next);
+    match app.tasks().spawn(once.in_current_span()).await {
+        Ok(answer) => answer,
         // The panic guard outside makes an answer of it. The key stays taken until its time as a running request is over.
         Err(ended) => match ended.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(_) => Err(Error::unavailable("The server is stopping. Try again in a moment.", 2).into()),
         },
+    }
+}
+
+async fn run_once(app: App, who: Principal, key: String, hash: [u8; 32], request: Request, next: Next) -> Answer<Response> {
+    match app.begin_once(&who, &key, hash).await? {
+        Begun::Run => Ok(run(&app, &who, &key, request, next).await),
+        Begun::Replay { status, body } => Ok(replay(status, body)),
+        Begun::Running => {
+            let text = "The first request with this Idempotency-Key is still running. Ask again in a moment.";
+            Err(Error::conflict("idempotency_running", text).with_retry_after(1).into())
+        }
+        Begun::Mismatch => {
+            let text = "This Idempotency-Key was used for another request. Use a new one for each request.";
+            Err(Error::refused("idempotency_mismatch", text).into())
+        }
     }
 }
 
@@ -104,7 +108,7 @@ fn hash(texts: &[&str], body: &[u8]) -> [u8; 32] {
 }
 
 /// Runs the handler and keeps its answer, or frees the key when trying again makes sense.
-async fn run(app: App, who: Principal, key: String, request: Request, next: Next) -> Response {
+async fn run(app: &App, who: &Principal, key: &str, request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().cloned();
     let response = problem::finish(next.run(request).await, id.as_ref().map_or("", |id| &id.0));
     let (parts, body) = response.into_parts();
@@ -112,7 +116,7 @@ async fn run(app: App, who: Principal, key: String, request: Request, next: Next
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
     let again = parts.status.is_server_error() || parts.status == StatusCode::TOO_MANY_REQUESTS;
     let answer = (!again).then(|| (parts.status.as_u16(), body.to_vec()));
-    if let Err(error) = app.end_once(&who, &key, answer).await {
+    if let Err(error) = app.end_once(who, key, answer).await {
         tracing::warn!(?error, "the answer to a request with an idempotency key could not be kept; a repetition runs again");
     }
     Response::from_parts(parts, Body::from(body))
