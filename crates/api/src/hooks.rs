@@ -67,7 +67,7 @@ struct AccountToken(String);
 struct Parameters {
     /// The account's token.
     #[expect(dead_code, reason = "only its schema is used")]
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1, max = 64), regex(pattern = "^[A-Za-z0-9]+$"))]
     token: String,
 }
 

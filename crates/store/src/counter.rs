@@ -1,7 +1,7 @@
 //! Counts that lists and badges show, kept in the transaction of what they count: lists never count rows.
 //!
 //! `counter(org, kind, key, n)`: the key is state, archived, channel and assignee of a conversation; the kind says
-//! what is summed. [`moved`] is the only place that changes them, from a row's images before and after.
+//! what is summed. `moved` is the only place that changes them, from a row's images before and after.
 
 use parlance_model::channel::Channel;
 use parlance_model::conversation::{Conversation, Standing, State, Status};

@@ -31,12 +31,14 @@ pub fn claim(tx: &mut SystemTx<'_, '_>, limit: i64, lease_ms: i64) -> Result<Vec
     macro_rules! claim {
         ($lock:literal) => {
             concat!(
-                "UPDATE job SET lease_until_ms = $2, attempt = attempt + 1 WHERE id IN (SELECT j.id FROM job j
+                // Materialized, because a plan that asked again for each row would get other rows, past the limit.
+                "WITH due AS MATERIALIZED (SELECT j.id FROM job j
                     WHERE j.run_at_ms <= $1 AND (j.lease_until_ms IS NULL OR j.lease_until_ms <= $1)
                       AND NOT EXISTS (SELECT 1 FROM job e WHERE e.org_id = j.org_id AND e.lane = j.lane AND e.id < j.id)
                     ORDER BY j.priority, j.run_at_ms, j.id LIMIT $3",
                 $lock,
-                ") RETURNING id, org_id, payload, attempt"
+                ") UPDATE job SET lease_until_ms = $2, attempt = attempt + 1 WHERE id IN (SELECT id FROM due)
+                RETURNING id, org_id, payload, attempt"
             )
         };
     }

@@ -83,6 +83,7 @@ pub(crate) fn peek<T>(place: &Place, look: impl FnOnce(&mut Tx<'_>) -> Result<T>
     match place {
         Place::Sqlite { data, .. } => {
             let database = sqlite::Database::open(&sqlite::file(data), Durability::Full, true)?;
+            database.run("BEGIN")?;
             look(&mut Tx::Sqlite(sqlite::SqliteTx(&database)))
         }
         Place::Postgres { url } => {

@@ -94,8 +94,8 @@ fn reference(section: &str, name: &str) -> Value {
 fn parameters() -> Value {
     json!({
         "RequestId": {
-            "name": "X-Request-Id", "in": "header", "description": "A name for the request. Any other than this pattern's is replaced by one of ours.",
-            "schema": { "type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$" },
+            "name": "X-Request-Id", "in": "header", "schema": { "type": "string" },
+            "description": "A name for the request: 1 to 64 of A-Z, a-z, 0-9, `.`, `_` and `-`. Any other is replaced by one of ours.",
         },
         "Dialect": {
             "name": "Parlance-Dialect", "in": "header", "description": "The dialect of this one request, in place of the key's own.",

@@ -87,7 +87,9 @@ async fn every_operation_says_what_it_is_and_what_it_answers() {
             assert!([400, 401, 503].iter().all(|status| statuses.contains(status)), "{id}");
             assert_eq!(operation.method == "POST", statuses.contains(&409), "{id}");
         }
-        assert_eq!(operation.path.contains("{id}"), operation.path.contains("/{id}") && statuses.contains(&404), "{id}");
+        if operation.path.contains("{id}") {
+            assert!(statuses.contains(&404), "{id}");
+        }
         if operation.value["requestBody"].is_object() {
             assert!(statuses.contains(&413), "{id}");
         }

@@ -94,7 +94,14 @@ impl Database {
 pub(crate) struct SqliteTx<'a>(pub(crate) &'a Database);
 
 impl SqliteTx<'_> {
+    /// SQLite may have ended the transaction with an error that the closure passed over. Going on would commit each
+    /// further statement by itself.
+    fn still_open(&self) -> Result<()> {
+        if self.0.connection.is_autocommit() { Err(ended()) } else { Ok(()) }
+    }
+
     pub(crate) fn execute(&mut self, sql: &'static str, params: &[Param<'_>]) -> Result<u64> {
+        self.still_open()?;
         let mut statement = self.0.prepared(sql)?;
         let changed = statement.execute(params_from_iter(params)).map_err(error)?;
         Ok(changed as u64)
@@ -106,6 +113,7 @@ impl SqliteTx<'_> {
         params: &[Param<'_>],
         mut map: impl FnMut(&Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
+        self.still_open()?;
         let mut statement = self.0.prepared(sql)?;
         let mut rows = statement.query(params_from_iter(params)).map_err(error)?;
         let mut out = Vec::new();
@@ -118,6 +126,11 @@ impl SqliteTx<'_> {
     pub(crate) fn batch(&mut self, text: &str) -> Result<()> {
         self.0.run(text)
     }
+}
+
+/// The error of whoever goes on after that.
+fn ended() -> Error {
+    Error::internal("SQLite ended the transaction in the middle")
 }
 
 /// Translates SQLite's errors: what a retry can mend is `unavailable`, an interrupt is handed to the reader pool,

@@ -113,12 +113,15 @@ fn a_closure_that_hides_a_full_disk_is_not_believed() {
     let before = queue(&mut batch, &bus, |tx| insert(tx, 1, 10).map(|()| 1));
     let liar = queue(&mut batch, &bus, |tx| {
         let _ = insert(tx, 2, 200_000);
+        // What it writes after that must not be committed by itself.
+        let _ = insert(tx, 22, 10);
         Ok(2)
     });
     let after = queue(&mut batch, &bus, |tx| insert(tx, 3, 10).map(|()| 3));
     commit(&database, batch);
     let outcome = assert_answers_are_true(&database, vec![(1, before), (2, liar), (3, after)]);
     assert_eq!(outcome, (2, 1));
+    assert_eq!(ids(&database), [1, 3]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::thread::{Builder, JoinHandle};
 use parlance_model::{Error, Result};
 
 use super::checkpoint::Checkpointer;
-use super::{Database, Durability, SqliteTx};
+use super::{Database, Durability, SqliteTx, ended};
 use crate::db::Tx;
 use crate::db::command::{Command, not_committed};
 
@@ -123,8 +123,4 @@ fn roll_back(database: &Database) {
     {
         tracing::error!(?cause, "a transaction could not be rolled back");
     }
-}
-
-fn ended() -> Error {
-    Error::internal("SQLite ended the transaction in the middle of the batch")
 }
