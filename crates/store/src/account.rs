@@ -2,6 +2,7 @@
 
 use parlance_model::account::{Account, Settings};
 use parlance_model::channel::Provider;
+use parlance_model::error::Kind;
 use parlance_model::id::{AccountId, OrgId};
 use parlance_model::{Error, Result, entropy};
 
@@ -103,12 +104,21 @@ pub fn list(tx: &mut OrgTx<'_, '_>) -> Result<Vec<Account>> {
     sealed.into_iter().map(|sealed| open(tx, sealed)).collect()
 }
 
-/// Every account that the name in an unverified hook may mean, in any org.
+/// Every account that the name in an unverified hook may mean, in any org. One whose secret does not open is left out and
+/// logged: it must not stop the others' hooks.
 ///
 /// # Errors
 /// Those of the database.
 pub fn by_route(tx: &mut SystemTx<'_, '_>, kind: &str, value: &str) -> Result<Vec<Account>> {
     const ROUTES: &str = "SELECT org_id, account_id FROM account_route WHERE kind = $1 AND value = $2 ORDER BY org_id, account_id";
     let routes = tx.tx.query(ROUTES, params![kind, value], |row| Ok((row.get::<OrgId>(0)?, row.get::<AccountId>(1)?)))?;
-    routes.into_iter().map(|(org, id)| get(&mut tx.of(org), id)).collect()
+    let mut accounts = Vec::new();
+    for (org, id) in routes {
+        match get(&mut tx.of(org), id) {
+            Ok(account) => accounts.push(account),
+            Err(error) if error.kind() == Kind::Internal => tracing::error!(?error, org = %org, account = %id, "an account cannot be used"),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(accounts)
 }

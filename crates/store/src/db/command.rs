@@ -80,5 +80,10 @@ where
 
 /// The error of a transaction that could not be committed, for each of the many who wait for it.
 pub(crate) fn not_committed(cause: &Error) -> Error {
-    Error::unavailable("The database could not take this just now. Nothing was changed; try again.", 1).with_source(cause.to_string())
+    let text = if cause.code() == super::postgres::LOST {
+        "The database went away before it answered, so this may or may not have been stored. Ask again; with the same Idempotency-Key nothing is done twice."
+    } else {
+        "The database could not take this just now. Nothing was changed; try again."
+    };
+    Error::unavailable(text, 1).with_source(format!("{cause:?}"))
 }
