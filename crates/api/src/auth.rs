@@ -1,4 +1,4 @@
-//! Who calls: the layer that wants a key before anything else is looked at, and the extractor by which a handler names
+//! Who calls, by key or by cookie: the layer that wants a key before anything else is looked at, and the extractor by which a handler names
 //! the permission that it needs.
 
 use std::convert::Infallible;
@@ -10,24 +10,53 @@ use aide::openapi::Operation;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
+use http::{HeaderMap, Method};
 use parlance_app::App;
 use parlance_model::Error;
 use parlance_model::error::Kind;
+use parlance_model::id::OrgId;
 use parlance_model::key::Principal;
 
-use crate::openapi;
 use crate::permission::Permission;
 use crate::problem::{Answer, Problem};
+use crate::{cookie, openapi};
 
-/// The layer: finds the caller, or refuses.
+/// Where a person signs in, below the base path.
+pub(crate) const SIGN_IN: &str = "/session";
+/// Names the org of a request, for people who work in several.
+const ORG: &str = "x-org-id";
+
+/// The layer: finds the caller, or refuses. Only signing in needs no caller.
 pub(crate) async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Answer<Response> {
-    let token = bearer(request.headers()).ok_or_else(unauthenticated)?;
-    let principal = app.authenticate(token).await?;
+    if *request.method() == Method::POST && request.uri().path() == SIGN_IN {
+        return Ok(next.run(request).await);
+    }
+    let named = named_org(request.headers())?;
+    let principal = if request.headers().contains_key(AUTHORIZATION) {
+        let principal = app.authenticate(bearer(request.headers()).ok_or_else(unauthenticated)?).await?;
+        if named.is_some_and(|named| named != principal.org) {
+            return Err(Error::new(Kind::Forbidden, "not_in_org", "This key opens another organisation than X-Org-Id names.").into());
+        }
+        principal
+    } else {
+        let token = cookie::token(request.headers()).ok_or_else(unauthenticated)?;
+        let principal = app.authenticate_session(token, named).await?;
+        if !request.method().is_safe() {
+            cookie::same_origin(&app, request.headers())?;
+        }
+        principal
+    };
     request.extensions_mut().insert(principal);
     Ok(next.run(request).await)
+}
+
+fn named_org(headers: &HeaderMap) -> Result<Option<OrgId>, Error> {
+    let Some(given) = headers.get(ORG) else { return Ok(None) };
+    let id = given.to_str().ok().and_then(|given| given.parse().ok());
+    let wrong = || Error::new(Kind::Malformed, "bad_header", "`X-Org-Id` must be the id of an organisation, as GET /api/v1/me shows it.");
+    id.map(|id| Some(OrgId(id))).ok_or_else(wrong)
 }
 
 /// The token of `Authorization: Bearer …` (RFC 6750); the scheme's case does not count (RFC 9110, 11.1).
@@ -59,13 +88,17 @@ impl<P: Permission, S: Sync> FromRequestParts<S> for Allowed<P> {
             let text = format!("Your role ({}) lacks the permission {}. Ask an admin of your organisation.", who.role, P::NAME);
             return Err(Error::new(Kind::Forbidden, "forbidden", text).into());
         }
+        if let Some(scope) = P::SCOPE.filter(|scope| !who.scopes.has(*scope)) {
+            let text = format!("Your key lacks the scope {scope}, which {} needs. Use a key that has it.", P::NAME);
+            return Err(Error::new(Kind::Forbidden, "forbidden", text).into());
+        }
         Ok(Self { who, permission: PhantomData })
     }
 }
 
 impl<P: Permission> OperationInput for Allowed<P> {
     fn operation_input(_: &mut GenContext, operation: &mut Operation) {
-        openapi::require_key(operation, P::NAME);
+        openapi::require_key(operation, P::NAME, P::SCOPE);
         if P::is_restricted() {
             openapi::refuses(operation, &[Kind::Forbidden]);
         }

@@ -1,5 +1,7 @@
 //! Bodies: read whole and once, before anything looks at them, and never larger than the limit.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::Next;
@@ -14,6 +16,8 @@ use crate::problem::Answer;
 
 /// The largest body of a request, in bytes.
 pub(crate) const LIMIT: usize = 1024 * 1024;
+/// How long a body may take to arrive.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// The layer: hands the request on with its whole body in memory. `GET` and `HEAD` have none.
 pub(crate) async fn take(request: Request, next: Next) -> Answer<Response> {
@@ -34,7 +38,11 @@ pub(crate) async fn take(request: Request, next: Next) -> Answer<Response> {
 /// # Errors
 /// `body_too_large`; `broken_body` when the client stopped in the middle.
 pub(crate) async fn read(body: Body) -> Result<Bytes> {
-    match Limited::new(body, LIMIT).collect().await {
+    let Ok(collected) = tokio::time::timeout(LONGEST, Limited::new(body, LIMIT).collect()).await else {
+        let text = "The request's body did not arrive in time. Send it again.";
+        return Err(Error::new(Kind::Malformed, "broken_body", text));
+    };
+    match collected {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(error) => {

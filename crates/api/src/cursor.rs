@@ -13,6 +13,10 @@ pub(crate) enum List {
     Conversations = 1,
     /// The messages of a conversation, newest first.
     Messages = 2,
+    /// Contacts, newest first.
+    Contacts = 3,
+    /// The ledger of opt-outs, latest first.
+    OptOuts = 4,
 }
 
 /// The token of a place in a list.

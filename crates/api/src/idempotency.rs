@@ -52,7 +52,7 @@ pub(crate) async fn once(State(app): State<App>, Caller(who): Caller, request: R
 
 async fn run_once(app: App, who: Principal, key: String, hash: [u8; 32], request: Request, next: Next) -> Answer<Response> {
     match app.begin_once(&who, &key, hash).await? {
-        Begun::Run => Ok(run(&app, &who, &key, request, next).await),
+        Begun::Run(number) => Ok(run(&app, &who, (&key, number), request, next).await),
         Begun::Replay { status, body } => Ok(replay(status, body)),
         Begun::Running => {
             let text = "The first request with this Idempotency-Key is still running. Ask again in a moment.";
@@ -64,6 +64,10 @@ async fn run_once(app: App, who: Principal, key: String, hash: [u8; 32], request
         }
     }
 }
+
+/// In a response's extensions: the body that is kept in place of the one that is sent, where that has a secret in it.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept(pub(crate) Bytes);
 
 /// The request's key, for a handler that ties what it makes to it.
 #[derive(Debug)]
@@ -108,15 +112,16 @@ fn hash(texts: &[&str], body: &[u8]) -> [u8; 32] {
 }
 
 /// Runs the handler and keeps its answer, or frees the key when trying again makes sense.
-async fn run(app: &App, who: &Principal, key: &str, request: Request, next: Next) -> Response {
+async fn run(app: &App, who: &Principal, (key, number): (&str, i64), request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().cloned();
     let response = problem::finish(next.run(request).await, id.as_ref().map_or("", |id| &id.0));
     let (parts, body) = response.into_parts();
     // Answers are made in memory, so reading one cannot fail.
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
     let again = parts.status.is_server_error() || parts.status == StatusCode::TOO_MANY_REQUESTS;
-    let answer = (!again).then(|| (parts.status.as_u16(), body.to_vec()));
-    if let Err(error) = app.end_once(who, key, answer).await {
+    let kept = parts.extensions.get::<Kept>().map_or(&body, |kept| &kept.0);
+    let answer = (!again).then(|| (parts.status.as_u16(), kept.to_vec()));
+    if let Err(error) = app.end_once(who, key, number, answer).await {
         tracing::warn!(?error, "the answer to a request with an idempotency key could not be kept; a repetition runs again");
     }
     Response::from_parts(parts, Body::from(body))

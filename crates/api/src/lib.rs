@@ -8,12 +8,14 @@
 
 mod auth;
 mod body;
+mod cookie;
 mod cursor;
 mod dialects;
 mod health;
 mod hooks;
 mod idempotency;
 mod json;
+mod moment;
 mod openapi;
 mod path;
 mod permission;

@@ -7,41 +7,52 @@ use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 use parlance_model::Error;
 use parlance_model::error::Kind;
-use parlance_model::id::ConversationId;
+use parlance_model::id::{AccountId, ContactId, ConversationId, KeyId, UserId};
 use schemars::JsonSchema;
 
 use crate::openapi;
 use crate::problem::{Answer, Problem};
 
-/// The conversation in the path.
-#[derive(Debug)]
-pub(crate) struct InConversation(pub(crate) ConversationId);
+macro_rules! in_path {
+    ($($name:ident($id:ident, $what:literal, $doc:literal);)+) => {$(
+        #[doc = concat!("The ", $what, " in the path.")]
+        #[derive(Debug)]
+        pub(crate) struct $name(pub(crate) $id);
 
-/// The parameter as it is documented.
-#[derive(JsonSchema)]
-#[schemars(inline)]
-struct Parameters {
-    /// The conversation's id.
-    #[expect(dead_code, reason = "only its schema is used")]
-    #[schemars(range(min = 1))]
-    id: i64,
+        impl<S: Send + Sync> FromRequestParts<S> for $name {
+            type Rejection = Problem;
+
+            async fn from_request_parts(parts: &mut Parts, state: &S) -> Answer<Self> {
+                // A segment that is not UTF-8 is refused by axum: no id either.
+                let id = Path::<String>::from_request_parts(parts, state).await.ok().and_then(|Path(text)| integer(&text));
+                Ok(Self($id(id.ok_or_else(|| Error::not_found($what))?)))
+            }
+        }
+
+        impl OperationInput for $name {
+            fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+                /// The parameter as it is documented.
+                #[derive(JsonSchema)]
+                #[schemars(inline)]
+                struct Parameters {
+                    #[doc = $doc]
+                    #[expect(dead_code, reason = "only its schema is used")]
+                    #[schemars(range(min = 1))]
+                    id: i64,
+                }
+                Path::<Parameters>::operation_input(ctx, operation);
+                openapi::refuses(operation, &[Kind::NotFound]);
+            }
+        }
+    )+};
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for InConversation {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Answer<Self> {
-        // A segment that is not UTF-8 is refused by axum: no id either.
-        let id = Path::<String>::from_request_parts(parts, state).await.ok().and_then(|Path(text)| integer(&text));
-        Ok(Self(ConversationId(id.ok_or_else(|| Error::not_found("conversation"))?)))
-    }
-}
-
-impl OperationInput for InConversation {
-    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
-        Path::<Parameters>::operation_input(ctx, operation);
-        openapi::refuses(operation, &[Kind::NotFound]);
-    }
+in_path! {
+    InAccount(AccountId, "account", "The account's id.");
+    InContact(ContactId, "contact", "The contact's id.");
+    InConversation(ConversationId, "conversation", "The conversation's id.");
+    InKey(KeyId, "key", "The key's id.");
+    InStaff(UserId, "staff member", "The user's id.");
 }
 
 /// Reads an integer in its one written form: `007` and `+7` are no ids.

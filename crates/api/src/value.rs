@@ -5,10 +5,15 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use parlance_model::channel::{Channel, JsonObject};
+use parlance_model::channel::{Channel, JsonObject, Provider};
+use parlance_model::contact::IdentityKind;
 use parlance_model::conversation::{State, Status};
 use parlance_model::delivery::{DeliveryState, DeliveryStatus};
+use parlance_model::key::{Dialect, Scope};
 use parlance_model::message::{Direction, SenderKind};
+use parlance_model::opt_out::OptSource;
+use parlance_model::org::SmsProvider;
+use parlance_model::role::Role;
 use parlance_model::text;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error as _, Unexpected, Visitor};
@@ -201,7 +206,22 @@ macro_rules! vocabulary {
     )+};
 }
 
-vocabulary!(Channel, DeliveryState, DeliveryStatus, Direction, SenderKind, State, Status);
+vocabulary!(
+    Channel,
+    DeliveryState,
+    DeliveryStatus,
+    Dialect,
+    Direction,
+    IdentityKind,
+    OptSource,
+    Provider,
+    Role,
+    Scope,
+    SenderKind,
+    SmsProvider,
+    State,
+    Status
+);
 
 /// One word of a closed set.
 #[derive(Debug, Clone, Copy)]

@@ -54,6 +54,7 @@ impl App {
     /// Those of the database.
     pub async fn conversations(&self, who: &Principal, filter: Filter, page: PageRequest) -> Result<Page<Conversation>> {
         let read = move |tx: &mut OrgTx<'_, '_>| {
+            let filter = Filter { contact_id: filter.contact_id.map(|id| contact::living(tx, id)).transpose()?, ..filter.clone() };
             let after = page.after().map(|cursor| conversation::After { last_message_ms: cursor.at_ms, id: ConversationId(cursor.id) });
             let rows = conversation::list(tx, &filter, after, page.limit + 1, page.offset())?;
             let total = conversation::total(tx, &filter)?;

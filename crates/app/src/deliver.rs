@@ -29,8 +29,16 @@ struct Ready {
 /// Runs a send job to its end. An error leaves the job to its lease.
 pub(crate) async fn run(app: &App, claimed: &Claimed, id: MessageId) -> Result<()> {
     let (job, public_url) = (claimed.clone(), app.0.config.public_url.clone());
-    let Some(ready) = app.store().write(claimed.org, move |tx| prepare(tx, &job, id, &public_url)).await? else {
-        return Ok(());
+    let prepared = app.store().write(claimed.org, move |tx| prepare(tx, &job, id, &public_url)).await;
+    let ready = match prepared {
+        Ok(Some(ready)) => ready,
+        Ok(None) => return Ok(()),
+        Err(error) => {
+            // It may have been committed all the same. Nothing was called, and only we know that.
+            let job = claimed.clone();
+            surely(app, claimed, move |tx| not_called(tx, &job, id)).await?;
+            return Err(error);
+        }
     };
     let channel = parlance_channels::of(ready.account.provider());
     let outcome = channel.send(&app.0.http, &ready.account, &ready.outgoing).await;
@@ -89,7 +97,7 @@ fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, public_url:
 }
 
 fn done(tx: &mut OrgTx<'_, '_>, claimed: &Claimed) -> Result<Option<Ready>> {
-    job::finish(tx, claimed.id).map(|()| None)
+    job::finish(tx, claimed).map(|()| None)
 }
 
 fn end(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, state: DeliveryState, code: &str, text: &str) -> Result<Option<Ready>> {
@@ -98,17 +106,22 @@ fn end(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, state: Delivery
     done(tx, claimed)
 }
 
-/// Records the outcome, trying again while the database is away: what the provider said must not be lost to that.
 async fn conclude_surely(app: &App, claimed: &Claimed, attempt: AttemptId, outcome: SendOutcome) -> Result<()> {
+    let (job, jitter) = (claimed.clone(), entropy::bytes::<1>(app.0.entropy.as_ref())[0]);
+    surely(app, claimed, move |tx| conclude(tx, &job, attempt, &outcome, jitter)).await
+}
+
+/// Writes, trying again while the database is away: what only this worker knows must not be lost to that.
+async fn surely<F>(app: &App, claimed: &Claimed, write: F) -> Result<()>
+where
+    F: Fn(&mut OrgTx<'_, '_>) -> Result<()> + Clone + Send + 'static,
+{
     let mut pause = std::time::Duration::from_millis(100);
     let until = tokio::time::Instant::now() + std::time::Duration::from_millis(LEASE_MS.unsigned_abs() / 2);
     loop {
-        let (job, outcome) = (claimed.clone(), outcome.clone());
-        let jitter: [u8; 1] = entropy::bytes(app.0.entropy.as_ref());
-        let result = app.store().write(claimed.org, move |tx| conclude(tx, &job, attempt, &outcome, jitter[0])).await;
-        match result {
+        match app.store().write(claimed.org, write.clone()).await {
             Err(error) if error.kind() == parlance_model::error::Kind::Unavailable && tokio::time::Instant::now() < until => {
-                tracing::warn!(?error, attempt = %attempt, "the outcome of a send could not be stored yet");
+                tracing::warn!(?error, job = %claimed.id, "what became of a job could not be stored yet");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(std::time::Duration::from_secs(2));
             }
@@ -132,16 +145,49 @@ fn conclude(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: AttemptId, outcome: &
             }
         }
         SendOutcome::NotTaken { error, retry_after_ms } => {
-            let tries = usize::try_from(claimed.attempt - 1).unwrap_or(usize::MAX);
+            // Tries are counted by attempts: claims that an outage took are none.
+            let message = attempt::message_of(tx, id)?;
+            let tries = usize::try_from(attempt::count(tx, message.id)? - 1).unwrap_or(usize::MAX);
             if let Some(backoff_ms) = BACKOFF_MS.get(tries) {
                 attempt::finish(tx, id, None, &Outcome::with_error(DeliveryState::Pending, error.clone()))?;
                 // Up to a quarter more, so that many messages refused together do not come back together.
                 let wait_ms = retry_after_ms.unwrap_or(*backoff_ms).max(*backoff_ms);
                 let run_at_ms = tx.now_ms() + wait_ms + wait_ms * i64::from(jitter) / 1024;
-                return job::postpone(tx, claimed.id, run_at_ms);
+                return job::postpone(tx, claimed, run_at_ms);
             }
             attempt::finish(tx, id, None, &Outcome::with_error(DeliveryState::Failed, error.clone()))?;
         }
     }
-    job::finish(tx, claimed.id)
+    job::finish(tx, claimed)
+}
+
+/// Takes back an attempt of this claim that was written down and never made, so that nobody takes it for a lost answer.
+fn not_called(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId) -> Result<()> {
+    if !job::holds(tx, claimed)? {
+        return Ok(());
+    }
+    if let Some(unmade) = attempt::latest(tx, id)?.filter(|attempt| attempt.finished_ms.is_none()) {
+        attempt::finish(tx, unmade.id, None, &Outcome::of(DeliveryState::Pending))?;
+    }
+    let now_ms = tx.now_ms();
+    job::postpone(tx, claimed, now_ms + BACKOFF_MS[0])
+}
+
+/// Ends a message whose job has failed again and again, so that it does not hold up its conversation for ever.
+pub(crate) async fn give_up(app: &App, claimed: &Claimed, id: MessageId) -> Result<()> {
+    let job = claimed.clone();
+    let write = move |tx: &mut OrgTx<'_, '_>| {
+        if job::holds(tx, &job)? {
+            end(
+                tx,
+                &job,
+                id,
+                DeliveryState::Failed,
+                "gave_up",
+                "It could not be sent, for a reason of our own. The server's log says which.",
+            )?;
+        }
+        Ok(())
+    };
+    app.store().write(claimed.org, write).await
 }

@@ -2,12 +2,12 @@
 
 use parlance_model::account::{Account, Settings, TwilioSettings, check_sid};
 use parlance_model::id::{KeyId, UserId};
-use parlance_model::key::Dialect;
+use parlance_model::key::{Dialect, Scope, Scopes};
 use parlance_model::org::{Org, check_email};
-use parlance_model::phone::Phone;
+use parlance_model::phone::{Phone, Region};
 use parlance_model::role::Role;
-use parlance_model::{Error, Result, entropy};
-use parlance_store::{account, key, org, staff};
+use parlance_model::{Error, Result, entropy, text};
+use parlance_store::{OrgTx, account, key, org, staff};
 
 use crate::{App, password};
 
@@ -61,18 +61,9 @@ impl App {
         let made = given.is_none().then(|| entropy::token(self.0.entropy.as_ref(), 20));
         let hash = password::hash(given.as_deref().or(made.as_deref()).unwrap_or_default(), self.0.entropy.as_ref())?;
         let (email, name) = (check_email(email)?, name.to_owned());
-        let user = self.store().system_write(move |tx| staff::add(tx, org, &email, &name, role, &hash)).await?;
-        Ok((user, made))
-    }
-
-    /// Whether this is the user's password.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn check_password(&self, email: &str, given: &str) -> Result<Option<UserId>> {
-        let email = check_email(email)?;
-        let found = self.store().system_read(move |tx| staff::password_hash(tx, &email)).await?;
-        Ok(found.filter(|(_, hash)| password::verify(given, hash)).map(|(user, _)| user))
+        let added = self.store().system_write(move |tx| staff::add(tx, org, &email, &name, role, &hash)).await?;
+        // Who was a user already keeps the password that they have.
+        Ok((added.user, made.filter(|_| added.made)))
     }
 
     /// Makes a key and answers its token, to be shown once.
@@ -98,7 +89,8 @@ impl App {
                     Some(email) => Some(staff::by_email(tx, org, email)?.user.id),
                     None => None,
                 };
-                key::create(tx, &key::NewKey { org, user, name: name.clone(), dialect, may_assist }, &kept)
+                let scopes = if may_assist { Scopes::FULL.with(Scope::Assistant) } else { Scopes::FULL };
+                key::create(tx, &key::NewKey { org, user, name: name.clone(), dialect, scopes, expires_ms: None }, &kept)
             })
             .await?;
         Ok((id, token))
@@ -110,33 +102,62 @@ impl App {
     /// `not_found` for the org; `validation_failed`; `account_exists`.
     pub async fn create_twilio(&self, org: &str, new: NewTwilio) -> Result<Account> {
         let org = self.org(org).await?;
-        check_sid("account-sid", "AC", &new.account_sid)?;
-        if let Some(sid) = &new.messaging_service_sid {
-            check_sid("messaging-service-sid", "MG", sid)?;
+        let settings = Settings::Twilio(new.checked(org.region, &FLAGS)?);
+        self.store().write(org.id, move |tx| add_account(tx, None, &settings)).await
+    }
+}
+
+/// What the values of a Twilio account are called where they come from: flags, or fields of a body.
+pub(crate) struct TwilioFields {
+    pub(crate) account_sid: &'static str,
+    pub(crate) auth_token: &'static str,
+    pub(crate) phone_number: &'static str,
+    pub(crate) messaging_service_sid: &'static str,
+}
+
+const FLAGS: TwilioFields = TwilioFields {
+    account_sid: "account-sid",
+    auth_token: "auth-token",
+    phone_number: "phone-number",
+    messaging_service_sid: "messaging-service-sid",
+};
+
+impl NewTwilio {
+    /// The settings that it makes; what is wrong is named as in `fields`.
+    ///
+    /// # Errors
+    /// `validation_failed`.
+    pub(crate) fn checked(self, region: Region, fields: &TwilioFields) -> Result<TwilioSettings> {
+        check_sid(fields.account_sid, "AC", &self.account_sid)?;
+        if let Some(sid) = &self.messaging_service_sid {
+            check_sid(fields.messaging_service_sid, "MG", sid)?;
         }
-        if new.auth_token.trim().is_empty() {
-            return Err(Error::invalid("auth-token", "Must be the account's auth token, as Twilio's console shows it."));
+        let auth_token = text::clean(self.auth_token.trim());
+        if auth_token.is_empty() {
+            return Err(Error::invalid(fields.auth_token, "Must be the account's auth token, as Twilio's console shows it."));
         }
-        if let Some(base) = &new.base_url {
+        if let Some(base) = &self.base_url {
             let fits = url::Url::parse(base).is_ok_and(|url| ["http", "https"].contains(&url.scheme()) && url.host().is_some());
             if !fits {
                 return Err(Error::invalid("base-url", "Must be an http or https URL, such as http://127.0.0.1:9000."));
             }
         }
-        let settings = Settings::Twilio(TwilioSettings {
-            account_sid: new.account_sid,
-            auth_token: new.auth_token.trim().to_owned(),
-            phone_number: Phone::parse(&new.phone_number, org.region)?,
-            messaging_service_sid: new.messaging_service_sid,
-            base_url: new.base_url,
-        });
-        self.store()
-            .write(org.id, move |tx| {
-                let Settings::Twilio(twilio) = &settings;
-                let account = account::create(tx, twilio.phone_number.as_str(), &settings)?;
-                org::default_sms_provider(tx, "twilio")?;
-                Ok(account)
-            })
-            .await
+        let number = Phone::parse(&self.phone_number, region);
+        Ok(TwilioSettings {
+            account_sid: self.account_sid,
+            auth_token,
+            phone_number: number
+                .map_err(|_| Error::invalid(fields.phone_number, "Must be a phone number in E.164 form, such as +15551234567."))?,
+            messaging_service_sid: self.messaging_service_sid,
+            base_url: self.base_url,
+        })
     }
+}
+
+/// Makes an account, named by its number unless it has a name, and lets its provider carry the org's SMS when nobody does yet.
+pub(crate) fn add_account(tx: &mut OrgTx<'_, '_>, name: Option<&str>, settings: &Settings) -> Result<Account> {
+    let Settings::Twilio(twilio) = settings;
+    let account = account::create(tx, name.unwrap_or(twilio.phone_number.as_str()), settings)?;
+    org::default_sms_provider(tx, account.provider().as_str())?;
+    Ok(account)
 }

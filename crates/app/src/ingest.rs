@@ -96,9 +96,12 @@ impl App {
         let id = account.id;
         let content_type =
             request.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-        let body = request.body.clone();
+        let (line, body) = (format!("{} {}", request.method, request.path_and_query), request.body.clone());
         tracing::warn!(account = %id, reason, "a genuine hook could not be applied; it is kept");
-        self.store().write(account.org, move |tx| hook::quarantine(tx, id, reason, &content_type, &body)).await
+        let keep = move |tx: &mut OrgTx<'_, '_>| {
+            hook::quarantine(tx, &hook::NewHook { account: id, reason, request: &line, content_type: &content_type, body: &body })
+        };
+        self.store().write(account.org, keep).await
     }
 }
 
@@ -182,9 +185,10 @@ fn provider_meta(new: &InboundMessage) -> parlance_model::channel::JsonObject {
 }
 
 fn acknowledge(tx: &mut OrgTx<'_, '_>, account: &Account, receipt: &Receipt) -> Result<()> {
-    attempt::record(tx, account.id, receipt)?;
+    // One that came before says nothing new: the recipient may have opted in again since.
+    let new = attempt::record(tx, account.id, receipt)?;
     match &receipt.to {
-        Some(to) if receipt.opted_out => opt_out::set(tx, &Identity::of(to), true, OptSource::Provider),
+        Some(to) if receipt.opted_out && new => opt_out::set(tx, &Identity::of(to), true, OptSource::Provider),
         _ => Ok(()),
     }
 }

@@ -3,22 +3,32 @@
 //! Knows no HTTP and no wire format: it takes the model's values and answers with them. Every use case that needs
 //! somebody's rights takes a [`Principal`]; every query below it is bound to that principal's org.
 
+pub mod account;
 pub mod auth;
+pub mod contact;
 pub mod conversation;
 mod deliver;
 pub mod directory;
+pub mod event;
 pub mod ingest;
+pub mod key;
+mod opt_out;
 pub mod page;
 mod password;
 pub mod send;
+pub mod session;
+pub mod settings;
+pub mod staff;
 mod tasks;
 mod worker;
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 
 use parlance_model::Result;
 use parlance_model::entropy::{self, SharedEntropy};
-use parlance_model::key::Principal;
+use parlance_model::id::KeyId;
+use parlance_model::key::{Credential, Principal};
 use parlance_store::{Store, idempotency};
 
 pub use parlance_store::idempotency::Begun;
@@ -41,13 +51,24 @@ struct Inner {
     entropy: SharedEntropy,
     config: Config,
     tasks: Tasks,
+    /// Keys whose use is just being written down.
+    noting: Mutex<HashSet<KeyId>>,
+    failures: session::Failures,
 }
 
 impl App {
     /// Puts the parts together. Nothing runs before [`App::start`].
     #[must_use]
     pub fn new(store: Store, http: parlance_net::Client, entropy: SharedEntropy, config: Config) -> Self {
-        Self(Arc::new(Inner { store, http, entropy, config, tasks: Tasks::default() }))
+        Self(Arc::new(Inner {
+            store,
+            http,
+            entropy,
+            config,
+            tasks: Tasks::default(),
+            noting: Mutex::default(),
+            failures: session::Failures::default(),
+        }))
     }
 
     /// Starts the job worker and the sweeper.
@@ -70,6 +91,12 @@ impl App {
     #[must_use]
     pub fn tasks(&self) -> &Tasks {
         &self.0.tasks
+    }
+
+    /// Where providers and browsers reach us, without a trailing slash.
+    #[must_use]
+    pub fn public_url(&self) -> &str {
+        &self.0.config.public_url
     }
 
     /// Whether the database answers.
@@ -95,23 +122,28 @@ impl App {
         self.0.store.write(who.org, move |tx| idempotency::begin(tx, &key, &request_hash)).await
     }
 
-    /// Keeps the answer of such a request, or forgets the request when it changed nothing and may be tried again.
+    /// Keeps the answer of such a request's run, or forgets the request when it changed nothing and may be tried again.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn end_once(&self, who: &Principal, key: &str, answer: Option<(u16, Vec<u8>)>) -> Result<()> {
+    pub async fn end_once(&self, who: &Principal, key: &str, run: i64, answer: Option<(u16, Vec<u8>)>) -> Result<()> {
         let key = once_key(who, key);
         self.0
             .store
             .write(who.org, move |tx| match &answer {
-                Some((status, body)) => idempotency::answered(tx, &key, *status, body),
-                None => idempotency::abandon(tx, &key),
+                Some((status, body)) => idempotency::answered(tx, &key, run, *status, body),
+                None => idempotency::abandon(tx, &key, run),
             })
             .await
     }
 }
 
-/// The store's name of a request: the same header value under two API keys is two requests.
+/// The store's name of a request: the same header value of two callers is two requests.
 fn once_key(who: &Principal, key: &str) -> idempotency::IdempotencyKey {
-    idempotency::IdempotencyKey { key: who.key, value: key.to_owned() }
+    // Keys count up from 1, so the numbers of sessions are below 0.
+    let caller = match who.credential {
+        Credential::Key(id) => id,
+        Credential::Session(id) => KeyId(-id.0),
+    };
+    idempotency::IdempotencyKey { key: caller, value: key.to_owned() }
 }

@@ -65,4 +65,10 @@ impl<T> Page<T> {
         let next = items.last().filter(|_| more).map(place);
         Self { items, total: total.0, total_bounded: total.1, next }
     }
+
+    /// The same part of the list, each row as something else.
+    pub(crate) fn map<U>(self, to: impl Fn(T) -> U) -> Page<U> {
+        let Self { items, total, total_bounded, next } = self;
+        Page { items: items.into_iter().map(to).collect(), total, total_bounded, next }
+    }
 }

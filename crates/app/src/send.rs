@@ -8,7 +8,7 @@ use parlance_model::contact::{Contact, Identity, IdentityKind};
 use parlance_model::conversation::{Conversation, session_key};
 use parlance_model::id::{ContactId, ConversationId, MessageId};
 use parlance_model::job::Job;
-use parlance_model::key::Principal;
+use parlance_model::key::{Principal, Scope};
 use parlance_model::message::{Direction, Kind, Message, SenderKind};
 use parlance_model::phone::{Address, Phone};
 use parlance_model::{Error, Result, text};
@@ -79,10 +79,14 @@ impl App {
         let draft = checked(who, draft)?;
         let mut signals = self.store().bus().listen();
         let (org, caller) = (who.org, who.clone());
-        let message = self.store().write(org, move |tx| accept(tx, &caller, &draft)).await?;
+        let accepted = move |tx: &mut OrgTx<'_, '_>| {
+            let id = accept(tx, &caller, &draft)?;
+            sent(tx, id)
+        };
+        // From here on it is stored: whatever goes wrong while waiting for more, the answer says so.
+        let mut sent = self.store().write(org, accepted).await?;
         let deadline = tokio::time::Instant::now() + if wait { WAIT } else { Duration::ZERO };
         loop {
-            let sent = self.store().read(org, move |tx| sent(tx, message)).await?;
             if sent.message.state.is_outcome() || tokio::time::Instant::now() >= deadline {
                 return Ok(sent);
             }
@@ -93,6 +97,14 @@ impl App {
                     Ok(Signal::Events(of)) if of == org => break,
                     Ok(_) => {}
                     Err(RecvError::Lagged(_) | RecvError::Closed) => break,
+                }
+            }
+            let message = sent.message.id;
+            match self.store().read(org, move |tx| self::sent(tx, message)).await {
+                Ok(seen) => sent = seen,
+                Err(error) => {
+                    tracing::warn!(?error, message = %message, "a sent message could not be looked at");
+                    return Ok(sent);
                 }
             }
         }
@@ -107,7 +119,7 @@ fn checked(who: &Principal, mut draft: Draft) -> Result<Draft> {
     if draft.body.chars().count() > BODY_LIMIT {
         return Err(Error::invalid("message", format!("Must be at most {BODY_LIMIT} characters. Split it into several messages.")));
     }
-    if (draft.as_assistant || !draft.meta.0.is_empty()) && !who.may_assist {
+    if (draft.as_assistant || !draft.meta.0.is_empty()) && !who.scopes.has(Scope::Assistant) {
         return Err(Error::new(
             parlance_model::error::Kind::Forbidden,
             "forbidden",
@@ -229,7 +241,12 @@ pub(crate) fn route(tx: &mut OrgTx<'_, '_>, to: &Recipient) -> Result<Route> {
         }
     };
     sms_is_on(tx, channel)?;
-    let accounts: Vec<Account> = account::list(tx)?.into_iter().filter(|account| account.enabled && carries(account, channel)).collect();
+    let provider = org::current(tx)?.sms_provider;
+    let fits = |account: &Account| {
+        let chosen = channel != Channel::Sms || provider.as_deref() == Some(account.provider().as_str());
+        account.enabled && chosen && carries(account, channel)
+    };
+    let accounts: Vec<Account> = account::list(tx)?.into_iter().filter(fits).collect();
     let filter = conversation::Filter { contact_id: Some(contact.id), channel: Some(channel), ..conversation::Filter::default() };
     let used = conversation::list(tx, &filter, None, 20, 0)?.into_iter().find(|found| found.peer == peer.as_str());
     let used = used.and_then(|found| accounts.iter().find(|account| account.id == found.account_id));

@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use parlance_model::job::{Claimed, Job};
 use parlance_store::bus::Signal;
-use parlance_store::{idempotency, job};
+use parlance_store::{idempotency, job, session};
 use tokio::sync::Semaphore;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
-use crate::{App, deliver};
+use crate::{App, deliver, staff};
 
 /// Jobs that run side by side on this node.
 const AT_ONCE: usize = 32;
 /// The poll behind the wake-up calls: jobs that come due, of other nodes and of dead ones.
 const POLL: Duration = Duration::from_secs(1);
+/// A send job that fails at this claim is ended: it would fail for ever, and hold up its conversation.
+const LAST_CLAIM: i64 = 60;
 /// How often aged rows are swept.
 const SWEEP: Duration = Duration::from_secs(600);
 
@@ -51,6 +53,8 @@ async fn work(app: &App) {
     let mut signals = app.store().bus().listen();
     let places = Arc::new(Semaphore::new(AT_ONCE));
     loop {
+        // One look serves every call that came until now.
+        while !matches!(signals.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)) {}
         let free = places.available_permits();
         let claimed = if free > 0 { claim(app, free).await } else { Vec::new() };
         let full = claimed.len() == free;
@@ -103,8 +107,15 @@ async fn claim(app: &App, limit: usize) -> Vec<Claimed> {
 async fn run(app: &App, claimed: &Claimed) {
     let result = match &claimed.job {
         Job::Send { message_id } => deliver::run(app, claimed, *message_id).await,
+        Job::Unassign { user_id } => staff::unassign(app, claimed, *user_id).await,
     };
     if let Err(error) = result {
+        if claimed.attempt >= LAST_CLAIM
+            && let Job::Send { message_id } = &claimed.job
+            && let Err(error) = deliver::give_up(app, claimed, *message_id).await
+        {
+            tracing::error!(?error, job = %claimed.id, "a job that keeps failing could not be ended");
+        }
         tracing::error!(?error, job = %claimed.id, kind = claimed.job.kind(), attempt = claimed.attempt, "a job failed; it runs again when its lease ends");
     }
 }
@@ -117,6 +128,10 @@ async fn sweep(app: &App) {
             Ok(_) => {}
             Err(error) => tracing::warn!(?error, "idempotency keys could not be swept; trying again later"),
         }
+        if let Err(error) = app.sweep_events().await {
+            tracing::warn!(?error, "aged events could not be swept; trying again later");
+        }
+        while let Ok(1000..) = app.store().system_write(session::sweep).await {}
         tokio::select! {
             () = tokio::time::sleep(SWEEP) => {}
             () = app.tasks().stopping() => return,

@@ -59,9 +59,24 @@ pub fn iso8601(ms: i64) -> String {
     }
 }
 
+/// Unix milliseconds of an RFC 3339 time with any offset; what is finer is cut off.
+#[must_use]
+pub fn from_iso8601(text: &str) -> Option<i64> {
+    text.parse().ok().map(jiff::Timestamp::as_millisecond)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::iso8601;
+    use super::{from_iso8601, iso8601};
+
+    #[test]
+    fn a_written_time_reads_back_whatever_its_offset() {
+        assert_eq!(from_iso8601(&iso8601(1_772_740_800_250)), Some(1_772_740_800_250));
+        assert_eq!(from_iso8601("2026-03-05T21:00:00+01:00"), Some(1_772_740_800_000));
+        for text in ["", "2026-03-05", "2026-03-05T20:00:00", "yesterday", "2026-02-30T00:00:00Z"] {
+            assert_eq!(from_iso8601(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn times_are_written_in_utc_with_a_z() {

@@ -15,7 +15,7 @@ words! {
 }
 
 /// One way to reach a contact.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity {
     /// What kind of address it is.
     pub kind: IdentityKind,
@@ -30,6 +30,12 @@ impl Identity {
         Self { kind: IdentityKind::Phone, value: address.key() }
     }
 
+    /// The identity of an e-mail address in its comparison form ([`check_email`](crate::org::check_email)).
+    #[must_use]
+    pub fn email(address: &str) -> Self {
+        Self { kind: IdentityKind::Email, value: address.to_owned() }
+    }
+
     /// The identity of a number.
     #[must_use]
     pub fn phone(phone: &Phone) -> Self {
@@ -38,7 +44,7 @@ impl Identity {
 }
 
 /// A person outside.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contact {
     /// Its id.
     pub id: ContactId,
@@ -46,12 +52,14 @@ pub struct Contact {
     pub first_name: String,
     /// Last name; empty when unknown.
     pub last_name: String,
-    /// The first phone identity.
+    /// The phone identity that comes first.
     pub phone: Option<String>,
-    /// The first e-mail identity.
+    /// The e-mail identity that comes first.
     pub email: Option<String>,
     /// When it was made, unix ms.
     pub created_ms: i64,
+    /// When it last changed, unix ms.
+    pub updated_ms: i64,
 }
 
 impl Contact {
@@ -62,4 +70,15 @@ impl Contact {
         let name = name.trim();
         (!name.is_empty()).then(|| name.to_owned())
     }
+}
+
+/// A contact with every way to reach them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// Who it is.
+    pub contact: Contact,
+    /// Every identity, numbers first.
+    pub identities: Vec<Identity>,
+    /// Whether sending to their first number is refused.
+    pub opted_out: bool,
 }

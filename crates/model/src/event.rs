@@ -10,6 +10,26 @@ use crate::message::Direction;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind")]
 pub enum Event {
+    /// A contact came to be.
+    #[serde(rename = "contact.created")]
+    ContactCreated {
+        /// Which.
+        contact_id: ContactId,
+    },
+    /// Its names or identities changed. The name in its conversations changed with them.
+    #[serde(rename = "contact.updated")]
+    ContactUpdated {
+        /// Which.
+        contact_id: ContactId,
+    },
+    /// It took over another's identities and conversations, which are not told one by one.
+    #[serde(rename = "contact.merged")]
+    ContactMerged {
+        /// Who answers for both from now on.
+        contact_id: ContactId,
+        /// Whose id redirects from now on.
+        merged_id: ContactId,
+    },
     /// A conversation came to be.
     #[serde(rename = "conversation.created")]
     ConversationCreated {
@@ -61,6 +81,9 @@ impl Event {
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
+            Self::ContactCreated { .. } => "contact.created",
+            Self::ContactUpdated { .. } => "contact.updated",
+            Self::ContactMerged { .. } => "contact.merged",
             Self::ConversationCreated { .. } => "conversation.created",
             Self::ConversationUpdated { .. } => "conversation.updated",
             Self::MessageCreated { .. } => "message.created",

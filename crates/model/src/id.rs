@@ -134,6 +134,8 @@ ids! {
     HookId("hook", 9, "hook");
     /// A piece of work.
     JobId("job", 10, "job");
+    /// A person's being signed in.
+    SessionId("session", 11, "session");
 }
 
 /// The event id that subscribers see: org and seq, such as `evt_7_42`.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{JobId, MessageId, OrgId};
+use crate::id::{JobId, MessageId, OrgId, UserId};
 
 /// What is to be done. A closed set: a new variant makes the compiler list the handlers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +13,11 @@ pub enum Job {
         /// Which.
         message_id: MessageId,
     },
+    /// Take the conversations of a person who left the org out of their hands.
+    Unassign {
+        /// Who left.
+        user_id: UserId,
+    },
 }
 
 impl Job {
@@ -21,6 +26,7 @@ impl Job {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Send { .. } => "send",
+            Self::Unassign { .. } => "unassign",
         }
     }
 }

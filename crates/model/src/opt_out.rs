@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::contact::Identity;
+use crate::id::ContactId;
 use crate::words;
 
 /// What a reserved word asks for.
@@ -26,6 +28,19 @@ words! {
         /// A person in the org.
         Staff = "staff",
     }
+}
+
+/// What the ledger says of an identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OptOut {
+    /// Whose.
+    pub identity: Identity,
+    /// Whether sending is refused.
+    pub opted_out: bool,
+    /// Who wrote the entry, and when (unix ms); `None` when nobody ever did.
+    pub written: Option<(OptSource, i64)>,
+    /// The contact that the identity belongs to.
+    pub contact_id: Option<ContactId>,
 }
 
 impl OptSignal {

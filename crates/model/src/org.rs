@@ -3,7 +3,7 @@
 use crate::id::{OrgId, UserId};
 use crate::phone::Region;
 use crate::role::Role;
-use crate::{Error, Result};
+use crate::{Error, Result, words};
 
 /// An organisation.
 #[derive(Debug, Clone)]
@@ -22,6 +22,16 @@ pub struct Org {
     pub sms_provider: Option<String>,
     /// When it was made, unix ms.
     pub created_ms: i64,
+}
+
+words! {
+    /// Who may carry an org's SMS and calls.
+    pub enum SmsProvider ("sms_provider") {
+        /// GoHighLevel.
+        Ghl = "ghl",
+        /// Twilio.
+        Twilio = "twilio",
+    }
 }
 
 /// A person who signs in.

@@ -2,6 +2,8 @@
 
 use unicode_normalization::UnicodeNormalization;
 
+use crate::phone::{Phone, Region};
+
 /// Drops NUL, which PostgreSQL refuses in text. Everything else is kept as it came.
 #[must_use]
 pub fn clean(text: &str) -> String {
@@ -33,15 +35,29 @@ pub fn fold(text: &str) -> String {
     folded.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The needle of a search over people: folded, and bare digits when it is written like a phone number.
-/// `None` when nothing is left to look for.
+/// What a search over people looks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Needle {
+    /// What was typed: folded, and bare digits when it is written like a phone number.
+    pub text: String,
+    /// The digits of the E.164 number that was typed, where they read differently: a national form with its trunk zero.
+    pub number: Option<String>,
+}
+
+/// The needle of a search over people; national numbers are read in `region`. `None` when nothing is left to look for.
 #[must_use]
-pub fn needle(text: &str) -> Option<String> {
+pub fn needle(text: &str, region: Region) -> Option<Needle> {
     let folded = fold(text);
     let digits: String = folded.chars().filter(char::is_ascii_digit).collect();
-    let phone_like = digits.len() >= 3 && folded.chars().all(|c| c.is_ascii_digit() || " +-().".contains(c));
-    let needle = if phone_like { digits.trim_start_matches("00").to_owned() } else { folded };
-    (!needle.is_empty()).then_some(needle)
+    let phone_like = digits.len() >= 3 && folded.chars().all(|c| c.is_ascii_digit() || " +-()./\u{2010}\u{2013}".contains(c));
+    if !phone_like {
+        return (!folded.is_empty()).then_some(Needle { text: folded, number: None });
+    }
+    let text = digits.trim_start_matches("00").to_owned();
+    // Behind the country code stand the digits that were typed, unless the region drops some of them.
+    let number = Phone::parse(&folded, region).ok().map(|phone| phone.as_str().trim_start_matches('+').to_owned());
+    let number = number.filter(|number| !number.contains(&text));
+    (!text.is_empty()).then_some(Needle { text, number })
 }
 
 /// `needle` with the wildcards of LIKE escaped by `\`, ready to stand between two `%`.
@@ -68,10 +84,17 @@ mod tests {
 
     #[test]
     fn a_number_is_found_however_it_is_written() {
-        assert_eq!(needle("(555) 987-6543").as_deref(), Some("5559876543"));
-        assert_eq!(needle("+1 555").as_deref(), Some("1555"));
-        assert_eq!(needle("ＪＯＨＮ  Doe").as_deref(), Some("john doe"));
-        assert_eq!(needle(" \0 "), None);
+        let found = |typed: &str, region: &str| needle(typed, region.parse().unwrap()).map(|needle| (needle.text, needle.number));
+        let text = |text: &str| Some((text.to_owned(), None));
+        assert_eq!(found("(555) 987-6543", "US"), text("5559876543"));
+        assert_eq!(found("+1 555", "US"), text("1555"));
+        assert_eq!(found("ＪＯＨＮ  Doe", "US"), text("john doe"));
+        assert_eq!(found(" \0 ", "US"), None);
+        assert_eq!(found("000", "DE"), text("0"));
+        assert_eq!(found("0049 30 901820", "DE"), text("4930901820"));
+        for typed in ["030 901820", "030/901820", "(030) 90-18-20", "０３０ ９０１８２０", "030–901820"] {
+            assert_eq!(found(typed, "DE"), Some(("030901820".to_owned(), Some("4930901820".to_owned()))), "{typed}");
+        }
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub(crate) fn start_logs() {
     let filter = EnvFilter::try_from_env("PARLANCE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let colours = std::io::stderr().is_terminal();
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    // Logs that cannot be written (a full disk, a closed pipe) are lost; complaining about that would panic.
+    let logs = logs.log_internal_errors(false);
     match std::env::var("PARLANCE_LOG_FORMAT").as_deref() {
         Ok("json") => logs.json().init(),
         _ => logs.with_target(false).init(),

@@ -17,26 +17,72 @@ pub fn create(tx: &mut OrgTx<'_, '_>, name: &str, settings: &Settings) -> Result
     const INSERT: &str = "INSERT INTO account (org_id, provider, name, settings, secret, hook_token, sender, enabled, created_ms)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (org_id, provider, sender) DO NOTHING RETURNING id";
     const SEAL: &str = "UPDATE account SET secret = $3 WHERE org_id = $1 AND id = $2";
-    const ROUTE: &str = "INSERT INTO account_route (org_id, account_id, kind, value) VALUES ($1, $2, $3, $4)";
-    let shared = tx.shared();
-    let (provider, external, sender, secret) = match settings {
-        Settings::Twilio(twilio) => {
-            (Provider::Twilio, twilio.account_sid.as_str(), twilio.phone_number.as_str(), twilio.auth_token.as_str())
-        }
-    };
-    let hook_token = entropy::token(shared.entropy.as_ref(), 32);
+    let Facts { provider, external, sender, secret } = facts(settings);
+    let hook_token = entropy::token(tx.shared().entropy.as_ref(), 32);
     let text = serde_json::to_string(settings).map_err(Error::internal)?;
     let now_ms = tx.now_ms();
     let values = params![provider.as_str(), name, text, &[][..] as &[u8], &hook_token, sender, true, now_ms];
-    let id = tx
-        .query_opt(INSERT, values, |row| row.get::<AccountId>(0))?
-        .ok_or_else(|| Error::conflict("account_exists", format!("This organisation has an account for {sender} already.")))?;
+    let id = tx.query_opt(INSERT, values, |row| row.get::<AccountId>(0))?.ok_or_else(|| exists(sender))?;
     // The row's id is part of what the secret is sealed with, so it is sealed once the id is known.
-    let sealed = shared.secret.seal(shared.entropy.as_ref(), &seal_name(tx.org(), id), secret)?;
+    let sealed = seal(tx, id, secret)?;
     tx.execute(SEAL, params![id, &sealed])?;
     tx.execute(ROUTE, params![id, provider.as_str(), external])?;
     tx.execute(ROUTE, params![id, "hook_token", &hook_token])?;
     get(tx, id)
+}
+
+const ROUTE: &str = "INSERT INTO account_route (org_id, account_id, kind, value) VALUES ($1, $2, $3, $4)";
+
+/// Writes an account's name, switch, settings and secret as they now are. Its provider and hook token stay.
+///
+/// # Errors
+/// `not_found`; `account_exists` when another account of the org has the new sender.
+pub fn save(tx: &mut OrgTx<'_, '_>, account: &Account) -> Result<()> {
+    const TAKEN: &str = "SELECT id FROM account WHERE org_id = $1 AND provider = $2 AND sender = $3 AND id <> $4";
+    const UPDATE: &str =
+        "UPDATE account SET name = $3, settings = $4, secret = $5, sender = $6, enabled = $7 WHERE org_id = $1 AND id = $2";
+    const UNROUTE: &str = "DELETE FROM account_route WHERE org_id = $1 AND account_id = $2 AND kind = $3";
+    let Facts { provider, external, sender, secret } = facts(&account.settings);
+    if tx.query_opt(TAKEN, params![provider.as_str(), sender, account.id], |row| row.get::<AccountId>(0))?.is_some() {
+        return Err(exists(sender));
+    }
+    let text = serde_json::to_string(&account.settings).map_err(Error::internal)?;
+    let sealed = seal(tx, account.id, secret)?;
+    let values = params![account.id, &account.name, text, &sealed, sender, account.enabled];
+    if tx.execute(UPDATE, values)? == 0 {
+        return Err(Error::not_found("account"));
+    }
+    tx.execute(UNROUTE, params![account.id, provider.as_str()])?;
+    tx.execute(ROUTE, params![account.id, provider.as_str(), external]).map(drop)
+}
+
+/// What the columns beside the settings hold.
+struct Facts<'a> {
+    provider: Provider,
+    /// The provider's name of the account, which its hooks carry.
+    external: &'a str,
+    sender: &'a str,
+    secret: &'a str,
+}
+
+fn facts(settings: &Settings) -> Facts<'_> {
+    match settings {
+        Settings::Twilio(twilio) => Facts {
+            provider: Provider::Twilio,
+            external: &twilio.account_sid,
+            sender: twilio.phone_number.as_str(),
+            secret: &twilio.auth_token,
+        },
+    }
+}
+
+fn exists(sender: &str) -> Error {
+    Error::conflict("account_exists", format!("This organisation has an account for {sender} already."))
+}
+
+fn seal(tx: &OrgTx<'_, '_>, id: AccountId, secret: &str) -> Result<Vec<u8>> {
+    let shared = tx.shared();
+    shared.secret.seal(shared.entropy.as_ref(), &seal_name(tx.org(), id), secret)
 }
 
 fn seal_name(org: OrgId, id: AccountId) -> String {

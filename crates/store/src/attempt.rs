@@ -119,18 +119,24 @@ pub fn finish(tx: &mut OrgTx<'_, '_>, id: AttemptId, provider_id: Option<&str>, 
     refold(tx, id)
 }
 
-/// Keeps a receipt and applies it where its attempt is known. The same receipt again changes nothing.
+/// Keeps a receipt and applies it where its attempt is known. The same receipt again changes nothing, and is answered
+/// `false`.
 ///
 /// # Errors
 /// Those of the database.
-pub fn record(tx: &mut OrgTx<'_, '_>, account: AccountId, receipt: &Receipt) -> Result<()> {
+pub fn record(tx: &mut OrgTx<'_, '_>, account: AccountId, receipt: &Receipt) -> Result<bool> {
     const INSERT: &str = "INSERT INTO receipt (org_id, account_id, provider_id, state, error_code, error_message, received_ms)
-        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (org_id, account_id, provider_id, state, error_code)
-        DO UPDATE SET error_message = excluded.error_message WHERE receipt.error_message < excluded.error_message";
+        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (org_id, account_id, provider_id, state, error_code) DO NOTHING";
+    // Of two texts for one code the greater is kept, whichever came first.
+    const REWORD: &str = "UPDATE receipt SET error_message = $6 WHERE org_id = $1 AND account_id = $2 AND provider_id = $3 AND state = $4
+        AND error_code = $5 AND error_message < $6";
     const SETTLE: &str = "UPDATE attempt SET provider_id = $4 WHERE org_id = $1 AND id = $2 AND account_id = $3 AND provider_id IS NULL";
     let now_ms = tx.now_ms();
     let (code, text) = receipt.error.as_ref().map_or(("", ""), |error| (error.code.as_str(), error.message.as_str()));
-    tx.execute(INSERT, params![account, &receipt.provider_id, receipt.state.as_str(), code, text, now_ms])?;
+    let new = tx.execute(INSERT, params![account, &receipt.provider_id, receipt.state.as_str(), code, text, now_ms])? > 0;
+    if !new {
+        tx.execute(REWORD, params![account, &receipt.provider_id, receipt.state.as_str(), code, text])?;
+    }
     let mut attempt = by_provider_id(tx, account, &receipt.provider_id)?;
     if attempt.is_none()
         && let Some(ours) = receipt.attempt
@@ -139,10 +145,19 @@ pub fn record(tx: &mut OrgTx<'_, '_>, account: AccountId, receipt: &Receipt) -> 
         tx.execute(SETTLE, params![ours, account, &receipt.provider_id])?;
         attempt = get(tx, ours)?.filter(|attempt| attempt.provider_id.as_deref() == Some(receipt.provider_id.as_str()));
     }
-    match attempt {
-        Some(attempt) => refold(tx, attempt.id),
-        None => Ok(()),
+    if let Some(attempt) = attempt {
+        refold(tx, attempt.id)?;
     }
+    Ok(new)
+}
+
+/// How often a message was handed over, or tried to be.
+///
+/// # Errors
+/// Those of the database.
+pub fn count(tx: &mut OrgTx<'_, '_>, message: MessageId) -> Result<i64> {
+    const COUNT: &str = "SELECT COUNT(*) FROM attempt WHERE org_id = $1 AND message_id = $2";
+    tx.query_one(COUNT, params![message], |row| row.get(0))
 }
 
 /// What the receipts of a provider id say together.

@@ -5,15 +5,15 @@ use parlance_model::channel::Channel;
 use parlance_model::contact::Contact;
 use parlance_model::conversation::{Conversation, Standing, Visitor};
 use parlance_model::event::Event;
-use parlance_model::id::ConversationId;
-use parlance_model::{Error, Result};
+use parlance_model::id::{ConversationId, UserId};
+use parlance_model::{Error, Result, text};
 
 use crate::db::{Row, params};
 use crate::{OrgTx, contact, counter};
 
 mod list;
 
-pub use list::{After, Filter, Total, list, total};
+pub use list::{After, Filter, list, total};
 
 #[cfg(test)]
 pub(crate) use list::plans;
@@ -121,7 +121,7 @@ pub fn save(tx: &mut OrgTx<'_, '_>, before: &Conversation, after: &Conversation)
     const UPDATE: &str =
         "UPDATE conversation SET contact_id = $3, contact_name = $4, state = $5, archived = $6, starred = $7, assigned_to = $8,
             message_count = $9, unread_count = $10, read_through = $11, last_message_ms = $12, newest_id = $13, preview = $14,
-            last_direction = $15, metadata = $16, visitor_name = $17, visitor_email = $18, visitor_phone = $19, updated_ms = $20
+            last_direction = $15, metadata = $16, visitor_name = $17, visitor_email = $18, visitor_phone = $19, updated_ms = $20, visitor_search = $21
         WHERE org_id = $1 AND id = $2";
     let metadata = serde_json::to_string(&after.metadata).map_err(Error::internal)?;
     let now_ms = tx.now_ms();
@@ -145,12 +145,20 @@ pub fn save(tx: &mut OrgTx<'_, '_>, before: &Conversation, after: &Conversation)
         after.visitor.email.as_deref(),
         after.visitor.phone.as_deref(),
         now_ms,
+        visitor_search(&after.visitor),
     ];
     if tx.execute(UPDATE, values)? == 0 {
         return Err(Error::not_found("conversation"));
     }
     counter::moved(tx, Some(before), Some(after));
     Ok(())
+}
+
+/// The text that searches compare with: folded name and address, and the bare digits of the number.
+fn visitor_search(visitor: &Visitor) -> String {
+    let folded = |text: &Option<String>| text.as_deref().map(text::fold).unwrap_or_default();
+    let digits: String = folded(&visitor.phone).chars().filter(char::is_ascii_digit).collect();
+    [folded(&visitor.name), folded(&visitor.email), digits].join("\n")
 }
 
 /// Sets the team's read position to the newest message.
@@ -171,4 +179,20 @@ pub fn mark_read(tx: &mut OrgTx<'_, '_>, conversation: &Conversation) -> Result<
     tx.execute(MARK, params![after.id, after.read_through, after.updated_ms])?;
     tx.emit(Event::ConversationUpdated { conversation_id: after.id });
     Ok(after)
+}
+
+/// Takes up to `limit` conversations out of a person's hands. Answers how many it were.
+///
+/// # Errors
+/// Those of the database.
+pub fn unassign(tx: &mut OrgTx<'_, '_>, user: UserId, limit: usize) -> Result<usize> {
+    const ASSIGNED: &str = select!("AND assigned_to = $2 ORDER BY last_message_ms, id LIMIT $3");
+    let limit = i64::try_from(limit).map_err(Error::internal)?;
+    let assigned = tx.query(ASSIGNED, params![user, limit], read)?;
+    for before in &assigned {
+        let after = Conversation { assigned_to: None, updated_ms: tx.now_ms(), ..before.clone() };
+        save(tx, before, &after)?;
+        tx.emit(Event::ConversationUpdated { conversation_id: after.id });
+    }
+    Ok(assigned.len())
 }

@@ -17,7 +17,9 @@ const CONVERSATIONS: &str = "conversations";
 const UNREAD_CONVERSATIONS: &str = "unread_conversations";
 /// Unread messages.
 const UNREAD_MESSAGES: &str = "unread_messages";
-/// Every kind, in the order in which [`sums`] has them.
+/// Contacts that live, all under one key.
+pub(crate) const CONTACTS: &str = "contacts";
+/// Every kind of a conversation's facets, in the order in which [`sums`] has them.
 pub(crate) const KINDS: [&str; 3] = [CONVERSATIONS, UNREAD_CONVERSATIONS, UNREAD_MESSAGES];
 
 /// What a conversation is counted under.
@@ -64,6 +66,11 @@ pub(crate) fn moved(tx: &mut OrgTx<'_, '_>, before: Option<&Conversation>, after
     }
 }
 
+/// Counts contacts that came to be or were merged away.
+pub(crate) fn contacts_moved(tx: &mut OrgTx<'_, '_>, by: i64) {
+    tx.count(CONTACTS, String::new(), by);
+}
+
 /// What one conversation adds to each kind.
 fn sums(image: &Conversation) -> [i64; 3] {
     [1, i64::from(image.unread_count > 0), image.unread_count]
@@ -99,4 +106,13 @@ pub fn conversations(tx: &mut OrgTx<'_, '_>, status: Option<Status>, channel: Op
 /// Those of the database.
 pub fn unread(tx: &mut OrgTx<'_, '_>) -> Result<(i64, i64)> {
     Ok((sum(tx, UNREAD_MESSAGES, |_| true)?, sum(tx, UNREAD_CONVERSATIONS, |_| true)?))
+}
+
+/// How many contacts there are, without those that were merged into another.
+///
+/// # Errors
+/// Those of the database.
+pub fn contacts(tx: &mut OrgTx<'_, '_>) -> Result<i64> {
+    const CONTACTS_NOW: &str = "SELECT n FROM counter WHERE org_id = $1 AND kind = $2";
+    Ok(tx.query_opt(CONTACTS_NOW, params![CONTACTS], |row| row.get(0))?.unwrap_or(0))
 }

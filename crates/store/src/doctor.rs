@@ -1,6 +1,7 @@
 //! Recomputes what is promised (`docs/operating.md`, Doctor) and says where a row disagrees. Reads only, in chunks,
 //! so that it can run beside a server under load.
 
+mod contacts;
 mod conversations;
 mod messages;
 
@@ -52,6 +53,7 @@ pub async fn check(store: &Store, deep: bool) -> Result<Report> {
         report.findings.extend(store.read(org.id, counters).await?);
         report.findings.extend(store.read(org.id, log).await?);
         if deep {
+            contacts::check(store, org.id, &mut report).await?;
             conversations::check(store, org.id, &mut report).await?;
             messages::check(store, org.id, &mut report).await?;
         }
@@ -67,6 +69,7 @@ fn counters(tx: &mut OrgTx<'_, '_>) -> Result<Vec<Finding>> {
     const RECOUNT: &str = "SELECT state, archived, channel, COALESCE(assigned_to, 0), COUNT(*),
             CAST(SUM(CASE WHEN unread_count > 0 THEN 1 ELSE 0 END) AS BIGINT), CAST(SUM(unread_count) AS BIGINT)
         FROM conversation WHERE org_id = $1 GROUP BY state, archived, channel, COALESCE(assigned_to, 0)";
+    const CONTACTS: &str = "SELECT COUNT(*) FROM contact WHERE org_id = $1 AND redirect_to IS NULL";
     const KEPT: &str = "SELECT kind, key, n FROM counter WHERE org_id = $1 AND n <> 0";
     let rows = tx.query(RECOUNT, &[], |row| {
         let standing = Standing { state: row.word::<State>(0)?, archived: row.get(1)? };
@@ -79,6 +82,10 @@ fn counters(tx: &mut OrgTx<'_, '_>) -> Result<Vec<Finding>> {
         for (kind, n) in counter::KINDS.into_iter().zip(sums).filter(|(_, n)| *n != 0) {
             counts.entry((kind.to_owned(), facets.key())).or_default().0 = n;
         }
+    }
+    let contacts: i64 = tx.query_one(CONTACTS, &[], |row| row.get(0))?;
+    if contacts != 0 {
+        counts.entry((counter::CONTACTS.to_owned(), String::new())).or_default().0 = contacts;
     }
     for (key, n) in tx.query(KEPT, &[], |row| Ok(((row.get(0)?, row.get(1)?), row.get::<i64>(2)?)))? {
         counts.entry(key).or_default().1 = n;

@@ -16,6 +16,8 @@ pub struct Kept {
     pub account_id: AccountId,
     /// Why it could not be applied.
     pub reason: String,
+    /// Its method, path and query: a hook by GET says everything there.
+    pub request: String,
     /// Its content type.
     pub content_type: String,
     /// Its body, untouched.
@@ -24,16 +26,36 @@ pub struct Kept {
     pub received_ms: i64,
 }
 
-/// Keeps a hook; the same bytes again change nothing.
+/// A hook to be kept.
+#[derive(Debug, Clone, Copy)]
+pub struct NewHook<'a> {
+    /// The account whose secret signed it.
+    pub account: AccountId,
+    /// Why it could not be applied.
+    pub reason: &'a str,
+    /// Its method, path and query.
+    pub request: &'a str,
+    /// Its content type.
+    pub content_type: &'a str,
+    /// Its body, untouched.
+    pub body: &'a [u8],
+}
+
+/// Keeps a hook; the same request with the same bytes again changes nothing.
 ///
 /// # Errors
 /// Those of the database.
-pub fn quarantine(tx: &mut OrgTx<'_, '_>, account: AccountId, reason: &str, content_type: &str, body: &[u8]) -> Result<()> {
-    const INSERT: &str = "INSERT INTO hook (org_id, account_id, state, reason, digest, content_type, body, received_ms)
-        VALUES ($1, $2, 'quarantined', $3, $4, $5, $6, $7) ON CONFLICT (org_id, account_id, digest) DO NOTHING";
-    let digest: [u8; 32] = Sha256::digest(body).into();
+pub fn quarantine(tx: &mut OrgTx<'_, '_>, hook: &NewHook<'_>) -> Result<()> {
+    const INSERT: &str = "INSERT INTO hook (org_id, account_id, state, reason, digest, request, content_type, body, received_ms)
+        VALUES ($1, $2, 'quarantined', $3, $4, $5, $6, $7, $8) ON CONFLICT (org_id, account_id, digest) DO NOTHING";
+    let mut digest = Sha256::new();
+    digest.update(hook.request.as_bytes());
+    digest.update([0]);
+    digest.update(hook.body);
+    let digest: [u8; 32] = digest.finalize().into();
     let now_ms = tx.now_ms();
-    tx.execute(INSERT, params![account, reason, &digest, content_type, body, now_ms]).map(drop)
+    let values = params![hook.account, hook.reason, &digest, hook.request, hook.content_type, hook.body, now_ms];
+    tx.execute(INSERT, values).map(drop)
 }
 
 /// What is kept, oldest first.
@@ -41,16 +63,17 @@ pub fn quarantine(tx: &mut OrgTx<'_, '_>, account: AccountId, reason: &str, cont
 /// # Errors
 /// Those of the database.
 pub fn quarantined(tx: &mut OrgTx<'_, '_>, limit: i64) -> Result<Vec<Kept>> {
-    const LIST: &str = "SELECT id, account_id, reason, content_type, body, received_ms FROM hook
+    const LIST: &str = "SELECT id, account_id, reason, request, content_type, body, received_ms FROM hook
         WHERE org_id = $1 AND state = 'quarantined' ORDER BY id LIMIT $2";
     tx.query(LIST, params![limit], |row| {
         Ok(Kept {
             id: row.get(0)?,
             account_id: row.get(1)?,
             reason: row.get(2)?,
-            content_type: row.get(3)?,
-            body: row.get(4)?,
-            received_ms: row.get(5)?,
+            request: row.get(3)?,
+            content_type: row.get(4)?,
+            body: row.get(5)?,
+            received_ms: row.get(6)?,
         })
     })
 }

@@ -1,8 +1,8 @@
 //! Idempotency keys: what a POST was answered, kept for a day per API key, and the message that it made, written in
 //! the message's own transaction, so that no crash between the two can make a second one.
 
-use parlance_model::Result;
 use parlance_model::id::{KeyId, MessageId};
+use parlance_model::{Error, Result};
 
 use crate::db::params;
 use crate::{OrgTx, SystemTx};
@@ -25,8 +25,9 @@ pub struct IdempotencyKey {
 /// What is known about a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Begun {
-    /// It is new, or its first run died: run it.
-    Run,
+    /// It is new, or its first run died: run it. The number names this run, so that a late end of an earlier one does not
+    /// end it.
+    Run(i64),
     /// It was answered: answer the same again.
     Replay {
         /// The status.
@@ -61,15 +62,16 @@ pub fn begin(tx: &mut OrgTx<'_, '_>, key: &IdempotencyKey, request_hash: &[u8; 3
         return Ok(match (status, body) {
             _ if hash != request_hash => Begun::Mismatch,
             (Some(status), Some(body)) => Begun::Replay { status, body },
-            _ if now_ms - started_ms < RUNNING_MS => Begun::Running,
+            // A time in the future is of a clock that was set back.
+            _ if (0..RUNNING_MS).contains(&(now_ms - started_ms)) => Begun::Running,
             _ => {
                 tx.execute(RESTART, params![key.key, &key.value, now_ms])?;
-                Begun::Run
+                Begun::Run(now_ms)
             }
         });
     }
     tx.execute(START, params![key.key, &key.value, request_hash, now_ms])?;
-    Ok(Begun::Run)
+    Ok(Begun::Run(now_ms))
 }
 
 /// The message that an earlier run of this request made.
@@ -84,28 +86,32 @@ pub fn message(tx: &mut OrgTx<'_, '_>, key: &IdempotencyKey) -> Result<Option<Me
 /// Ties the request to the message that it makes, in the message's transaction.
 ///
 /// # Errors
-/// Those of the database.
+/// `unavailable` when the request's row is gone: the message must not be made then.
 pub fn made(tx: &mut OrgTx<'_, '_>, key: &IdempotencyKey, message: MessageId) -> Result<()> {
     const SET: &str = "UPDATE idempotency SET message_id = $4 WHERE org_id = $1 AND key_id = $2 AND key = $3";
-    tx.execute(SET, params![key.key, &key.value, message]).map(drop)
+    match tx.execute(SET, params![key.key, &key.value, message])? {
+        0 => Err(Error::unavailable("This request took too long. Nothing was changed; try again.", 1)),
+        _ => Ok(()),
+    }
 }
 
-/// Keeps what the request was answered.
+/// Keeps what this run was answered.
 ///
 /// # Errors
 /// Those of the database.
-pub fn answered(tx: &mut OrgTx<'_, '_>, key: &IdempotencyKey, status: u16, body: &[u8]) -> Result<()> {
-    const SET: &str = "UPDATE idempotency SET status = $4, body = $5 WHERE org_id = $1 AND key_id = $2 AND key = $3";
-    tx.execute(SET, params![key.key, &key.value, i64::from(status), body]).map(drop)
+pub fn answered(tx: &mut OrgTx<'_, '_>, key: &IdempotencyKey, run: i64, status: u16, body: &[u8]) -> Result<()> {
+    const SET: &str = "UPDATE idempotency SET status = $5, body = $6 WHERE org_id = $1 AND key_id = $2 AND key = $3 AND started_ms = $4";
+    tx.execute(SET, params![key.key, &key.value, run, i64::from(status), body]).map(drop)
 }
 
-/// Forgets a request that changed nothing and may be tried again with the same key (a 5xx or 429).
+/// Forgets a run that changed nothing, so that the key may be tried again (a 5xx or 429).
 ///
 /// # Errors
 /// Those of the database.
-pub fn abandon(tx: &mut OrgTx<'_, '_>, key: &IdempotencyKey) -> Result<()> {
-    const DELETE: &str = "DELETE FROM idempotency WHERE org_id = $1 AND key_id = $2 AND key = $3 AND message_id IS NULL";
-    tx.execute(DELETE, params![key.key, &key.value]).map(drop)
+pub fn abandon(tx: &mut OrgTx<'_, '_>, key: &IdempotencyKey, run: i64) -> Result<()> {
+    const DELETE: &str =
+        "DELETE FROM idempotency WHERE org_id = $1 AND key_id = $2 AND key = $3 AND started_ms = $4 AND message_id IS NULL";
+    tx.execute(DELETE, params![key.key, &key.value, run]).map(drop)
 }
 
 /// Deletes what is older than a day, a thousand rows at a time. Answers how many went.

@@ -43,12 +43,18 @@ pub fn claim(tx: &mut SystemTx<'_, '_>, limit: i64, lease_ms: i64) -> Result<Vec
         };
     }
     let now_ms = tx.now_ms();
-    let mut claimed = tx.tx.query(
+    let claimed = tx.tx.query(
         // Several nodes claim at once on PostgreSQL; SQLite has one writer.
         Sql::differs(claim!(""), claim!(" FOR UPDATE SKIP LOCKED")),
         params![now_ms, now_ms + lease_ms, limit],
-        |row| Ok(Claimed { id: row.get(0)?, org: row.get(1)?, job: row.json(2)?, attempt: row.get(3)? }),
+        |row| {
+            let (id, org, attempt): (JobId, OrgId, i64) = (row.get(0)?, row.get(1)?, row.get(3)?);
+            // A job of a newer version must not stop everybody else's: it stays leased, for a node that knows it.
+            let job = row.json(2).inspect_err(|error| tracing::error!(?error, job = %id, "a job of an unknown kind is left alone"));
+            Ok(job.ok().map(|job| Claimed { id, org, job, attempt }))
+        },
     )?;
+    let mut claimed: Vec<_> = claimed.into_iter().flatten().collect();
     claimed.sort_by_key(|job| job.id);
     Ok(claimed)
 }
@@ -62,24 +68,24 @@ pub fn holds(tx: &mut OrgTx<'_, '_>, job: &Claimed) -> Result<bool> {
     Ok(tx.query_opt(HOLDS, params![job.id, job.attempt], |row| row.get::<JobId>(0))?.is_some())
 }
 
-/// Removes a finished job, in the transaction of its outcome.
+/// Removes a finished job, in the transaction of its outcome. Nothing happens when somebody claimed it since: it is theirs.
 ///
 /// # Errors
 /// Those of the database.
-pub fn finish(tx: &mut OrgTx<'_, '_>, job: JobId) -> Result<()> {
-    const DELETE: &str = "DELETE FROM job WHERE org_id = $1 AND id = $2";
+pub fn finish(tx: &mut OrgTx<'_, '_>, job: &Claimed) -> Result<()> {
+    const DELETE: &str = "DELETE FROM job WHERE org_id = $1 AND id = $2 AND attempt = $3";
     // The lane's next job is free now.
     tx.mark_jobs();
-    tx.execute(DELETE, params![job]).map(drop)
+    tx.execute(DELETE, params![job.id, job.attempt]).map(drop)
 }
 
-/// Gives a job back, to be claimed again at `run_at_ms`.
+/// Gives a job back, to be claimed again at `run_at_ms`. Nothing happens when somebody claimed it since.
 ///
 /// # Errors
 /// Those of the database.
-pub fn postpone(tx: &mut OrgTx<'_, '_>, job: JobId, run_at_ms: i64) -> Result<()> {
-    const POSTPONE: &str = "UPDATE job SET run_at_ms = $3, lease_until_ms = NULL WHERE org_id = $1 AND id = $2";
-    tx.execute(POSTPONE, params![job, run_at_ms]).map(drop)
+pub fn postpone(tx: &mut OrgTx<'_, '_>, job: &Claimed, run_at_ms: i64) -> Result<()> {
+    const POSTPONE: &str = "UPDATE job SET run_at_ms = $3, lease_until_ms = NULL WHERE org_id = $1 AND id = $2 AND attempt = $4";
+    tx.execute(POSTPONE, params![job.id, run_at_ms, job.attempt]).map(drop)
 }
 
 /// How many jobs there are, and when the next one can be claimed, unix ms: at its time, or when its lease ends.

@@ -23,7 +23,9 @@ mod migrate;
 pub mod opt_out;
 pub mod org;
 pub mod secret;
+pub mod session;
 pub mod staff;
+pub mod total;
 mod tx;
 
 use std::path::{Path, PathBuf};
@@ -42,12 +44,16 @@ use db::{Tx, postgres, sqlite};
 use secret::SecretKey;
 
 pub use db::sqlite::Durability;
+pub use migrate::is_current;
 pub use tx::{OrgTx, SystemTx};
 
 /// Commands that may wait or run at once; beyond it the queue is full.
 const QUEUE: usize = 8192;
 /// How long a caller waits for a place in a full queue.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long a caller waits for the database at all. Its own limits are below this.
+const LONGEST: Duration = Duration::from_secs(35);
 
 /// Which database, and where.
 #[derive(Debug, Clone)]
@@ -121,7 +127,7 @@ impl Store {
         let driver = match place {
             Place::Sqlite { data, durability } => {
                 let path = sqlite::file(data);
-                let database = sqlite::Database::open(&path, *durability, false)?;
+                let database = sqlite::Database::open(&path, *durability, sqlite::Access::Write)?;
                 Driver::Sqlite {
                     writer: sqlite::Writer::start(database, path.clone(), *durability)?,
                     readers: sqlite::Readers::start(path)?,
@@ -249,7 +255,13 @@ impl Store {
 }
 
 async fn answered<T>(answer: oneshot::Receiver<Result<T>>) -> Result<T> {
-    answer.await.unwrap_or_else(|_| Err(Error::unavailable("The server is stopping. Try again in a moment.", 2))).map_err(published)
+    let Ok(answer) = tokio::time::timeout(LONGEST, answer).await else {
+        return Err(Error::unavailable(
+            "The database did not answer in time. It is not known whether this was stored; look before repeating it.",
+            5,
+        ));
+    };
+    answer.unwrap_or_else(|_| Err(Error::unavailable("The server is stopping. Try again in a moment.", 2))).map_err(published)
 }
 
 /// The drivers' own codes say how they go on; outside they all mean "not now".

@@ -22,22 +22,50 @@ macro_rules! migrations {
 }
 
 /// Every step, in order. A step that has been released is never changed.
-const MIGRATIONS: &[Migration] = migrations!["0001_core"];
+const MIGRATIONS: &[Migration] = migrations!["0001_core", "0002_contacts", "0003_directory"];
 
 /// The advisory lock that orders migrating nodes on PostgreSQL; any constant will do.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7241106)";
 
+/// Whether there is nothing to apply: looked at without a lock, so that commands beside a busy server do not wait.
+///
+/// # Errors
+/// Those of the database.
+pub fn is_current(place: &Place) -> Result<bool> {
+    if let Place::Sqlite { data, .. } = place
+        && !sqlite::file(data).exists()
+    {
+        return Ok(false);
+    }
+    peek(place, |tx| {
+        let tables = match tx.is_sqlite() {
+            true => "SELECT COUNT(*) FROM sqlite_master WHERE name = 'schema_migration'",
+            false => "SELECT COUNT(*) FROM pg_tables WHERE schemaname = ANY (current_schemas(false)) AND tablename = 'schema_migration'",
+        };
+        if tx.query_one(tables, &[], |row| row.get::<i64>(0))? == 0 {
+            return Ok(false);
+        }
+        let version = tx.query_one(VERSION, &[], |row| row.get::<i64>(0))?;
+        Ok(usize::try_from(version).is_ok_and(|version| version == MIGRATIONS.len()))
+    })
+}
+
+const VERSION: &str = "SELECT COALESCE(MAX(version), 0) FROM schema_migration";
+
 pub(crate) fn run(place: &Place, setup: &Setup) -> Result<Vec<&'static str>> {
+    if is_current(place)? {
+        return Ok(Vec::new());
+    }
     match place {
         Place::Sqlite { data, durability } => {
-            let database = sqlite::Database::open(&sqlite::file(data), *durability, false)?;
+            let database = sqlite::Database::open(&sqlite::file(data), *durability, sqlite::Access::Write)?;
             database.run("BEGIN IMMEDIATE")?;
             let ran = apply(&mut Tx::Sqlite(sqlite::SqliteTx(&database)), setup);
             database.run(if ran.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
             ran
         }
         Place::Postgres { url } => {
-            let mut connection = postgres::Connection::open(url)?;
+            let mut connection = postgres::Connection::open(url, postgres::MIGRATING)?;
             let (client, statements) = connection.split();
             let mut transaction = client.transaction().map_err(postgres::error)?;
             let ran = {
@@ -54,7 +82,7 @@ pub(crate) fn run(place: &Place, setup: &Setup) -> Result<Vec<&'static str>> {
 fn apply(tx: &mut Tx<'_>, setup: &Setup) -> Result<Vec<&'static str>> {
     let now_ms = setup.clock.now_ms();
     tx.batch("CREATE TABLE IF NOT EXISTS schema_migration (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_ms BIGINT NOT NULL)")?;
-    let current = tx.query_one("SELECT COALESCE(MAX(version), 0) FROM schema_migration", &[], |row| row.get::<i64>(0))?;
+    let current = tx.query_one(VERSION, &[], |row| row.get::<i64>(0))?;
     let current = usize::try_from(current).unwrap_or(usize::MAX);
     if current > MIGRATIONS.len() {
         return Err(Error::new(
@@ -82,12 +110,12 @@ fn apply(tx: &mut Tx<'_>, setup: &Setup) -> Result<Vec<&'static str>> {
 pub(crate) fn peek<T>(place: &Place, look: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
     match place {
         Place::Sqlite { data, .. } => {
-            let database = sqlite::Database::open(&sqlite::file(data), Durability::Full, true)?;
+            let database = sqlite::Database::open(&sqlite::file(data), Durability::Full, sqlite::Access::Read)?;
             database.run("BEGIN")?;
             look(&mut Tx::Sqlite(sqlite::SqliteTx(&database)))
         }
         Place::Postgres { url } => {
-            let mut connection = postgres::Connection::open(url)?;
+            let mut connection = postgres::Connection::open(url, postgres::MIGRATING)?;
             let (client, statements) = connection.split();
             let mut transaction = client.transaction().map_err(postgres::error)?;
             look(&mut Tx::Postgres(postgres::PostgresTx::new(&mut transaction, statements)))

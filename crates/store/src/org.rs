@@ -28,7 +28,7 @@ pub fn create(tx: &mut SystemTx<'_, '_>, slug: &str, name: &str, region: &str) -
 const COLUMNS: &str = "SELECT id, slug, name, seq, region, sms_provider, created_ms FROM org WHERE slug = $1";
 const BY_ID: &str = "SELECT id, slug, name, seq, region, sms_provider, created_ms FROM org WHERE id = $1";
 
-fn read(row: &Row<'_>) -> Result<Org> {
+pub(crate) fn read(row: &Row<'_>) -> Result<Org> {
     Ok(Org {
         id: row.get(0)?,
         slug: row.get(1)?,
@@ -72,4 +72,49 @@ pub fn current(tx: &mut crate::OrgTx<'_, '_>) -> Result<Org> {
 pub fn default_sms_provider(tx: &mut crate::OrgTx<'_, '_>, provider: &str) -> Result<()> {
     const SET: &str = "UPDATE org SET sms_provider = $2 WHERE id = $1 AND sms_provider IS NULL";
     tx.execute(SET, params![provider]).map(drop)
+}
+
+/// Sets who carries SMS and calls; `None` switches sending off.
+///
+/// # Errors
+/// Those of the database.
+pub fn set_sms_provider(tx: &mut crate::OrgTx<'_, '_>, provider: Option<&str>) -> Result<()> {
+    const SET: &str = "UPDATE org SET sms_provider = $2 WHERE id = $1";
+    tx.execute(SET, params![provider]).map(drop)
+}
+
+/// An org's settings for GoHighLevel.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Ghl {
+    /// The private integration's token, opened.
+    pub api_key: Option<String>,
+    /// The location.
+    pub location_id: Option<String>,
+}
+
+/// The org's settings for GoHighLevel, with the secret opened.
+///
+/// # Errors
+/// `not_found`; `internal` when the secret was sealed with another key.
+pub fn ghl(tx: &mut crate::OrgTx<'_, '_>) -> Result<Ghl> {
+    const GET: &str = "SELECT ghl_api_key, ghl_location_id FROM org WHERE id = $1";
+    let found = tx.query_opt(GET, &[], |row| Ok((row.get::<Option<Vec<u8>>>(0)?, row.get::<Option<String>>(1)?)))?;
+    let (sealed, location_id) = found.ok_or_else(|| Error::not_found("organisation"))?;
+    let api_key = sealed.map(|sealed| tx.shared().secret.open(&ghl_seal(tx), &sealed)).transpose()?;
+    Ok(Ghl { api_key, location_id })
+}
+
+/// Replaces the org's settings for GoHighLevel. The token is kept encrypted.
+///
+/// # Errors
+/// Those of the database.
+pub fn set_ghl(tx: &mut crate::OrgTx<'_, '_>, ghl: &Ghl) -> Result<()> {
+    const SET: &str = "UPDATE org SET ghl_api_key = $2, ghl_location_id = $3 WHERE id = $1";
+    let (shared, name) = (tx.shared(), ghl_seal(tx));
+    let sealed = ghl.api_key.as_deref().map(|token| shared.secret.seal(shared.entropy.as_ref(), &name, token)).transpose()?;
+    tx.execute(SET, params![sealed.as_ref(), ghl.location_id.as_deref()]).map(drop)
+}
+
+fn ghl_seal(tx: &crate::OrgTx<'_, '_>) -> String {
+    format!("org:{}:ghl_api_key", tx.org())
 }

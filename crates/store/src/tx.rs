@@ -116,7 +116,7 @@ impl<'t, 'a> OrgTx<'t, 'a> {
     }
 }
 
-/// A transaction over the directory tables: installation, org, user, staff, key, account route, job.
+/// A transaction over the directory tables: installation, org, user, staff, key, session, account route, job.
 pub struct SystemTx<'t, 'a> {
     pub(crate) tx: &'t mut Tx<'a>,
     shared: &'t Shared,

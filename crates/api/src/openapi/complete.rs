@@ -32,6 +32,8 @@ pub(super) fn complete(documents: Vec<(&'static str, OpenApi)>) -> Value {
         },
         "tags": [
             { "name": "conversations", "description": "Conversations and their messages." },
+            { "name": "contacts", "description": "People outside, how they are reached, and who opted out." },
+            { "name": "directory", "description": "The organisation: people, keys, accounts, settings, and its log of events." },
             { "name": "hooks", "description": "Where providers call." },
             { "name": "system", "description": "For supervisors and load balancers." },
         ],
@@ -132,10 +134,16 @@ fn responses() -> Value {
         (Kind::Unauthenticated, "No key, or none that is valid.", Some("WWW-Authenticate")),
         (Kind::Forbidden, "The caller may not do this.", None),
         (Kind::NotFound, "There is no such thing in this organisation.", None),
-        (Kind::Conflict, "The first request with this Idempotency-Key is still running.", Some("Retry-After")),
+        (
+            Kind::Conflict,
+            "It clashes with what is there; `code` says with what. Or the first request with this Idempotency-Key is still running.",
+            Some("Retry-After"),
+        ),
+        (Kind::Gone, "What was asked for is no longer kept.", None),
         (Kind::TooLarge, "The body is larger than 1 MiB.", None),
         (Kind::UnsupportedMedia, "The body is not JSON.", None),
         (Kind::Invalid, "A value is not acceptable; `errors` says which. Or the Idempotency-Key was used for another request.", None),
+        (Kind::RateLimited, "Too many of these; Retry-After says when again.", Some("Retry-After")),
         (Kind::Unavailable, "Not now, and nothing was changed: the database cannot be reached or is overloaded.", Some("Retry-After")),
     ];
     let response = |(kind, description, header): (Kind, &str, Option<&str>)| {

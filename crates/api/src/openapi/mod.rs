@@ -12,6 +12,7 @@ use axum::routing::get;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use parlance_model::error::Kind;
+use parlance_model::key::Scope;
 use serde_json::Value;
 
 use crate::problem::status_of;
@@ -28,10 +29,13 @@ pub(crate) fn refuses(operation: &mut Operation, kinds: &[Kind]) {
     }
 }
 
-/// Documents that the operation wants a key whose role has this permission.
-pub(crate) fn require_key(operation: &mut Operation, permission: &str) {
+/// Documents that the operation wants a key whose role has this permission, and which has this scope.
+pub(crate) fn require_key(operation: &mut Operation, permission: &str, scope: Option<Scope>) {
     operation.security.push([(KEY.to_owned(), Vec::new())].into_iter().collect());
     operation.extensions.insert("x-permission".to_owned(), permission.into());
+    if let Some(scope) = scope {
+        operation.extensions.insert("x-scope".to_owned(), scope.as_str().into());
+    }
 }
 
 /// Adds an example to the JSON request body.

@@ -2,13 +2,14 @@
 //! org's ids against every operation that takes one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parlance_model::role::Role;
 use parlance_testkit::both_databases;
 use serde_json::{Value, json};
 
 use crate::openapi::{Operation, document, operations};
-use crate::support::{Answer, CUSTOMER, Client, SID, TestApp, sid};
+use crate::support::{Answer, CUSTOMER, Client, Org, SID, TestApp, sid};
 
 const TABLE: &str = include_str!("../../../../docs/permissions.md");
 const CALLERS: [&str; 5] = ["anonymous", "agent", "admin", "owner", "key without user"];
@@ -27,10 +28,43 @@ fn table() -> BTreeMap<String, (String, Vec<String>)> {
 /// A body that the operation takes, about what exists in the org.
 fn body(operation: &Operation) -> Value {
     let mut body = operation.example();
+    if operation.id() == "createContact" {
+        // Each caller makes one: without a number or address, which only one of them could have.
+        return json!({ "first_name": "John" });
+    }
+    if operation.id() == "mergeContacts" {
+        // Into the first contact the second, whom `hook_token` made; again and again, which is harmless.
+        body["contact_id"] = json!(2);
+    }
+    let fresh = fresh();
+    if operation.id() == "addStaff" {
+        body["email"] = json!(format!("new-{fresh}@example.com"));
+    }
+    if operation.id() == "connectAccount" {
+        body["phone_number"] = json!(format!("+1555765{fresh:04}"));
+    }
     if let Some(phone) = body.get_mut("phone") {
         *phone = json!(CUSTOMER);
     }
     body
+}
+
+/// A number that no call had before.
+fn fresh() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The id that an operation is tried on: what it takes away, the next caller must find again.
+async fn target(app: &TestApp, org: &Org, operation: &Operation, id: &str) -> String {
+    match operation.id() {
+        "changeStaff" | "removeStaff" => {
+            let email = format!("leaver-{}@example.com", fresh());
+            app.app.create_user(&org.slug, &email, "Lee", Role::Agent, None).await.unwrap().0.to_string()
+        }
+        "revokeKey" => app.app.create_key(&org.slug, None, "old", None, false).await.unwrap().0.to_string(),
+        _ => id.to_owned(),
+    }
 }
 
 async fn call(client: &Client, operation: &Operation, id: &str, token: &str) -> Answer {
@@ -66,6 +100,7 @@ both_databases! {
             assert_eq!(operation.value["x-permission"].as_str().unwrap_or(public), permission, "{}", operation.id());
             assert_eq!(cells.len(), CALLERS.len(), "{}", operation.id());
             for ((who, client), cell) in CALLERS.iter().zip(&callers).zip(cells) {
+                let id = target(&app, &org, operation, &id).await;
                 let status = call(client, operation, &id, &token).await.status;
                 let as_said = if cell == "yes" { status < 300 } else { status.to_string() == *cell };
                 assert!(as_said, "{} by {who}: {status}, and docs/permissions.md says {cell}", operation.id());
@@ -88,7 +123,7 @@ both_databases! {
             call(&app.anonymous(), operation, &id, "").await.expect_problem(401, "unauthenticated");
             tried += 1;
         }
-        assert_eq!(tried, 8);
+        assert!(tried >= 11, "{tried}");
         for path in ["/api/v1/conversations", "/api/v1/conversations/send"] {
             theirs.post(path, json!({ "contact_id": contact, "message": "x" })).await.expect_problem(404, "not_found");
         }

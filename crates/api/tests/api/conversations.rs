@@ -131,6 +131,8 @@ both_databases! {
         let [fourth, third, second, first] = all[..] else { panic!("four were made") };
         staff.post(&format!("/api/v1/conversations/{first}/close"), json!({})).await.expect(200);
         staff.put(&format!("/api/v1/conversations/{second}"), json!({ "status": "archived" })).await.expect(200);
+        let visitor = json!({ "visitor_name": "Zebedee Öz", "visitor_email": "zeb@x.io", "visitor_phone": "(030) 1234" });
+        staff.put(&format!("/api/v1/conversations/{first}"), visitor).await.expect(200);
         let me = staff.post(&format!("/api/v1/conversations/{third}/assign"), json!({})).await.data()["assigned_to"].clone();
         let contact = staff.get(&format!("/api/v1/conversations/{fourth}")).await.data()["contact_id"].clone();
         for (query, expected) in [
@@ -145,6 +147,9 @@ both_databases! {
             (format!("contact_id={contact}"), vec![fourth]),
             ("contact_id=-1".into(), vec![]),
             ("search=%2B1%20415%20200-0003".into(), vec![third]),
+            ("search=ZEBEDEE%20%C3%B6".into(), vec![first]),
+            ("search=zeb@x".into(), vec![first]),
+            ("search=030%2F1234".into(), vec![first]),
             ("search=nobody".into(), vec![]),
             ("search=%00".into(), vec![fourth, third, second, first]),
             ("search=%25".into(), vec![]),

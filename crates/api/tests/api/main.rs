@@ -6,8 +6,12 @@ mod support;
 
 mod access;
 mod basics;
+mod contacts;
 mod conversations;
+mod directory;
 mod hooks;
 mod idempotency;
 mod openapi;
 mod sending;
+mod sessions;
+mod settings;

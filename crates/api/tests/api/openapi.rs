@@ -85,7 +85,7 @@ async fn every_operation_says_what_it_is_and_what_it_answers() {
         if operation.needs_key() {
             assert!(operation.value["x-permission"].is_string(), "{id}");
             assert!([400, 401, 503].iter().all(|status| statuses.contains(status)), "{id}");
-            assert_eq!(operation.method == "POST", statuses.contains(&409), "{id}");
+            assert!(operation.method != "POST" || statuses.contains(&409), "{id}");
         }
         if operation.path.contains("{id}") {
             assert!(statuses.contains(&404), "{id}");
@@ -94,7 +94,7 @@ async fn every_operation_says_what_it_is_and_what_it_answers() {
             assert!(statuses.contains(&413), "{id}");
         }
     }
-    assert_eq!(ids.len(), 18);
+    assert!(ids.len() >= 26, "{}", ids.len());
     for reference in references(&document) {
         assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference} leads nowhere");
     }

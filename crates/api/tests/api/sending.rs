@@ -46,6 +46,16 @@ both_databases! {
         assert!(message["error_message"].is_string());
     }
 
+    async fn an_earlier_doubt_is_not_shown_beside_delivered(database) {
+        let (app, _, staff) = TestApp::new(database).await;
+        app.sim.fault(Fault::new(FaultKind::AcceptThenTimeout { hold_ms: 0 }).times(1));
+        let answer = staff.post("/api/v1/conversations/send", json!({ "phone": CUSTOMER, "message": "Hello!" })).await.expect(201);
+        app.sim.settled().await;
+        let path = format!("/api/v1/conversations/{}/messages", answer.data()["conversation"]["id"]);
+        let message = staff.get(&path).await.expect(200).json["data"][0].clone();
+        assert_eq!((&message["delivery_state"], &message["error_code"], &message["error_message"]), (&json!("delivered"), &json!(null), &json!(null)));
+    }
+
     async fn bad_messages_name_field_and_remedy(database) {
         let (_app, _, staff) = TestApp::new(database).await;
         let id = staff.post("/api/v1/conversations", json!({ "phone": CUSTOMER })).await.data()["id"].clone();

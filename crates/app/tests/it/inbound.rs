@@ -70,7 +70,7 @@ both_databases! {
         ]);
         on.app.hook(request).await.unwrap();
         let org = on.app.org("service").await.unwrap();
-        assert_eq!(org.seq, 2, "a conversation and a message");
+        assert_eq!(org.seq, 3, "a contact, a conversation and a message");
     }
 
     async fn what_is_not_ours_or_not_genuine_is_refused_and_changes_nothing(database) {
@@ -83,6 +83,19 @@ both_databases! {
         let foreign = inbound(&sid(1), CUSTOMER, "+15550009999", "Hello");
         assert_eq!(on.app.hook(foreign).await.unwrap_err().kind(), Kind::NotFound);
         assert_eq!(on.app.org("acme").await.unwrap().seq, 0);
+    }
+
+    async fn hooks_by_get_are_kept_with_what_their_query_says(database) {
+        let on = Fixture::new(database).await;
+        for call in ["CA00000000000000000000000000000001", "CA00000000000000000000000000000002", "CA00000000000000000000000000000001"] {
+            let path = format!("/webhooks/twilio?AccountSid={SID}&CallSid={call}&From=%2B14152000001&To=%2B15551234567");
+            let mut request = hook(&path, &[]);
+            request.method = "GET".into();
+            on.app.hook(request).await.unwrap();
+        }
+        let hooks = on.app.store().read(on.who.org, |tx| kept::quarantined(tx, 10)).await.unwrap();
+        assert_eq!(hooks.len(), 2);
+        assert!(hooks[1].request.contains("CallSid=CA00000000000000000000000000000002"), "{}", hooks[1].request);
     }
 
     async fn a_genuine_hook_that_cannot_be_applied_is_kept_once(database) {

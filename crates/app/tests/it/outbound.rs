@@ -96,6 +96,31 @@ both_databases! {
         assert_healthy(&on).await;
     }
 
+    async fn a_repeated_refusal_does_not_undo_a_later_start(database) {
+        let on = Fixture::new(database).await;
+        let refused = || callback("/webhooks/twilio", &sid(70), "failed", Some("21610"));
+        on.app.hook(refused()).await.unwrap();
+        assert_eq!(on.send("Hello").await.unwrap_err().code(), "recipient_opted_out");
+        on.app.hook(inbound(&sid(71), CUSTOMER, NUMBER, "START")).await.unwrap();
+        on.app.hook(refused()).await.unwrap();
+        on.send("Hello again").await.unwrap();
+    }
+
+    async fn an_attempt_that_was_written_down_and_never_made_is_not_taken_for_a_lost_answer(database) {
+        let on = Fixture::new(database).await;
+        let sent = on.send("Hello").await.unwrap();
+        // Twilio is out of reach for certain: the attempt ends, the message waits, and goes out later, once.
+        on.sim.fault(Fault::new(FaultKind::Refuse { status: 503, code: 20503 }).times(2));
+        for _ in 0..3 {
+            on.app.run_jobs().await.unwrap();
+            on.clock.advance_ms(3_600_000);
+        }
+        on.app.run_jobs().await.unwrap();
+        assert_eq!(on.look(&sent).await.state, DeliveryState::Queued);
+        assert_eq!(taken(&on), ["Hello"]);
+        assert_healthy(&on).await;
+    }
+
     async fn a_rate_limit_waits_and_then_sends_once(database) {
         let on = Fixture::new(database).await;
         on.sim.fault(Fault::new(FaultKind::Refuse { status: 429, code: 20429 }).times(1));

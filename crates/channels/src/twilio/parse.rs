@@ -67,10 +67,12 @@ impl Reader<'_> {
             return Parsed::NotOurs;
         }
         let Some(sid) = self.message_sid() else { return self.without_message() };
-        match self.form.text("MessageStatus").or_else(|| self.form.text("SmsStatus")) {
+        // Inbound messages carry an SmsStatus too. Only a report has one without a Body.
+        let is_message = self.form.has("Body") || self.form.has("NumMedia");
+        match self.form.text("MessageStatus").or_else(|| self.form.text("SmsStatus").filter(|_| !is_message)) {
             Some(word) if !status::is_inbound(&word) => self.receipt(sid, &word),
             Some(_) => self.message(sid),
-            None if self.form.has("Body") || self.form.has("NumMedia") => self.message(sid),
+            None if is_message => self.message(sid),
             None => Parsed::Quarantine(NO_CONTENT),
         }
     }

@@ -8,11 +8,13 @@ use crate::output::say;
 use crate::place;
 
 pub(crate) fn migrate(args: &PlaceArgs) -> Result<()> {
-    let _lock = place::lock(args)?;
-    let ran = parlance_store::migrate(&args.place()?, &place::setup(args, false)?)?;
-    if ran.is_empty() {
+    let place = args.place()?;
+    if parlance_store::is_current(&place)? {
         return say("up to date");
     }
+    // A schema does not change under a server that runs.
+    let _lock = place::lock(args)?;
+    let ran = parlance_store::migrate(&place, &place::setup(args, false)?)?;
     ran.iter().try_for_each(|name| say(&format!("applied {name}")))
 }
 

@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod connections;
 pub(crate) mod database;
 pub(crate) mod demo;
 pub(crate) mod directory;

@@ -11,9 +11,12 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::connections;
 use crate::cli::{PlaceArgs, ServeArgs};
 use crate::place;
 
+/// The signal of a file that outgrew its limit, on Linux.
+const SIGXFSZ: i32 = 25;
 /// How long open requests may take to end after the signal, and jobs after them. Together below 25 s.
 const REQUESTS_END: Duration = Duration::from_secs(10);
 const JOBS_END: Duration = Duration::from_secs(13);
@@ -55,28 +58,22 @@ fn public_url(options: &ServeArgs, listener: &TcpListener) -> Result<String> {
 pub(crate) async fn serve(app: App, listener: TcpListener, end: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
     let router = parlance_api::router(app.clone());
     app.start();
+    // A file that outgrows the limit set by `ulimit -f` is a write that fails, like a full disk, and not the server's end.
+    let _file_limit = signal(SignalKind::from_raw(SIGXFSZ)).map_err(Error::internal)?;
     tracing::info!("listening on http://{}", listener.local_addr().map_err(Error::internal)?);
-    let (stop, stopped) = (CancellationToken::new(), CancellationToken::new());
-    let server = {
-        let (stop, stopped) = (stop.clone(), stopped.clone());
-        app.tasks().spawn(async move {
-            let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-            stopped.cancel();
-            served
-        })
-    };
-    tokio::select! {
-        ended = end => ended?,
-        () = stopped.cancelled() => {}
-    }
+    let stop = CancellationToken::new();
+    let mut server = app.tasks().spawn(connections::serve(listener, router, stop.clone(), app.tasks().clone()));
+    end.await?;
     tracing::info!("stopping: open requests end first, then jobs");
     stop.cancel();
-    if tokio::time::timeout(REQUESTS_END, stopped.cancelled()).await.is_err() {
+    if tokio::time::timeout(REQUESTS_END, &mut server).await.is_err() {
         tracing::warn!("some requests did not end in time; they are cut off");
         server.abort();
     }
     if tokio::time::timeout(JOBS_END, app.shutdown()).await.is_err() {
-        tracing::warn!("some jobs did not end in time; their leases run out and they are taken up again");
+        tracing::warn!("some work did not end in time; its leases run out and it is taken up again");
+        // Waiting for the database's threads could take for ever: one may be stuck with a server that went silent.
+        std::process::exit(0);
     }
     Ok(())
 }

@@ -70,6 +70,35 @@ both_databases! {
 }
 
 #[tokio::test]
+async fn a_full_disk_is_said_with_503_and_nothing_acknowledged_is_lost() {
+    let place = Place::new(Database::Sqlite).await;
+    let key = set_up(&place);
+    let server = place.serve_with_small_files(1024, PUBLIC_URL).await;
+    let api = Api::new(&server.url(), &key);
+    let (mut stored, mut refused) = (0, 0);
+    for number in 0..2000 {
+        match api.inbound(PUBLIC_URL, &format!("SM{number:032x}"), "+14152000001", &"x".repeat(1500)).await.unwrap() {
+            200 => stored += 1,
+            503 => refused += 1,
+            other => panic!("{other}"),
+        }
+        if refused == 5 {
+            break;
+        }
+    }
+    assert_eq!(refused, 5, "the disk never filled");
+    // Reading goes on, and the same server takes writes again once there is room: here, a server without the limit.
+    assert_eq!(api.get("/api/v1/conversations").await["data"][0]["message_count"], stored);
+    server.kill().await;
+    let server = place.serve(0, PUBLIC_URL).await;
+    let api = api.at(&server.url());
+    assert_eq!(api.inbound(PUBLIC_URL, "SM0000000000000000000000000000ffff", "+14152000001", "room").await.unwrap(), 200);
+    assert_eq!(api.get("/api/v1/conversations").await["data"][0]["message_count"], stored + 1);
+    server.kill().await;
+    assert!(place.ok(&["doctor", "--deep"]).starts_with("ok"));
+}
+
+#[tokio::test]
 async fn a_slow_client_does_not_hold_up_the_end() {
     let place = Place::new(Database::Sqlite).await;
     let server = place.serve(0, PUBLIC_URL).await;

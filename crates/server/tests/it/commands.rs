@@ -24,13 +24,15 @@ both_databases! {
         let answered = api.inbound("https://chat.example.com", "SM00000000000000000000000000000001", "+14152000001", "Hi").await;
         assert_eq!(answered.unwrap(), 200);
         assert_eq!(api.get("/api/v1/conversations/unread").await["data"]["unread_count"], 1);
+        assert_eq!(place.ok(&["migrate"]), "up to date");
         assert!(place.ok(&["doctor", "--deep"]).starts_with("ok: 1 organisations"));
         assert!(server.terminate().await.success());
     }
 
     async fn refusals_exit_with_1_and_say_why_on_standard_error(database) {
         let place = Place::new(database).await;
-        assert_eq!(place.ok(&["migrate"]), "applied 0001_core");
+        let applied = place.ok(&["migrate"]);
+        assert!(applied.starts_with("applied 0001_core\n") && applied.lines().all(|line| line.starts_with("applied 0")), "{applied}");
         assert_eq!(place.ok(&["migrate"]), "up to date");
         place.ok(&["org", "create", "Acme", "--slug", "acme"]);
         let refused: [(&[&str], &str); 6] = [

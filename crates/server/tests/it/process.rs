@@ -64,7 +64,17 @@ impl Place {
 
     /// Starts a server on this port (0: any) and waits until it says that it listens.
     pub(crate) async fn serve(&self, port: u16, public_url: &str) -> Server {
-        let mut command = AsyncCommand::new(binary());
+        self.serve_by(AsyncCommand::new(binary()), port, public_url).await
+    }
+
+    /// The same, with no file allowed to grow beyond this (`ulimit -f`): a full disk.
+    pub(crate) async fn serve_with_small_files(&self, kib: u32, public_url: &str) -> Server {
+        let mut command = AsyncCommand::new("bash");
+        command.args(["-c", &format!("ulimit -f {kib}; exec \"$@\""), "bash", &binary()]);
+        self.serve_by(command, 0, public_url).await
+    }
+
+    async fn serve_by(&self, mut command: AsyncCommand, port: u16, public_url: &str) -> Server {
         command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--public-url", public_url]).args(self.args());
         command.env("PARLANCE_SECRET_KEY", SECRET_KEY).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.kill_on_drop(true).spawn().unwrap();

@@ -131,6 +131,7 @@ CREATE TABLE conversation (
   visitor_name TEXT,
   visitor_email TEXT,
   visitor_phone TEXT,
+  visitor_search TEXT NOT NULL DEFAULT '',
   created_ms BIGINT NOT NULL,
   updated_ms BIGINT NOT NULL,
   PRIMARY KEY (org_id, id)
@@ -228,6 +229,7 @@ CREATE TABLE hook (
   state TEXT NOT NULL,
   reason TEXT NOT NULL,
   digest BYTEA NOT NULL,
+  request TEXT NOT NULL,
   content_type TEXT NOT NULL,
   body BYTEA NOT NULL,
   received_ms BIGINT NOT NULL,

@@ -129,6 +129,7 @@ CREATE TABLE conversation (
   visitor_name TEXT,
   visitor_email TEXT,
   visitor_phone TEXT,
+  visitor_search TEXT NOT NULL DEFAULT '',
   created_ms BIGINT NOT NULL,
   updated_ms BIGINT NOT NULL
 );
@@ -223,6 +224,7 @@ CREATE TABLE hook (
   state TEXT NOT NULL,
   reason TEXT NOT NULL,
   digest BLOB NOT NULL,
+  request TEXT NOT NULL,
   content_type TEXT NOT NULL,
   body BLOB NOT NULL,
   received_ms BIGINT NOT NULL

@@ -1,13 +1,14 @@
 //! Lists of conversations, newest activity first, paged by keyset or offset, and how many there are.
 
+use parlance_model::Result;
 use parlance_model::channel::Channel;
 use parlance_model::conversation::{Conversation, Status};
 use parlance_model::id::{ContactId, ConversationId, UserId};
-use parlance_model::{Result, text};
 
 use super::{read, select};
 use crate::db::{Param, params};
-use crate::{OrgTx, counter};
+use crate::total::{COUNT_LIMIT, Total};
+use crate::{OrgTx, contact, counter};
 
 /// What narrows a list. Absent facets narrow nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub struct Filter {
     pub contact_id: Option<ContactId>,
     /// Who answers.
     pub assigned_to: Option<UserId>,
-    /// A piece of the contact's name, number or e-mail address.
+    /// A piece of the contact's or the visitor's name, number or e-mail address.
     pub search: Option<String>,
 }
 
@@ -33,21 +34,6 @@ pub struct After {
     pub id: ConversationId,
 }
 
-/// How many rows a filter has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Total {
-    /// The number.
-    pub n: i64,
-    /// There are more: counting stopped at ten thousand.
-    pub bounded: bool,
-}
-
-/// Bytes of the longest search. SQLite refuses patterns over 50,000 bytes.
-const LONGEST_NEEDLE: usize = 10_000;
-
-/// Where counting under filters without a counter stops.
-const COUNT_LIMIT: i64 = 10_000;
-
 // Every text has the same parameters and the same residual filter; they differ in the condition that lets the
 // planner walk the index of that list.
 macro_rules! filter {
@@ -58,8 +44,8 @@ macro_rules! filter {
             OR ($3 = 'closed' AND state IN ('completed', 'abandoned') AND NOT archived))
           AND (CAST($4 AS BIGINT) IS NULL OR assigned_to = $4)
           AND (CAST($5 AS BIGINT) IS NULL OR contact_id = $5)
-          AND (CAST($6 AS TEXT) IS NULL OR contact_id IN
-            (SELECT c.id FROM contact c WHERE c.org_id = $1 AND c.search LIKE $6 ESCAPE '\\'))"
+          AND (CAST($6 AS TEXT) IS NULL OR visitor_search LIKE $6 ESCAPE '\\' OR contact_id IN
+            (SELECT c.id FROM contact c WHERE c.org_id = $1 AND (c.search LIKE $6 ESCAPE '\\' OR c.search LIKE $7 ESCAPE '\\')))"
     };
 }
 macro_rules! page {
@@ -67,13 +53,13 @@ macro_rules! page {
         select!(concat!(
             $narrow,
             filter!(),
-            " AND (last_message_ms, id) < ($7, $8) ORDER BY last_message_ms DESC, id DESC LIMIT $9 OFFSET $10"
+            " AND (last_message_ms, id) < ($8, $9) ORDER BY last_message_ms DESC, id DESC LIMIT $10 OFFSET $11"
         ))
     };
 }
 macro_rules! count {
     ($narrow:literal) => {
-        concat!("SELECT COUNT(*) FROM (SELECT 1 AS one FROM conversation WHERE org_id = $1 ", $narrow, filter!(), " LIMIT $7) AS found")
+        concat!("SELECT COUNT(*) FROM (SELECT 1 AS one FROM conversation WHERE org_id = $1 ", $narrow, filter!(), " LIMIT $8) AS found")
     };
 }
 
@@ -101,18 +87,11 @@ impl Filter {
         }
     }
 
-    /// `$2` to `$6`. `None`: the search has nothing to look for, or more than any name has, so nothing is found.
-    fn params(&self) -> Option<Vec<Param<'static>>> {
-        let search = match self.search.as_deref() {
-            Some(text) => {
-                let needle = text::needle(text).filter(|needle| needle.len() <= LONGEST_NEEDLE)?;
-                Some(format!("%{}%", text::like_escape(&needle)))
-            }
-            None => None,
-        };
-        let words = params![self.channel.map(Channel::as_str), self.status.map(Status::as_str)].to_vec();
-        let rest = params![self.assigned_to, self.contact_id, search].to_vec();
-        Some(words.into_iter().chain(rest).collect())
+    /// `$2` to `$7`. `None`: nothing can be found.
+    fn params(&self, tx: &mut OrgTx<'_, '_>) -> Result<Option<Vec<Param<'static>>>> {
+        let patterns = contact::search::patterns(tx, self.search.as_deref())?;
+        let facets = params![self.channel.map(Channel::as_str), self.status.map(Status::as_str), self.assigned_to, self.contact_id];
+        Ok(patterns.map(|patterns| facets.iter().cloned().chain(patterns).collect()))
     }
 }
 
@@ -122,7 +101,7 @@ impl Filter {
 /// Those of the database.
 pub fn list(tx: &mut OrgTx<'_, '_>, filter: &Filter, after: Option<After>, limit: i64, offset: i64) -> Result<Vec<Conversation>> {
     let after = after.unwrap_or(After { last_message_ms: i64::MAX, id: ConversationId(i64::MAX) });
-    let Some(mut values) = filter.params() else { return Ok(Vec::new()) };
+    let Some(mut values) = filter.params(tx)? else { return Ok(Vec::new()) };
     values.extend_from_slice(params![after.last_message_ms, after.id, limit, offset]);
     tx.query(filter.walk().page, &values, read)
 }
@@ -134,12 +113,11 @@ pub fn list(tx: &mut OrgTx<'_, '_>, filter: &Filter, after: Option<After>, limit
 pub fn total(tx: &mut OrgTx<'_, '_>, filter: &Filter) -> Result<Total> {
     if filter.contact_id.is_none() && filter.search.is_none() {
         let n = counter::conversations(tx, filter.status, filter.channel, filter.assigned_to)?;
-        return Ok(Total { n, bounded: false });
+        return Ok(Total::exact(n));
     }
-    let Some(mut values) = filter.params() else { return Ok(Total { n: 0, bounded: false }) };
+    let Some(mut values) = filter.params(tx)? else { return Ok(Total::exact(0)) };
     values.push(Param::from(COUNT_LIMIT + 1));
-    let n: i64 = tx.query_one(filter.walk().count, &values, |row| row.get(0))?;
-    Ok(Total { n: n.min(COUNT_LIMIT), bounded: n > COUNT_LIMIT })
+    tx.query_one(filter.walk().count, &values, |row| row.get(0)).map(Total::counted)
 }
 
 /// Every text of the lists with the index that it should walk. Counting all of an org needs no order, so any will do.

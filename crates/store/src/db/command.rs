@@ -23,6 +23,9 @@ pub(crate) trait Command: Send {
     /// The kept result's error, where it failed.
     fn error(&self) -> Option<&Error>;
 
+    /// Whether nobody waits any more. A read that nobody waits for need not run.
+    fn is_abandoned(&self) -> bool;
+
     /// Answers whoever waits: with the kept result, or with this error when the transaction did not commit.
     fn answer(self: Box<Self>, failed: Option<Error>);
 }
@@ -61,6 +64,10 @@ where
         self.kept.as_ref().and_then(|result| result.as_ref().err())
     }
 
+    fn is_abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+
     fn answer(self: Box<Self>, failed: Option<Error>) {
         let result = match (failed, self.kept) {
             (Some(error), _) => Err(error),
@@ -80,10 +87,22 @@ where
 
 /// The error of a transaction that could not be committed, for each of the many who wait for it.
 pub(crate) fn not_committed(cause: &Error) -> Error {
-    let text = if cause.code() == super::postgres::LOST {
+    let text = if cause.code() == super::postgres::DOUBT {
         "The database went away before it answered, so this may or may not have been stored. Ask again; with the same Idempotency-Key nothing is done twice."
     } else {
         "The database could not take this just now. Nothing was changed; try again."
     };
     Error::unavailable(text, 1).with_source(format!("{cause:?}"))
+}
+
+/// Held by a thread without which nothing can be written. Should it ever unwind, the process ends at once, to be started
+/// again whole, instead of refusing every write from then on.
+pub(crate) struct Indispensable;
+
+impl Drop for Indispensable {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::abort();
+        }
+    }
 }

@@ -8,6 +8,7 @@ mod lane;
 mod reader;
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use parlance_model::error::Kind;
 use parlance_model::{Error, Result};
@@ -28,15 +29,28 @@ pub(crate) struct Connection {
 
 type Statements = HashMap<(usize, usize), Statement>;
 
+/// A stuck statement ends instead of holding its lane for ever.
+const WRITING: &str = "SET timezone = 'UTC'; SET statement_timeout = '20s'; SET lock_timeout = '15s'";
+/// A read may take as long as on SQLite. Its plan follows its parameters: one for all filters would sort whole orgs.
+const READING: &str = "SET timezone = 'UTC'; SET statement_timeout = '2s'; SET plan_cache_mode = 'force_custom_plan'";
+/// An index of a large table takes its time.
+pub(crate) const MIGRATING: &str = "SET timezone = 'UTC'; SET client_min_messages = 'warning'";
+/// After a connection that could not be opened took its time, others fail at once for so long, instead of one after the other.
+const AWAY: Duration = Duration::from_secs(1);
+/// A refusal that comes sooner costs nothing, and the next try may succeed.
+const SLOW: Duration = Duration::from_millis(500);
+
 impl Connection {
-    pub(crate) fn open(url: &str) -> Result<Self> {
+    /// Connects, and sets what its use asks for: one of the texts above.
+    pub(crate) fn open(url: &str, settings: &str) -> Result<Self> {
         let mut config: postgres::Config = url.parse().map_err(|cause: postgres::Error| {
             Error::invalid("database-url", "Must be postgres://user:password@host:port/name.").with_source(cause)
         })?;
-        config.application_name("parlance").connect_timeout(std::time::Duration::from_secs(5));
+        // A server that went silent (a lost host, a cut network) is noticed in ten seconds, not in hours.
+        config.application_name("parlance").connect_timeout(Duration::from_secs(5)).tcp_user_timeout(Duration::from_secs(10));
+        config.keepalives_idle(Duration::from_secs(10)).keepalives_interval(Duration::from_secs(3)).keepalives_retries(3);
         let mut client = config.connect(NoTls).map_err(error)?;
-        // Our own limit sits above, so that a stuck statement ends instead of holding its lane for ever.
-        client.batch_execute("SET statement_timeout = '30s'; SET lock_timeout = '20s'; SET timezone = 'UTC'").map_err(error)?;
+        client.batch_execute(settings).map_err(error)?;
         Ok(Self { client, statements: HashMap::new() })
     }
 
@@ -52,22 +66,34 @@ impl Connection {
 /// The connection of a thread, opened again after it broke.
 pub(crate) struct Reconnecting {
     url: String,
+    settings: &'static str,
     connection: Option<Connection>,
+    failed: Option<Instant>,
 }
 
 impl Reconnecting {
-    pub(crate) fn new(url: &str) -> Self {
-        Self { url: url.to_owned(), connection: None }
+    pub(crate) fn for_writing(url: &str) -> Self {
+        Self { url: url.to_owned(), settings: WRITING, connection: None, failed: None }
+    }
+
+    pub(crate) fn for_reading(url: &str) -> Self {
+        Self { settings: READING, ..Self::for_writing(url) }
     }
 
     fn get(&mut self) -> Result<&mut Connection> {
         if self.connection.as_ref().is_some_and(Connection::is_closed) {
             self.connection = None;
         }
-        match &mut self.connection {
-            Some(connection) => Ok(connection),
-            slot => Ok(slot.insert(Connection::open(&self.url)?)),
+        if self.connection.is_none() {
+            if self.failed.is_some_and(|failed| failed.elapsed() < AWAY) {
+                return Err(Error::unavailable("The database cannot be reached just now. Nothing was changed; try again.", 1));
+            }
+            let begun = Instant::now();
+            let opened = Connection::open(&self.url, self.settings);
+            self.failed = (opened.is_err() && begun.elapsed() > SLOW).then(Instant::now);
+            self.connection = Some(opened?);
         }
+        self.connection.as_mut().ok_or_else(|| Error::internal("a connection was opened and is not there"))
     }
 
     fn forget(&mut self) {
@@ -154,6 +180,18 @@ pub(crate) const LOST: &str = "db_lost";
 /// The code of a connection that broke while nobody used it, which shows only at the next BEGIN: nothing has run.
 pub(crate) const STALE: &str = "db_stale";
 
+/// The code of a COMMIT whose answer was lost: it may have happened.
+pub(crate) const DOUBT: &str = "db_doubt";
+
+/// Translates what COMMIT failed with. A deadlock or a serialisation failure is certain; an outage is not.
+fn in_doubt(cause: postgres::Error) -> Error {
+    let cause = error(cause);
+    match cause.kind() {
+        Kind::Unavailable if cause.code() != RETRY => Error::new(Kind::Unavailable, DOUBT, "").with_source(cause),
+        _ => cause,
+    }
+}
+
 /// Translates what BEGIN failed with.
 fn stale(cause: postgres::Error) -> Error {
     let cause = error(cause);
@@ -171,10 +209,12 @@ pub(crate) fn error(cause: postgres::Error) -> Error {
         Some(code) if [SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE].contains(code) => {
             Error::new(Kind::Unavailable, RETRY, away).with_source(cause).with_retry_after(1)
         }
-        // Class 53 is "insufficient resources" (disk full, too many connections), 57P "operator intervention",
-        // 58 a system error such as I/O, 08 the connection.
+        // Class 53 is "insufficient resources" (disk full, too many connections), 57 "operator intervention" and
+        // statements that took too long, 58 a system error such as I/O, 08 the connection, 28 its credentials. 25006 is
+        // a server that became read-only, 25P03 a session that was ended: both come with a failover.
         Some(code)
-            if ["53", "57", "58", "08"].iter().any(|class| code.code().starts_with(class)) || *code == SqlState::LOCK_NOT_AVAILABLE =>
+            if ["53", "57", "58", "08", "28", "25006", "25P03"].iter().any(|class| code.code().starts_with(class))
+                || *code == SqlState::LOCK_NOT_AVAILABLE =>
         {
             Error::unavailable(away, 1).with_source(cause)
         }

@@ -41,6 +41,31 @@ pub enum Durability {
     Relaxed,
 }
 
+/// How long a statement waits for another process's lock. A server's own connections never wait for each other.
+pub(crate) const BUSY: Duration = Duration::from_secs(3);
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// The one that writes.
+    Write,
+    /// One of many that only read.
+    Read,
+    /// The one that moves the WAL into the database.
+    Checkpoint,
+}
+
+impl Access {
+    /// Its page cache, in KiB. Readers are many, and share the operating system's cache.
+    const fn cache_kib(self) -> u32 {
+        match self {
+            Self::Write => 65_536,
+            Self::Read => 8192,
+            Self::Checkpoint => 2048,
+        }
+    }
+}
+
 /// A connection with its rewritten texts.
 pub(crate) struct Database {
     connection: Connection,
@@ -48,15 +73,18 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Opens the file for writing, or for reading only.
-    pub(crate) fn open(path: &Path, durability: Durability, read_only: bool) -> Result<Self> {
-        let flags = if read_only {
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX
-        } else {
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX
-        };
+    /// Opens the file. The first to write makes it, readable by its owner only; SQLite gives its companions the same mode.
+    pub(crate) fn open(path: &Path, durability: Durability, access: Access) -> Result<Self> {
+        if access == Access::Write && !path.exists() {
+            use std::os::unix::fs::OpenOptionsExt as _;
+            let made = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+            made.map_err(|cause| {
+                Error::unavailable(format!("{} cannot be made. Check the path and its permissions.", path.display()), 1).with_source(cause)
+            })?;
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(error)?;
-        connection.busy_timeout(Duration::from_secs(10)).map_err(error)?;
+        connection.busy_timeout(BUSY).map_err(error)?;
         connection.set_prepared_statement_cache_capacity(256);
         let synchronous = match durability {
             Durability::Full => "FULL",
@@ -65,9 +93,10 @@ impl Database {
         connection
             .execute_batch(&format!(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA wal_autocheckpoint = 0;
-                 PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = OFF;
+                 PRAGMA cache_size = -{}; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = OFF;
                  PRAGMA journal_size_limit = 67108864; PRAGMA query_only = {};",
-                if read_only { "ON" } else { "OFF" }
+                access.cache_kib(),
+                if access == Access::Read { "ON" } else { "OFF" }
             ))
             .map_err(error)?;
         Ok(Self { connection, texts: std::cell::RefCell::default() })

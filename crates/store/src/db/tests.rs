@@ -9,12 +9,13 @@ use super::{Tx, params, postgres, sqlite};
 fn on<T>(database: Database, work: impl FnOnce(&mut Tx<'_>) -> T) -> T {
     match database.fresh() {
         FreshDatabase::Sqlite(folder) => {
-            let database = sqlite::Database::open(&sqlite::file(folder.path()), sqlite::Durability::Relaxed, false).unwrap();
+            let database =
+                sqlite::Database::open(&sqlite::file(folder.path()), sqlite::Durability::Relaxed, sqlite::Access::Write).unwrap();
             database.run("BEGIN").unwrap();
             work(&mut Tx::Sqlite(sqlite::SqliteTx(&database)))
         }
         FreshDatabase::Postgres(url) => {
-            let mut connection = postgres::Connection::open(&url).unwrap();
+            let mut connection = postgres::Connection::open(&url, postgres::MIGRATING).unwrap();
             let (client, statements) = connection.split();
             let mut transaction = client.transaction().unwrap();
             work(&mut Tx::Postgres(postgres::PostgresTx::new(&mut transaction, statements)))

@@ -56,11 +56,12 @@ fn chunk(tx: &mut OrgTx<'_, '_>, after: MessageId) -> Result<Chunk> {
 /// The messages that a send job names.
 fn queued(tx: &mut OrgTx<'_, '_>) -> Result<HashSet<MessageId>> {
     const JOBS: &str = "SELECT payload FROM job WHERE org_id = $1 AND kind = 'send'";
-    tx.query(JOBS, &[], |row| {
-        let Job::Send { message_id } = row.json(0)?;
-        Ok(message_id)
-    })
-    .map(|ids| ids.into_iter().collect())
+    let jobs = tx.query(JOBS, &[], |row| row.json(0))?;
+    let of = |job| match job {
+        Job::Send { message_id } => Some(message_id),
+        Job::Unassign { .. } => None,
+    };
+    Ok(jobs.into_iter().filter_map(of).collect())
 }
 
 fn folded(tx: &mut OrgTx<'_, '_>, message: MessageId, id: AttemptId, shown: &Outcome) -> Result<Option<Finding>> {

@@ -82,4 +82,23 @@ both_databases! {
         let foreign = theirs.id;
         assert_eq!(code(f.read(move |tx| account::get(tx, foreign).map(drop)).await), "not_found");
     }
+
+    async fn a_saved_account_has_its_new_number_secret_and_route(database) {
+        let f = Fixture::new(database).await;
+        let mut changed = f.account.clone();
+        let Settings::Twilio(mut settings) = twilio("+15550000009");
+        settings.auth_token = "another-made-up-token".to_owned();
+        (changed.name, changed.enabled, changed.settings) = ("Desk".to_owned(), false, Settings::Twilio(settings));
+        let saved = changed.clone();
+        f.write(move |tx| account::save(tx, &saved)).await.unwrap();
+        let found = f.read(move |tx| account::get(tx, changed.id)).await.unwrap();
+        assert_eq!((found.name.as_str(), found.enabled, token(&found)), ("Desk", false, "another-made-up-token"));
+        assert_eq!(found.hook_token, f.account.hook_token);
+        for (number, accounts) in [("+15550000001", 0), ("+15550000009", 1)] {
+            assert_eq!(f.system_read(move |tx| account::by_route(tx, "twilio", &sid(number))).await.unwrap().len(), accounts, "{number}");
+        }
+        let second = f.write(|tx| account::create(tx, "Second", &twilio("+15550000003"))).await.unwrap();
+        let clash = Account { settings: twilio("+15550000009"), ..second };
+        assert_eq!(code(f.write(move |tx| account::save(tx, &clash)).await), "account_exists");
+    }
 }

@@ -33,10 +33,10 @@ impl Report {
     fn apply(&self, tx: &mut parlance_store::OrgTx<'_, '_>, account: AccountId, row: &Row) -> parlance_model::Result<()> {
         match self {
             Self::Finish(outcome) => attempt::finish(tx, row.attempt, Some(&row.provider_id), outcome),
-            Self::Receipt(state, error) => attempt::record(tx, account, &receipt(&row.provider_id, *state, error.clone())),
+            Self::Receipt(state, error) => attempt::record(tx, account, &receipt(&row.provider_id, *state, error.clone())).map(drop),
             Self::Ours(state) => {
                 let ours = Receipt { attempt: Some(row.attempt), ..receipt(&row.provider_id, *state, None) };
-                attempt::record(tx, account, &ours)
+                attempt::record(tx, account, &ours).map(drop)
             }
             Self::End(outcome) => message::end(tx, row.message, outcome),
         }

@@ -30,8 +30,9 @@ both_databases! {
         let account = f.account.clone();
         assert!(f.read(move |tx| conversation::find(tx, &account, "voice_+15551110001")).await.unwrap().is_none());
         let told = f.read(|tx| event::after(tx, 0, 10)).await.unwrap();
-        assert_eq!(told.len(), 1);
-        assert_eq!(told[0].event, Event::ConversationCreated { conversation_id: first.id, contact_id: first.contact_id });
+        let told: Vec<_> = told.into_iter().map(|entry| entry.event).collect();
+        let contact_id = first.contact_id;
+        assert_eq!(told, [Event::ContactCreated { contact_id }, Event::ConversationCreated { conversation_id: first.id, contact_id }]);
     }
 
     async fn a_new_conversation_carries_its_contacts_name(database) {

@@ -73,6 +73,21 @@ both_databases! {
         assert_eq!(f.read(counter::unread).await.unwrap(), (0, 0));
     }
 
+    async fn contacts_are_counted_until_they_are_merged(database) {
+        let f = Fixture::new(database).await;
+        let mut made = Vec::new();
+        for peer in PEERS {
+            made.push(f.conversation(peer).await.contact_id);
+        }
+        assert_eq!(f.read(counter::contacts).await.unwrap(), 4);
+        let (one, other) = (made[0], made[1]);
+        for _ in 0..2 {
+            f.write(move |tx| contact::merge(tx, one, other)).await.unwrap();
+            assert_eq!(f.read(counter::contacts).await.unwrap(), 3);
+        }
+        f.assert_clean().await;
+    }
+
     async fn each_org_counts_its_own(database) {
         let f = Fixture::new(database).await;
         let (other, _) = f.other_org().await;
@@ -85,7 +100,11 @@ both_databases! {
         let f = Fixture::new(database).await;
         f.receive(PEERS[0], "one").await;
         let eve = f.write(|tx| contact::create(tx, &contact::Details::from_name("Eve"), &[identity("+15551110099")])).await.unwrap();
-        change(&f, PEERS[0], move |row| row.contact_id = eve.id).await;
+        change(&f, PEERS[0], move |row| {
+            row.contact_id = eve.id;
+            row.contact_name = eve.name();
+        })
+        .await;
         assert_eq!(f.read(counter::unread).await.unwrap(), (1, 1));
         f.assert_clean().await;
     }

@@ -10,10 +10,10 @@ use parlance_model::inbound::Receipt;
 use parlance_model::opt_out::OptSource;
 use parlance_model::{Result, account::Account};
 use parlance_store::message::NewMessage;
-use parlance_store::{OrgTx, attempt, conversation, doctor, message, opt_out};
+use parlance_store::{OrgTx, attempt, contact, conversation, doctor, message, opt_out};
 use parlance_testkit::both_databases;
 
-use crate::fixture::{Fixture, START_MS, identity, inbound, outbound, receive, send, talk};
+use crate::fixture::{Fixture, START_MS, identity, inbound, outbound, phone, receive, send, talk};
 
 const PEERS: [&str; 5] = ["+15551110001", "+15551110002", "+15551110003", "+15551110004", "+15551110005"];
 
@@ -41,6 +41,20 @@ fn happen(tx: &mut OrgTx<'_, '_>, account: &Account, drawn: [usize; 6]) -> Resul
             after.assigned_to = (!drawn[4].is_multiple_of(3)).then(|| UserId(i64::try_from(drawn[4] % 3).unwrap()));
             conversation::save(tx, &before, &after)
         }
+        5 if drawn[3].is_multiple_of(4) => {
+            let (_, other) = talk(tx, account, PEERS[drawn[4] % PEERS.len()])?;
+            let (_, survivor) = talk(tx, account, peer)?;
+            contact::merge(tx, survivor.id, other.id).map(drop)
+        }
+        5 if drawn[3].is_multiple_of(3) => {
+            let (found, _) = talk(tx, account, peer)?;
+            let last_name = Some(format!("Name {}", drawn[4] % 3)).filter(|_| drawn[5].is_multiple_of(2));
+            let phone = Some(Some(phone(peer))).filter(|_| drawn[5].is_multiple_of(3));
+            match contact::change(tx, found.contact_id, &contact::Changes { last_name, phone, ..contact::Changes::default() }) {
+                Err(error) if error.code() == "identity_taken" => Ok(()),
+                changed => changed.map(drop),
+            }
+        }
         5 => opt_out::set(tx, &identity(peer), drawn[2].is_multiple_of(2), OptSource::Staff),
         _ => hand_over(tx, account, peer, drawn),
     }
@@ -64,6 +78,7 @@ fn hand_over(tx: &mut OrgTx<'_, '_>, account: &Account, peer: &str, drawn: [usiz
         (_, Some(latest)) => {
             let provider_id = format!("SM{}", latest.id);
             attempt::record(tx, account.id, &Receipt { provider_id, attempt: Some(latest.id), state, error, opted_out: false, to: None })
+                .map(drop)
         }
     }
 }
@@ -109,6 +124,10 @@ both_databases! {
         const FOLD: &str = "a message's status is the fold of its receipts";
         const WORK: &str = "every message has its job or outcome";
         const LOG: &str = "seq is gapless";
+        const NAME: &str = "conversations carry their contact's name";
+        const LIVING: &str = "only living contacts are pointed at";
+        const REDIRECT: &str = "redirects lead to living contacts";
+        const REACHED: &str = "contact rows equal their identities";
         let f = Fixture::new(database).await;
         let (other, theirs) = f.other_org().await;
         let (their_conversation, _) = f.store.write(other, move |tx| receive(tx, &theirs, PEERS[0], &inbound("theirs"))).await.unwrap();
@@ -124,6 +143,15 @@ both_databases! {
         let attempt = attempt.await.unwrap();
         assert_eq!(findings(&f, true).await, BTreeSet::new());
 
+        let (one, merged) = f
+            .write(|tx| {
+                let [one, merged] = ["Ada", "Eve"].map(|name| contact::create(tx, &contact::Details::from_name(name), &[]));
+                let (one, merged) = (one?.id, merged?.id);
+                contact::merge(tx, one, merged)?;
+                Ok((one, merged))
+            })
+            .await
+            .unwrap();
         let org = f.org;
         let here = format!("org_id = {org}");
         // What is damaged, how it is put right, what is said of it, and whether a shallow look sees it.
@@ -146,6 +174,14 @@ both_databases! {
             (format!("UPDATE message SET error_state = 'sent', error_code = '1', error_message = '' WHERE id = {}", sent.0), format!("UPDATE message SET error_state = NULL, error_code = NULL, error_message = NULL WHERE id = {}", sent.0), vec![FOLD], false),
             (format!("INSERT INTO receipt (org_id, account_id, provider_id, state, error_code, error_message, received_ms) VALUES ({org}, {account}, 'SM1', 'read', '', '', 0)"), "DELETE FROM receipt".to_owned(), vec![FOLD], false),
             (format!("UPDATE message SET attempt_id = {} WHERE id = {}", attempt.0 + 1, sent.0), format!("UPDATE message SET attempt_id = {} WHERE id = {}", attempt.0, sent.0), vec![FOREIGN], false),
+            (format!("UPDATE conversation SET contact_name = 'Bob' WHERE {here}"), format!("UPDATE conversation SET contact_name = NULL WHERE {here}"), vec![NAME], false),
+            (format!("UPDATE contact SET redirect_to = {merged} WHERE id = {merged}"), format!("UPDATE contact SET redirect_to = {one} WHERE id = {merged}"), vec![REDIRECT], false),
+            (format!("UPDATE contact SET redirect_to = -1 WHERE id = {merged}"), format!("UPDATE contact SET redirect_to = {one} WHERE id = {merged}"), vec![REDIRECT], false),
+            (format!("INSERT INTO identity (org_id, kind, value, contact_id) VALUES ({org}, 'email', 'eve@example.com', {merged})"), "DELETE FROM identity WHERE kind = 'email'".to_owned(), vec![LIVING], false),
+            (format!("INSERT INTO identity (org_id, kind, value, contact_id) VALUES ({org}, 'email', 'eve@example.com', {one})"), "DELETE FROM identity WHERE kind = 'email'".to_owned(), vec![REACHED], false),
+            (format!("UPDATE contact SET phone = '+15550000009' WHERE id = {one}"), format!("UPDATE contact SET phone = NULL WHERE id = {one}"), vec![REACHED], false),
+            (format!("UPDATE contact SET search = 'eve' WHERE id = {one}"), format!("UPDATE contact SET search = 'ada' WHERE id = {one}"), vec![REACHED], false),
+            (format!("UPDATE counter SET n = n + 1 WHERE {here} AND kind = 'contacts'"), format!("UPDATE counter SET n = n - 1 WHERE {here} AND kind = 'contacts'"), vec![COUNTERS], true),
             (format!("UPDATE job SET kind = 'x' WHERE {here}"), format!("UPDATE job SET kind = 'send' WHERE {here}"), vec![WORK], false),
         ];
         for (damage, repair, said, shallow) in damages {

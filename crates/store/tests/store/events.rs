@@ -10,8 +10,11 @@ use parlance_testkit::both_databases;
 
 use crate::fixture::{Fixture, START_MS, code, refused};
 
-fn one_of_each() -> [Event; 5] {
+fn one_of_each() -> [Event; 8] {
     [
+        Event::ContactCreated { contact_id: ContactId(2) },
+        Event::ContactUpdated { contact_id: ContactId(2) },
+        Event::ContactMerged { contact_id: ContactId(2), merged_id: ContactId(4) },
         Event::ConversationCreated { conversation_id: ConversationId(1), contact_id: ContactId(2) },
         Event::ConversationUpdated { conversation_id: ConversationId(1) },
         Event::MessageCreated {
@@ -36,7 +39,7 @@ both_databases! {
         .unwrap();
         let log = f.read(|tx| event::after(tx, 0, 100)).await.unwrap();
         assert_eq!(log.iter().map(|entry| entry.event.clone()).collect::<Vec<_>>(), one_of_each());
-        assert_eq!(log.iter().map(|entry| (entry.seq, entry.at_ms)).collect::<Vec<_>>(), (1..=5).map(|seq| (seq, START_MS)).collect::<Vec<_>>());
+        assert_eq!(log.iter().map(|entry| (entry.seq, entry.at_ms)).collect::<Vec<_>>(), (1..=8).map(|seq| (seq, START_MS)).collect::<Vec<_>>());
         let kinds = f.raw().query("SELECT kind FROM event ORDER BY seq").concat();
         assert_eq!(kinds, one_of_each().map(|event| event.kind()));
     }
@@ -81,11 +84,11 @@ both_databases! {
         let f = Fixture::new(database).await;
         let (other, _) = f.other_org().await;
         f.receive("+15551110001", "Hi").await;
-        assert_eq!(f.seq().await, 2);
+        assert_eq!(f.seq().await, 3);
         assert!(f.store.read(other, |tx| event::after(tx, 0, 10)).await.unwrap().is_empty());
         f.store.write(other, |tx| { tx.emit(one_of_each()[1].clone()); Ok(()) }).await.unwrap();
         assert_eq!(f.store.read(other, |tx| Ok(event::after(tx, 0, 10)?.len())).await.unwrap(), 1);
-        assert_eq!(f.seq().await, 2);
+        assert_eq!(f.seq().await, 3);
     }
 
     async fn an_org_that_is_not_there_has_no_log(database) {
@@ -94,5 +97,25 @@ both_databases! {
         let emitted = f.store.write(nowhere, |tx| { tx.emit(one_of_each()[1].clone()); Ok(()) }).await;
         assert_eq!(code(emitted), "not_found");
         assert_eq!(f.raw().value("SELECT COUNT(*) FROM event"), "0");
+    }
+
+    async fn aged_events_go_from_the_start_and_the_last_one_stays(database) {
+        let f = Fixture::new(database).await;
+        assert_eq!(f.read(event::swept_through).await.unwrap(), 0);
+        for _ in 0..3 {
+            f.write(|tx| {
+                tx.emit(Event::ConversationUpdated { conversation_id: ConversationId(1) });
+                Ok(())
+            })
+            .await
+            .unwrap();
+            f.clock.advance_ms(1000);
+        }
+        assert_eq!(f.write(|tx| event::sweep(tx, START_MS)).await.unwrap(), 0);
+        assert_eq!(f.write(|tx| event::sweep(tx, START_MS + 1000)).await.unwrap(), 1);
+        assert_eq!(f.read(event::swept_through).await.unwrap(), 1);
+        assert_eq!(f.write(|tx| event::sweep(tx, START_MS + 10_000)).await.unwrap(), 1);
+        assert_eq!((f.read(event::swept_through).await.unwrap(), f.read(|tx| event::after(tx, 0, 10)).await.unwrap()[0].seq), (2, 3));
+        f.assert_clean().await;
     }
 }

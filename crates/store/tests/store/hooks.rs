@@ -1,21 +1,38 @@
 //! Hooks that are kept.
 
-use parlance_store::hook;
+use parlance_model::id::AccountId;
+use parlance_store::OrgTx;
+use parlance_store::hook::{self, NewHook};
 use parlance_testkit::both_databases;
 
 use crate::fixture::{Fixture, START_MS};
 
+fn plain(account: AccountId) -> NewHook<'static> {
+    NewHook { account, reason: "", request: "POST /webhooks/twilio", content_type: "", body: b"" }
+}
+
 both_databases! {
+    async fn hooks_that_say_everything_in_their_query_are_told_apart(database) {
+        let f = Fixture::new(database).await;
+        let account = f.account.id;
+        for request in ["GET /webhooks/twilio?CallSid=1", "GET /webhooks/twilio?CallSid=2", "GET /webhooks/twilio?CallSid=1"] {
+            f.write(move |tx| hook::quarantine(tx, &NewHook { request, ..plain(account) })).await.unwrap();
+        }
+        let kept = f.read(|tx| hook::quarantined(tx, 10)).await.unwrap();
+        assert_eq!(kept.iter().map(|kept| kept.request.as_str()).collect::<Vec<_>>(), ["GET /webhooks/twilio?CallSid=1", "GET /webhooks/twilio?CallSid=2"]);
+    }
+
     async fn a_hook_is_kept_once_with_its_bytes_untouched(database) {
         let f = Fixture::new(database).await;
         let account = f.account.id;
         let body: Vec<u8> = (0..=255).collect();
         for reason in ["unreadable", "again"] {
             let body = body.clone();
-            f.write(move |tx| hook::quarantine(tx, account, reason, "application/x-www-form-urlencoded", &body)).await.unwrap();
+            let kept = move |tx: &mut OrgTx<'_, '_>| hook::quarantine(tx, &NewHook { reason, content_type: "application/x-www-form-urlencoded", body: &body, ..plain(account) });
+            f.write(kept).await.unwrap();
             f.clock.advance_ms(1);
         }
-        f.write(move |tx| hook::quarantine(tx, account, "empty", "", b"")).await.unwrap();
+        f.write(move |tx| hook::quarantine(tx, &NewHook { reason: "empty", ..plain(account) })).await.unwrap();
         let kept = f.read(|tx| hook::quarantined(tx, 10)).await.unwrap();
         assert_eq!(kept.len(), 2);
         assert!(kept[0].id < kept[1].id);
@@ -29,9 +46,9 @@ both_databases! {
         let f = Fixture::new(database).await;
         let (other, theirs) = f.other_org().await;
         let account = f.account.id;
-        f.write(move |tx| hook::quarantine(tx, account, "ours", "", b"same")).await.unwrap();
+        f.write(move |tx| hook::quarantine(tx, &NewHook { reason: "ours", ..plain(account) })).await.unwrap();
         assert!(f.store.read(other, |tx| hook::quarantined(tx, 10)).await.unwrap().is_empty());
-        f.store.write(other, move |tx| hook::quarantine(tx, theirs.id, "theirs", "", b"same")).await.unwrap();
+        f.store.write(other, move |tx| hook::quarantine(tx, &NewHook { reason: "theirs", ..plain(theirs.id) })).await.unwrap();
         let reasons = f.store.read(other, |tx| Ok(hook::quarantined(tx, 10)?.into_iter().map(|kept| kept.reason).collect::<Vec<_>>())).await;
         assert_eq!(reasons.unwrap(), ["theirs"]);
     }

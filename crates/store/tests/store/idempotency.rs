@@ -17,18 +17,19 @@ async fn begin(f: &Fixture, value: &'static str, hash: [u8; 32]) -> Begun {
 }
 
 async fn answer(f: &Fixture, value: &'static str, status: u16, body: &'static [u8]) {
-    f.write(move |tx| idempotency::answered(tx, &key(value), status, body)).await.unwrap();
+    // The run that begins is named by its time.
+    f.write(move |tx| idempotency::answered(tx, &key(value), tx.now_ms(), status, body)).await.unwrap();
 }
 
 both_databases! {
     async fn a_request_runs_once_and_is_answered_the_same_again(database) {
         let f = Fixture::new(database).await;
-        assert_eq!(begin(&f, "a", HASH).await, Begun::Run);
+        assert!(matches!(begin(&f, "a", HASH).await, Begun::Run(_)));
         assert_eq!(begin(&f, "a", HASH).await, Begun::Running);
         answer(&f, "a", 201, b"{\"id\":\xff}").await;
         f.clock.advance_ms(RUNNING_MS * 2);
         assert_eq!(begin(&f, "a", HASH).await, Begun::Replay { status: 201, body: b"{\"id\":\xff}".to_vec() });
-        assert_eq!(begin(&f, "b", HASH).await, Begun::Run);
+        assert!(matches!(begin(&f, "b", HASH).await, Begun::Run(_)));
     }
 
     async fn an_empty_answer_is_an_answer(database) {
@@ -54,7 +55,7 @@ both_databases! {
         f.clock.advance_ms(RUNNING_MS - 1);
         assert_eq!(begin(&f, "a", HASH).await, Begun::Running);
         f.clock.advance_ms(1);
-        assert_eq!(begin(&f, "a", HASH).await, Begun::Run);
+        assert!(matches!(begin(&f, "a", HASH).await, Begun::Run(_)));
         assert_eq!(begin(&f, "a", HASH).await, Begun::Running);
     }
 
@@ -65,18 +66,36 @@ both_databases! {
         let id = f.send("+15551110001", "Hi").await;
         f.write(move |tx| idempotency::made(tx, &key("a"), id)).await.unwrap();
         f.clock.advance_ms(RUNNING_MS);
-        assert_eq!(begin(&f, "a", HASH).await, Begun::Run);
+        assert!(matches!(begin(&f, "a", HASH).await, Begun::Run(_)));
         assert_eq!(f.read(|tx| idempotency::message(tx, &key("a"))).await.unwrap(), Some(id));
         assert_eq!(f.read(|tx| idempotency::message(tx, &key("b"))).await.unwrap(), None);
+    }
+
+    async fn a_late_end_of_a_dead_run_does_not_end_the_next(database) {
+        let f = Fixture::new(database).await;
+        let Begun::Run(first) = begin(&f, "a", HASH).await else { panic!("it is new") };
+        f.clock.advance_ms(RUNNING_MS);
+        let Begun::Run(second) = begin(&f, "a", HASH).await else { panic!("the first is dead") };
+        f.write(move |tx| idempotency::abandon(tx, &key("a"), first)).await.unwrap();
+        f.write(move |tx| idempotency::answered(tx, &key("a"), first, 500, b"late")).await.unwrap();
+        assert_eq!(begin(&f, "a", HASH).await, Begun::Running);
+        f.write(move |tx| idempotency::answered(tx, &key("a"), second, 201, b"x")).await.unwrap();
+        assert_eq!(begin(&f, "a", HASH).await, Begun::Replay { status: 201, body: b"x".to_vec() });
+    }
+
+    async fn a_message_is_not_made_for_a_request_that_is_gone(database) {
+        let f = Fixture::new(database).await;
+        let gone = f.write(|tx| idempotency::made(tx, &key("a"), MessageId(7))).await.unwrap_err();
+        assert_eq!(gone.code(), "unavailable");
     }
 
     async fn an_abandoned_request_is_forgotten_unless_it_made_a_message(database) {
         let f = Fixture::new(database).await;
         begin(&f, "a", HASH).await;
-        f.write(|tx| idempotency::abandon(tx, &key("a"))).await.unwrap();
-        assert_eq!(begin(&f, "a", [2; 32]).await, Begun::Run);
+        f.write(|tx| idempotency::abandon(tx, &key("a"), tx.now_ms())).await.unwrap();
+        assert!(matches!(begin(&f, "a", [2; 32]).await, Begun::Run(_)));
         f.write(|tx| idempotency::made(tx, &key("a"), MessageId(7))).await.unwrap();
-        f.write(|tx| idempotency::abandon(tx, &key("a"))).await.unwrap();
+        f.write(|tx| idempotency::abandon(tx, &key("a"), tx.now_ms())).await.unwrap();
         assert_eq!(f.read(|tx| idempotency::message(tx, &key("a"))).await.unwrap(), Some(MessageId(7)));
         assert_eq!(begin(&f, "a", [2; 32]).await, Begun::Running);
     }
@@ -89,7 +108,7 @@ both_databases! {
         f.clock.advance_ms(KEPT_MS - 1);
         assert_eq!(begin(&f, "a", HASH).await, Begun::Replay { status: 201, body: b"x".to_vec() });
         f.clock.advance_ms(1);
-        assert_eq!(begin(&f, "a", [2; 32]).await, Begun::Run);
+        assert!(matches!(begin(&f, "a", [2; 32]).await, Begun::Run(_)));
         assert_eq!(f.read(|tx| idempotency::message(tx, &key("a"))).await.unwrap(), None);
         assert_eq!(begin(&f, "a", [2; 32]).await, Begun::Running);
     }
@@ -114,12 +133,12 @@ both_databases! {
         f.write(|tx| idempotency::made(tx, &key("a"), MessageId(7))).await.unwrap();
         answer(&f, "a", 201, b"ours").await;
         let second = IdempotencyKey { key: KeyId(2), value: "a".to_owned() };
-        assert_eq!(f.write(move |tx| idempotency::begin(tx, &second, &HASH)).await.unwrap(), Begun::Run);
+        assert!(matches!(f.write(move |tx| idempotency::begin(tx, &second, &HASH)).await.unwrap(), Begun::Run(_)));
         assert_eq!(f.store.read(other, |tx| idempotency::message(tx, &key("a"))).await.unwrap(), None);
-        f.store.write(other, |tx| idempotency::abandon(tx, &key("a"))).await.unwrap();
-        f.store.write(other, |tx| idempotency::answered(tx, &key("a"), 500, b"theirs")).await.unwrap();
-        f.store.write(other, |tx| idempotency::made(tx, &key("a"), MessageId(8))).await.unwrap();
-        assert_eq!(f.store.write(other, |tx| idempotency::begin(tx, &key("a"), &HASH)).await.unwrap(), Begun::Run);
+        f.store.write(other, |tx| idempotency::abandon(tx, &key("a"), tx.now_ms())).await.unwrap();
+        f.store.write(other, |tx| idempotency::answered(tx, &key("a"), tx.now_ms(), 500, b"theirs")).await.unwrap();
+        f.store.write(other, |tx| idempotency::made(tx, &key("a"), MessageId(8))).await.unwrap_err();
+        assert!(matches!(f.store.write(other, |tx| idempotency::begin(tx, &key("a"), &HASH)).await.unwrap(), Begun::Run(_)));
         assert_eq!(begin(&f, "a", HASH).await, Begun::Replay { status: 201, body: b"ours".to_vec() });
         assert_eq!(f.read(|tx| idempotency::message(tx, &key("a"))).await.unwrap(), Some(MessageId(7)));
     }

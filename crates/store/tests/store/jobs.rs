@@ -28,6 +28,11 @@ async fn claimed_ids(f: &Fixture, limit: i64) -> Vec<JobId> {
     claim(&f.store, limit).await.iter().map(|job| job.id).collect()
 }
 
+/// The first claim of a job, as a worker holds it.
+fn held(f: &Fixture, id: JobId) -> Claimed {
+    Claimed { id, org: f.org, job: job_of(0), attempt: 1 }
+}
+
 both_databases! {
     async fn a_claim_tells_everything_about_the_job(database) {
         let f = Fixture::new(database).await;
@@ -44,7 +49,10 @@ both_databases! {
         let free = [enqueue(&f, 4, None, START_MS).await, enqueue(&f, 5, None, START_MS).await];
         assert_eq!(claimed_ids(&f, 10).await, [first, elsewhere, free[0], free[1]]);
         assert!(claimed_ids(&f, 10).await.is_empty());
-        f.write(move |tx| job::finish(tx, first)).await.unwrap();
+        {
+            let first = held(&f, first);
+            f.write(move |tx| job::finish(tx, &first)).await
+        }.unwrap();
         assert_eq!(claimed_ids(&f, 10).await, [second]);
     }
 
@@ -109,17 +117,21 @@ both_databases! {
         };
         assert!(!holds(&first).await.unwrap());
         assert!(holds(&again).await.unwrap());
-        let id = again.id;
-        f.write(move |tx| job::finish(tx, id)).await.unwrap();
+        for late in [first.clone(), again.clone()] {
+            // The first claim is not theirs any more: only the second one ends the job.
+            assert!(holds(&again).await.unwrap());
+            f.write(move |tx| job::finish(tx, &late)).await.unwrap();
+        }
         assert!(!holds(&again).await.unwrap());
     }
 
     async fn a_postponed_job_is_free_at_its_new_time_and_keeps_its_lane_waiting(database) {
         let f = Fixture::new(database).await;
-        let id = enqueue(&f, 1, Some(1), START_MS).await;
+        enqueue(&f, 1, Some(1), START_MS).await;
         enqueue(&f, 2, Some(1), START_MS).await;
         let first = claim(&f.store, 10).await.remove(0);
-        f.write(move |tx| job::postpone(tx, id, START_MS + 50)).await.unwrap();
+        let held = first.clone();
+        f.write(move |tx| job::postpone(tx, &held, START_MS + 50)).await.unwrap();
         assert_eq!(f.system_read(job::waiting).await.unwrap(), (2, Some(START_MS + 50)));
         f.clock.advance_ms(49);
         assert!(claim(&f.store, 10).await.is_empty());
@@ -136,7 +148,8 @@ both_databases! {
         assert_eq!(f.system_read(job::waiting).await.unwrap(), (2, Some(START_MS - 5)));
         claim(&f.store, 10).await;
         assert_eq!(f.system_read(job::waiting).await.unwrap(), (2, Some(START_MS + LEASE_MS)));
-        f.write(move |tx| job::finish(tx, id)).await.unwrap();
+        let id = held(&f, id);
+        f.write(move |tx| job::finish(tx, &id)).await.unwrap();
         assert_eq!(f.system_read(job::waiting).await.unwrap(), (1, Some(START_MS - 9)));
         let org = f.org;
         assert_eq!(f.system_read(move |tx| job::of_org(tx, org)).await.unwrap(), 1);
@@ -147,7 +160,8 @@ both_databases! {
         let mut signals = f.store.bus().listen();
         let id = enqueue(&f, 1, Some(1), START_MS).await;
         assert_eq!(signals.try_recv().unwrap(), Signal::Jobs);
-        f.write(move |tx| job::finish(tx, id)).await.unwrap();
+        let id = held(&f, id);
+        f.write(move |tx| job::finish(tx, &id)).await.unwrap();
         assert_eq!(signals.try_recv().unwrap(), Signal::Jobs);
         assert!(signals.try_recv().is_err());
     }
@@ -159,8 +173,9 @@ both_databases! {
         let claimed = claim(&f.store, 1).await.remove(0);
         let theirs = claimed.clone();
         assert!(!f.store.read(other, move |tx| job::holds(tx, &theirs)).await.unwrap());
-        f.store.write(other, move |tx| job::finish(tx, id)).await.unwrap();
-        f.store.write(other, move |tx| job::postpone(tx, id, START_MS)).await.unwrap();
+        let (finished, postponed) = (held(&f, id), held(&f, id));
+        f.store.write(other, move |tx| job::finish(tx, &finished)).await.unwrap();
+        f.store.write(other, move |tx| job::postpone(tx, &postponed, START_MS)).await.unwrap();
         assert!(f.read(move |tx| job::holds(tx, &claimed)).await.unwrap());
         assert!(claim(&f.store, 1).await.is_empty());
         assert_eq!(f.system_read(move |tx| job::of_org(tx, other)).await.unwrap(), 0);
@@ -187,7 +202,7 @@ both_databases! {
                     for job in claimed {
                         assert_eq!(job.attempt, 1);
                         mine.push(job.id);
-                        store.write(org, move |tx| job::finish(tx, job.id)).await.unwrap();
+                        store.write(org, move |tx| job::finish(tx, &job)).await.unwrap();
                     }
                 }
             });

@@ -2,16 +2,16 @@
 
 use parlance_model::entropy::SeededEntropy;
 use parlance_model::id::{KeyId, OrgId, UserId};
-use parlance_model::key::Dialect;
+use parlance_model::key::{Credential, Dialect, Scope, Scopes};
 use parlance_model::role::Role;
 use parlance_store::key::{self, NewKey};
 use parlance_store::staff;
 use parlance_testkit::both_databases;
 
-use crate::fixture::{Fixture, code};
+use crate::fixture::{Fixture, START_MS, code};
 
 fn new(org: OrgId, user: Option<UserId>) -> NewKey {
-    NewKey { org, user, name: " Bot ".to_owned(), dialect: None, may_assist: false }
+    NewKey { org, user, name: " Bot ".to_owned(), dialect: None, scopes: Scopes::FULL, expires_ms: None }
 }
 
 async fn create(f: &Fixture, new: NewKey, token: &'static str) -> KeyId {
@@ -28,20 +28,20 @@ fn tokens_are_long_marked_and_different() {
 both_databases! {
     async fn a_key_without_a_person_is_an_admin_of_its_org(database) {
         let f = Fixture::new(database).await;
-        let id = create(&f, NewKey { dialect: Some(Dialect::Unified), may_assist: true, ..new(f.org, None) }, "plk_test_one").await;
-        let who = f.system_read(|tx| key::authenticate(tx, "plk_test_one")).await.unwrap();
-        assert_eq!((who.org, who.key, who.user, who.role), (f.org, id, None, Role::Admin));
-        assert_eq!((who.may_assist, who.dialect), (true, Some(Dialect::Unified)));
+        let id = create(&f, NewKey { dialect: Some(Dialect::Unified), scopes: Scopes::FULL.with(Scope::Assistant), ..new(f.org, None) }, "plk_test_one").await;
+        let who = f.system_read(|tx| key::authenticate(tx, "plk_test_one")).await.unwrap().who;
+        assert_eq!((who.org, who.credential, who.user, who.role), (f.org, Credential::Key(id), None, Role::Admin));
+        assert_eq!((who.scopes.has(Scope::Assistant), who.dialect), (true, Some(Dialect::Unified)));
         assert_eq!(f.raw().query("SELECT name FROM api_key").concat(), ["Bot"]);
     }
 
     async fn a_persons_key_has_their_role_in_that_org(database) {
         let f = Fixture::new(database).await;
         let org = f.org;
-        let user = f.system_write(move |tx| staff::add(tx, org, "ann@example.com", "Ann", Role::Agent, "hash")).await.unwrap();
+        let user = f.system_write(move |tx| staff::add(tx, org, "ann@example.com", "Ann", Role::Agent, "hash")).await.unwrap().user;
         create(&f, new(org, Some(user)), "plk_test_ann").await;
-        let who = f.system_read(|tx| key::authenticate(tx, "plk_test_ann")).await.unwrap();
-        assert_eq!((who.user, who.role, who.may_assist, who.dialect), (Some(user), Role::Agent, false, None));
+        let who = f.system_read(|tx| key::authenticate(tx, "plk_test_ann")).await.unwrap().who;
+        assert_eq!((who.user, who.role, who.scopes, who.dialect), (Some(user), Role::Agent, Scopes::FULL, None));
         f.raw().execute("DELETE FROM staff");
         assert_eq!(code(f.system_read(|tx| key::authenticate(tx, "plk_test_ann")).await), "unauthenticated");
     }
@@ -49,7 +49,7 @@ both_databases! {
     async fn a_persons_key_for_an_org_where_they_do_not_work_is_nobody(database) {
         let f = Fixture::new(database).await;
         let (org, (other, _)) = (f.org, f.other_org().await);
-        let user = f.system_write(move |tx| staff::add(tx, org, "ann@example.com", "Ann", Role::Owner, "hash")).await.unwrap();
+        let user = f.system_write(move |tx| staff::add(tx, org, "ann@example.com", "Ann", Role::Owner, "hash")).await.unwrap().user;
         create(&f, new(other, Some(user)), "plk_test_ann").await;
         assert_eq!(code(f.system_read(|tx| key::authenticate(tx, "plk_test_ann")).await), "unauthenticated");
     }
@@ -87,5 +87,48 @@ both_databases! {
             let new = NewKey { name, ..new(f.org, None) };
             assert_eq!(code(f.system_write(move |tx| key::create(tx, &new, "plk_test_one")).await), "validation_failed");
         }
+    }
+
+    async fn a_key_ends_at_its_time_and_cannot_be_made_to_end_before(database) {
+        let f = Fixture::new(database).await;
+        create(&f, NewKey { expires_ms: Some(START_MS + 1000), ..new(f.org, None) }, "plk_test_one").await;
+        f.clock.advance_ms(999);
+        f.system_read(|tx| key::authenticate(tx, "plk_test_one")).await.unwrap();
+        f.clock.advance_ms(1);
+        assert_eq!(code(f.system_read(|tx| key::authenticate(tx, "plk_test_one")).await), "unauthenticated");
+        for wrong in [
+            NewKey { expires_ms: Some(START_MS + 1000), ..new(f.org, None) },
+            NewKey { scopes: Scopes::NONE, ..new(f.org, None) },
+        ] {
+            assert_eq!(code(f.system_write(move |tx| key::create(tx, &wrong, "plk_test_two")).await), "validation_failed");
+        }
+    }
+
+    async fn a_use_is_noted_once_a_minute(database) {
+        let f = Fixture::new(database).await;
+        let id = create(&f, new(f.org, None), "plk_test_one").await;
+        let noted = async || f.system_read(|tx| Ok(key::authenticate(tx, "plk_test_one")?.note)).await.unwrap();
+        assert_eq!(noted().await, Some(id));
+        f.system_write(move |tx| key::used(tx, id)).await.unwrap();
+        assert_eq!(noted().await, None);
+        f.clock.advance_ms(key::USE_MS - 1);
+        assert_eq!(noted().await, None);
+        f.system_write(move |tx| key::used(tx, id)).await.unwrap();
+        assert_eq!(f.read(move |tx| key::get(tx, id)).await.unwrap().last_used_ms, Some(START_MS));
+        f.clock.advance_ms(1);
+        assert_eq!(noted().await, Some(id));
+    }
+
+    async fn a_list_has_the_keys_of_one_org_that_are_not_revoked(database) {
+        let f = Fixture::new(database).await;
+        let (org, (other, _)) = (f.org, f.other_org().await);
+        let (gone, kept) = (create(&f, new(org, None), "plk_test_one").await, create(&f, new(org, None), "plk_test_two").await);
+        create(&f, new(other, None), "plk_test_theirs").await;
+        f.system_write(move |tx| key::revoke(tx, org, gone)).await.unwrap();
+        let (keys, total) = f.read(|tx| key::list(tx, 10, 0)).await.unwrap();
+        assert_eq!((keys.iter().map(|key| key.id).collect::<Vec<_>>(), total), (vec![kept], 1));
+        assert_eq!(f.read(|tx| key::list(tx, 10, 1)).await.unwrap().0.len(), 0);
+        assert_eq!(code(f.read(move |tx| key::get(tx, gone)).await), "not_found");
+        assert_eq!(code(f.store.read(other, move |tx| key::get(tx, kept)).await), "not_found");
     }
 }

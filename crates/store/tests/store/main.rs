@@ -20,5 +20,6 @@ mod opt_outs;
 mod orgs;
 mod outages;
 mod raw;
+mod sessions;
 mod staff;
 mod transactions;

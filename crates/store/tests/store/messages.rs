@@ -66,7 +66,7 @@ both_databases! {
         let (_, second) = store(&f, outbound("Hi")).await;
         let found = f.reload(id).await;
         assert_eq!((found.message_count, found.unread_count, found.newest_id, found.last_direction), (2, 1, second, Some(Direction::Outbound)));
-        let told = f.read(|tx| event::after(tx, 1, 10)).await.unwrap();
+        let told = f.read(|tx| event::after(tx, 2, 10)).await.unwrap();
         let created = |message_id, direction| Event::MessageCreated { conversation_id: id, message_id, direction, contact_created: false };
         let told: Vec<_> = told.into_iter().map(|entry| entry.event).collect();
         assert_eq!(told, [created(first, Direction::Inbound), created(second, Direction::Outbound)]);

@@ -58,4 +58,22 @@ both_databases! {
         assert_eq!(f.raw().value("SELECT tag FROM installation"), tag.to_i64().to_string());
         assert_ne!(tag.to_i64(), 0);
     }
+
+    async fn gohighlevels_token_is_kept_encrypted_and_both_fields_are_cleared(database) {
+        let f = Fixture::new(database).await;
+        let ghl = org::Ghl { api_key: Some("pit-not-a-real-token".to_owned()), location_id: Some("loc_1".to_owned()) };
+        let (set, (other, _)) = (ghl.clone(), f.other_org().await);
+        f.write(move |tx| org::set_ghl(tx, &set)).await.unwrap();
+        assert!(f.read(org::ghl).await.unwrap() == ghl);
+        assert!(f.store.read(other, org::ghl).await.unwrap() == org::Ghl::default());
+        let row = f.raw().query("SELECT * FROM org").concat();
+        let hex: String = "pit-not".bytes().map(|byte| format!("{byte:02x}")).collect();
+        assert!(!row.iter().any(|value| value.contains("pit-not") || value.contains(&hex)), "{row:?}");
+        f.write(|tx| org::set_ghl(tx, &org::Ghl::default())).await.unwrap();
+        assert!(f.read(org::ghl).await.unwrap() == org::Ghl::default());
+        f.write(|tx| org::set_sms_provider(tx, Some("ghl"))).await.unwrap();
+        assert_eq!(f.read(org::current).await.unwrap().sms_provider.as_deref(), Some("ghl"));
+        f.write(|tx| org::set_sms_provider(tx, None)).await.unwrap();
+        assert_eq!(f.read(org::current).await.unwrap().sms_provider, None);
+    }
 }

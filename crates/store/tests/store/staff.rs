@@ -1,14 +1,18 @@
 //! Users and staff.
 
+use parlance_model::conversation::Conversation;
 use parlance_model::id::{OrgId, UserId};
+use parlance_model::key::Scopes;
 use parlance_model::role::Role;
-use parlance_store::staff;
+use parlance_store::conversation::{self, Filter};
+use parlance_store::key::{self, NewKey};
+use parlance_store::staff::{self, Added};
 use parlance_testkit::both_databases;
 
 use crate::fixture::{Fixture, code};
 
 async fn add(f: &Fixture, org: OrgId, email: &'static str, name: &'static str, role: Role) -> parlance_model::Result<UserId> {
-    f.system_write(move |tx| staff::add(tx, org, email, name, role, "first-hash")).await
+    f.system_write(move |tx| Ok(staff::add(tx, org, email, name, role, "first-hash")?.user)).await
 }
 
 both_databases! {
@@ -33,7 +37,7 @@ both_databases! {
         assert!(f.store.read(other, move |tx| staff::find(tx, user)).await.unwrap().is_none());
         assert_eq!(code(f.system_read(move |tx| staff::by_email(tx, other, "ann@example.com")).await), "not_found");
         let again = f.system_write(move |tx| staff::add(tx, other, "ann@example.com", "Somebody", Role::Agent, "second-hash")).await;
-        assert_eq!(again.unwrap(), user);
+        assert_eq!(again.unwrap(), Added { user, made: false });
         let theirs = f.store.read(other, move |tx| staff::find(tx, user)).await.unwrap().unwrap();
         assert_eq!((theirs.role, theirs.user.name.as_str()), (Role::Agent, "Ann"));
         assert_eq!(f.read(move |tx| staff::find(tx, user)).await.unwrap().unwrap().role, Role::Owner);
@@ -49,5 +53,58 @@ both_databases! {
         assert_eq!(code(add(&f, f.org, "ann", "Ann", Role::Agent).await), "validation_failed");
         assert_eq!(code(add(&f, f.org, "bob@example.com", " ", Role::Agent).await), "validation_failed");
         assert_eq!(f.raw().value("SELECT COUNT(*) FROM \"user\""), "1");
+    }
+
+    async fn the_last_owner_stays_and_stays_owner(database) {
+        let f = Fixture::new(database).await;
+        let ann = add(&f, f.org, "ann@example.com", "Ann", Role::Owner).await.unwrap();
+        let bob = add(&f, f.org, "bob@example.com", "Bob", Role::Agent).await.unwrap();
+        assert_eq!(code(f.write(move |tx| staff::set_role(tx, ann, Role::Admin)).await), "last_owner");
+        assert_eq!(code(f.write(move |tx| staff::remove(tx, ann)).await), "last_owner");
+        f.write(move |tx| staff::set_role(tx, bob, Role::Owner)).await.unwrap();
+        f.write(move |tx| staff::set_role(tx, ann, Role::Agent)).await.unwrap();
+        let (people, total) = f.read(|tx| staff::list(tx, 10, 0)).await.unwrap();
+        assert_eq!((people.iter().map(|staff| (staff.user.id, staff.role)).collect::<Vec<_>>(), total), (vec![(ann, Role::Agent), (bob, Role::Owner)], 2));
+        for missing in [UserId(0), UserId(bob.0 + 1)] {
+            assert_eq!(code(f.write(move |tx| staff::set_role(tx, missing, Role::Owner)).await), "not_found");
+            assert_eq!(code(f.write(move |tx| staff::remove(tx, missing)).await), "not_found");
+        }
+    }
+
+    async fn who_leaves_loses_keys_for_good_and_conversations_by_and_by(database) {
+        let f = Fixture::new(database).await;
+        let org = f.org;
+        let ann = add(&f, org, "ann@example.com", "Ann", Role::Agent).await.unwrap();
+        let new = NewKey { org, user: Some(ann), name: "a".into(), dialect: None, scopes: Scopes::FULL, expires_ms: None };
+        f.system_write(move |tx| key::create(tx, &new, "plk_test_ann")).await.unwrap();
+        for number in ["+14152000001", "+14152000002", "+14152000003"] {
+            let before = f.conversation(number).await;
+            f.write(move |tx| conversation::save(tx, &before, &Conversation { assigned_to: Some(ann), ..before.clone() })).await.unwrap();
+        }
+        f.write(move |tx| staff::remove(tx, ann)).await.unwrap();
+        assert_eq!(f.raw().value("SELECT COUNT(*) FROM job WHERE kind = 'unassign'"), "1");
+        add(&f, org, "ann@example.com", "Ann", Role::Agent).await.unwrap();
+        assert_eq!(code(f.system_read(|tx| key::authenticate(tx, "plk_test_ann")).await), "unauthenticated");
+        for taken in [2, 1, 0] {
+            assert_eq!(f.write(move |tx| conversation::unassign(tx, ann, 2)).await.unwrap(), taken);
+        }
+        let filter = Filter { assigned_to: Some(ann), ..Filter::default() };
+        assert!(f.read(move |tx| conversation::list(tx, &filter, None, 10, 0)).await.unwrap().is_empty());
+        f.assert_clean().await;
+    }
+
+    async fn a_name_that_another_org_sees_stays(database) {
+        let f = Fixture::new(database).await;
+        let (other, _) = f.other_org().await;
+        let ann = add(&f, f.org, "ann@example.com", "Ann", Role::Agent).await.unwrap();
+        f.write(move |tx| staff::rename(tx, ann, " Anna ")).await.unwrap();
+        assert_eq!(f.read(move |tx| staff::find(tx, ann)).await.unwrap().unwrap().user.name, "Anna");
+        assert_eq!(code(f.write(move |tx| staff::rename(tx, ann, " ")).await), "validation_failed");
+        assert_eq!(code(f.write(|tx| staff::rename(tx, UserId(0), "x")).await), "not_found");
+        add(&f, other, "ann@example.com", "Ann", Role::Admin).await.unwrap();
+        assert_eq!(code(f.write(move |tx| staff::rename(tx, ann, "Annie")).await), "user_is_shared");
+        let orgs = async |only| f.system_read(move |tx| staff::orgs(tx, ann, only)).await.unwrap().len();
+        assert_eq!((orgs(None).await, orgs(Some(other)).await), (2, 1));
+        assert_eq!(f.system_read(move |tx| staff::user(tx, ann)).await.unwrap().name, "Anna");
     }
 }

@@ -68,8 +68,8 @@ both_databases! {
         let f = Fixture::new(database).await;
         let written = hammer(std::slice::from_ref(&f.store), &f, 100, 100).await;
         assert_eq!(written.len(), 100, "one conversation for each key");
-        // Each new conversation is two events.
-        assert_log(&f, 200).await;
+        // Each new conversation is three events: contact, conversation, message.
+        assert_log(&f, 300).await;
         f.assert_clean().await;
     }
 
@@ -79,7 +79,7 @@ both_databases! {
         let stores = [f.store.clone(), f.second_store().await];
         let written = hammer(&stores, &f, 120, 6).await;
         assert_eq!(written.len(), 6, "one conversation for each key");
-        assert_log(&f, 126).await;
+        assert_log(&f, 132).await;
         assert_eq!(f.read(counter::unread).await.unwrap(), (120, 6));
         assert_eq!(f.read(|tx| counter::conversations(tx, None, None, None)).await.unwrap(), 6);
         assert_eq!(f.raw().query("SELECT message_count FROM conversation").concat(), ["20"; 6]);
@@ -98,7 +98,7 @@ both_databases! {
         writes.join_all().await;
         for org in [f.org, other] {
             assert_eq!(f.store.read(org, counter::unread).await.unwrap(), (30, 1));
-            assert_eq!(f.store.read(org, |tx| Ok(event::after(tx, 0, 100)?.len())).await.unwrap(), 31);
+            assert_eq!(f.store.read(org, |tx| Ok(event::after(tx, 0, 100)?.len())).await.unwrap(), 32);
         }
         f.assert_clean().await;
     }

@@ -288,3 +288,10 @@ fn text_that_is_no_text_arrives_as_far_as_it_goes() {
     assert_eq!(message_of(parsed(&with(&sms(), "Body", "a%00b%FFc%E2%80%AE"))).body, "ab\u{fffd}c\u{202e}");
     assert_eq!(message_of(parsed(&with(&sms(), "Body", &"x".repeat(1 << 20)))).body.len(), 1 << 20);
 }
+
+#[test]
+fn a_message_is_one_whatever_its_status_word_says() {
+    for word in ["received", "receiving", "a-word-of-next-year", "delivered"] {
+        assert_eq!(message_of(parsed(&with(&sms(), "SmsStatus", word))).provider_id, message("inbound_sms.form").provider_id, "{word}");
+    }
+}

@@ -10,9 +10,9 @@ use parlance_model::id::OrgId;
 use parlance_model::{Error, Result};
 use postgres::Transaction;
 
-use super::{LOST, PostgresTx, RETRY, Reconnecting, STALE, Statements, error, stale};
+use super::{DOUBT, LOST, PostgresTx, RETRY, Reconnecting, STALE, Statements, error, in_doubt, stale};
 use crate::db::Tx;
-use crate::db::command::{Command, not_committed};
+use crate::db::command::{Command, Indispensable, not_committed};
 
 /// Lanes for orgs; one more serves the directory.
 const LANES: usize = 4;
@@ -33,7 +33,7 @@ impl Lanes {
     pub(crate) fn start(url: &str) -> Result<Self> {
         let lanes = (0..=LANES).map(|number| {
             let (queue, commands) = channel();
-            let connection = Reconnecting::new(url);
+            let connection = Reconnecting::for_writing(url);
             let thread = Builder::new()
                 .name(format!("postgres-lane-{number}"))
                 .spawn(move || run(connection, &commands))
@@ -66,6 +66,7 @@ impl Drop for Lanes {
 }
 
 fn run(mut connection: Reconnecting, commands: &Receiver<Box<dyn Command>>) {
+    let _guard = Indispensable;
     let mut waiting: VecDeque<Box<dyn Command>> = VecDeque::new();
     loop {
         if waiting.is_empty() {
@@ -97,7 +98,7 @@ fn commit(connection: &mut Reconnecting, org: Option<OrgId>, mut batch: Vec<Box<
     match outcome {
         Ok(()) => batch.into_iter().for_each(|command| command.answer(None)),
         // The answer to COMMIT was lost, or the server is away: running the closures again could apply them twice.
-        Err(cause) if [LOST, STALE, "unavailable"].contains(&cause.code()) => {
+        Err(cause) if [DOUBT, LOST, STALE, "unavailable"].contains(&cause.code()) => {
             tracing::warn!(?cause, size = batch.len(), "a batch was not committed");
             connection.forget();
             batch.into_iter().for_each(|command| command.answer(Some(not_committed(&cause))));
@@ -147,7 +148,7 @@ fn together(connection: &mut Reconnecting, org: Option<OrgId>, batch: &mut [Box<
         }
         if keep { savepoint.commit() } else { savepoint.rollback() }.map_err(error)?;
     }
-    transaction.commit().map_err(error)
+    transaction.commit().map_err(in_doubt)
 }
 
 fn lock(transaction: &mut Transaction<'_>, statements: &mut Statements, org: OrgId) -> Result<()> {

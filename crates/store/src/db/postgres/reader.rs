@@ -22,7 +22,7 @@ impl Readers {
         let (queue, commands) = channel();
         let commands = Arc::new(Mutex::new(commands));
         for number in 0..POOL {
-            let (connection, commands) = (Reconnecting::new(url), Arc::clone(&commands));
+            let (connection, commands) = (Reconnecting::for_reading(url), Arc::clone(&commands));
             Builder::new()
                 .name(format!("postgres-reader-{number}"))
                 .spawn(move || serve(connection, &commands))
@@ -40,6 +40,9 @@ fn serve(mut connection: Reconnecting, commands: &Mutex<Receiver<Box<dyn Command
     loop {
         let next = commands.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(mut command) = next else { return };
+        if command.is_abandoned() {
+            continue;
+        }
         let mut outcome = read(&mut connection, command.as_mut());
         // A connection that broke while idle says so only now; reading again changes nothing.
         if outcome.as_ref().err().or_else(|| command.error()).is_some_and(|cause| [LOST, STALE].contains(&cause.code())) {

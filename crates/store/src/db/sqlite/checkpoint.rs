@@ -5,10 +5,11 @@ use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Builder;
+use std::time::{Duration, Instant};
 
 use parlance_model::{Error, Result};
 
-use super::{Database, Durability};
+use super::{Access, Database, Durability};
 
 /// Pages in the WAL after which a PASSIVE checkpoint is asked for (4 MiB).
 const PASSIVE_PAGES: i32 = 1024;
@@ -23,13 +24,29 @@ thread_local! {
 /// The writer's side of the checkpoint thread.
 pub(super) struct Checkpointer {
     ask: SyncSender<()>,
+    /// After a RESTART that readers held up, the next is not tried before this.
+    not_before: Cell<Option<Instant>>,
+}
+
+/// How long the writer leaves a WAL alone that could not be restarted.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long a RESTART may wait for readers: writers wait meanwhile.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Restarts the WAL; `false` when readers held it up.
+fn restart(database: &Database) -> rusqlite::Result<bool> {
+    let connection = database.connection();
+    connection.busy_timeout(PATIENCE)?;
+    let busy = connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get::<_, i64>(0));
+    connection.busy_timeout(super::BUSY)?;
+    Ok(busy? == 0)
 }
 
 impl Checkpointer {
     pub(super) fn start(path: PathBuf, durability: Durability) -> Result<Self> {
         let (ask, asked) = sync_channel(1);
         Builder::new().name("sqlite-checkpoint".into()).spawn(move || checkpoint(&path, durability, &asked)).map_err(Error::internal)?;
-        Ok(Self { ask })
+        Ok(Self { ask, not_before: Cell::new(None) })
     }
 
     /// Counts the WAL's pages on the calling thread's connection.
@@ -43,10 +60,18 @@ impl Checkpointer {
     /// Called by the writer when no transaction is open.
     pub(super) fn between_batches(&self, database: &Database) {
         let pages = WAL_PAGES.get();
-        if pages >= RESTART_PAGES {
-            // Readers may hold it up; the next batch tries again.
-            if let Err(cause) = database.connection().query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(())) {
-                tracing::warn!(?cause, pages, "the WAL could not be restarted");
+        if pages >= RESTART_PAGES && self.not_before.get().is_none_or(|time| Instant::now() >= time) {
+            match restart(database) {
+                Ok(true) => {
+                    WAL_PAGES.set(0);
+                    self.not_before.set(None);
+                }
+                // A reader holds it up, perhaps one of another process. Writing goes on meanwhile.
+                Ok(false) => self.not_before.set(Some(Instant::now() + PAUSE)),
+                Err(cause) => {
+                    tracing::warn!(?cause, pages, "the WAL could not be restarted");
+                    self.not_before.set(Some(Instant::now() + PAUSE));
+                }
             }
         } else if pages >= PASSIVE_PAGES {
             // One request may wait; more would say nothing new.
@@ -56,7 +81,7 @@ impl Checkpointer {
 }
 
 fn checkpoint(path: &std::path::Path, durability: Durability, asked: &Receiver<()>) {
-    let database = match Database::open(path, durability, false) {
+    let database = match Database::open(path, durability, Access::Checkpoint) {
         Ok(database) => database,
         Err(cause) => return tracing::error!(?cause, "the checkpoint connection could not be opened"),
     };

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use parlance_model::{Error, Result};
 
-use super::{Database, Durability, SqliteTx};
+use super::{Access, Database, Durability, SqliteTx};
 use crate::db::Tx;
 use crate::db::command::Command;
 
@@ -71,6 +71,9 @@ fn serve(path: &std::path::Path, commands: &Mutex<Receiver<Box<dyn Command>>>) {
     loop {
         let next = commands.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(mut command) = next else { return };
+        if command.is_abandoned() {
+            continue;
+        }
         let failed = match opened(&mut reader, path) {
             Ok(limited) => limited
                 .read(AT_MOST, |tx| {
@@ -100,7 +103,7 @@ struct Limited {
 
 impl Limited {
     fn open(path: &std::path::Path) -> Result<Self> {
-        let database = Database::open(path, Durability::Full, true)?;
+        let database = Database::open(path, Durability::Full, Access::Read)?;
         let (epoch, deadline_us) = (Instant::now(), Arc::new(AtomicU64::new(u64::MAX)));
         let deadline = Arc::clone(&deadline_us);
         let expired = move || epoch.elapsed().as_micros() > u128::from(deadline.load(Ordering::Relaxed));
@@ -110,6 +113,10 @@ impl Limited {
 
     fn read<T>(&mut self, limit: Duration, closure: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
         self.deadline_us.store(u64::MAX, Ordering::Relaxed);
+        if !self.database.connection().is_autocommit() {
+            // An earlier COMMIT failed. Nothing was written; what is open is given up.
+            self.database.run("ROLLBACK")?;
+        }
         self.database.run("BEGIN")?;
         let until = (self.epoch.elapsed() + limit).as_micros();
         self.deadline_us.store(u64::try_from(until).unwrap_or(u64::MAX), Ordering::Relaxed);

@@ -8,7 +8,7 @@ use parlance_model::{Error, Result};
 use super::checkpoint::Checkpointer;
 use super::{Database, Durability, SqliteTx, ended};
 use crate::db::Tx;
-use crate::db::command::{Command, not_committed};
+use crate::db::command::{Command, Indispensable, not_committed};
 
 /// The most closures that share one commit.
 const BATCH: usize = 512;
@@ -47,6 +47,7 @@ impl Drop for Writer {
 }
 
 fn run(database: &Database, commands: &Receiver<Box<dyn Command>>, checkpointer: &Checkpointer) {
+    let _guard = Indispensable;
     checkpointer.watch(database);
     while let Ok(first) = commands.recv() {
         let mut batch = vec![first];
@@ -63,7 +64,11 @@ fn run(database: &Database, commands: &Receiver<Box<dyn Command>>, checkpointer:
 
 /// One transaction for the whole batch. Where that fails, nobody is answered Ok: each closure runs again alone.
 pub(super) fn commit(database: &Database, mut batch: Vec<Box<dyn Command>>) {
-    let together = begin(database).and_then(|()| {
+    if let Err(cause) = begin(database) {
+        // Another process holds the lock, or the disk is gone. Nothing has run; trying each alone would only wait again.
+        return refuse(batch, &cause);
+    }
+    let together = Ok(()).and_then(|()| {
         for command in &mut batch {
             database.run("SAVEPOINT one")?;
             let keep = command.run(&mut Tx::Sqlite(SqliteTx(database)));
@@ -83,13 +88,25 @@ pub(super) fn commit(database: &Database, mut batch: Vec<Box<dyn Command>>) {
             if batch.len() > 1 {
                 tracing::warn!(?cause, size = batch.len(), "a batch did not commit; running its closures one by one");
             }
-            batch.into_iter().for_each(|command| alone(database, command));
+            let mut batch = batch.into_iter();
+            while let Some(command) = batch.next() {
+                match begin(database) {
+                    Ok(()) => alone(database, command),
+                    Err(cause) => return refuse(std::iter::once(command).chain(batch).collect(), &cause),
+                }
+            }
         }
     }
 }
 
+fn refuse(batch: Vec<Box<dyn Command>>, cause: &Error) {
+    tracing::error!(?cause, size = batch.len(), "a write could not begin");
+    batch.into_iter().for_each(|command| command.answer(Some(not_committed(cause))));
+}
+
+/// Runs one closure in the transaction that was begun for it.
 fn alone(database: &Database, mut command: Box<dyn Command>) {
-    let result = begin(database).and_then(|()| {
+    let result = Ok(()).and_then(|()| {
         if !command.run(&mut Tx::Sqlite(SqliteTx(database))) {
             roll_back(database);
             return Ok(());

@@ -5,11 +5,15 @@ use aide::generate::GenContext;
 use aide::openapi::{Operation, Response as Documented, StatusCode};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use http::HeaderValue;
+use http::header::CACHE_CONTROL;
 use parlance_app::page;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::list::RowList;
 use crate::cursor::{self, List};
+use crate::idempotency::Kept;
 
 /// What every success that is no list looks like.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -103,6 +107,81 @@ impl<T: JsonSchema> OperationOutput for Opened<T> {
 
     fn inferred_responses(ctx: &mut GenContext, operation: &mut Operation) -> Vec<(Option<StatusCode>, Documented)> {
         described::<T>(ctx, operation, &[(200, "It was there already, and is left as it was."), (201, "Made.")])
+    }
+}
+
+/// 201 for what has a secret in it that is shown this once. A repetition with the same Idempotency-Key is answered without it.
+#[derive(Debug)]
+pub(crate) struct ShownOnce<T> {
+    /// With the secret.
+    pub(crate) shown: Json<Data<T>>,
+    /// Without it.
+    pub(crate) kept: Json<Data<T>>,
+}
+
+impl<T: Serialize> IntoResponse for ShownOnce<T> {
+    fn into_response(self) -> Response {
+        // Strings and numbers always serialise.
+        let kept = serde_json::to_vec(&self.kept.0).unwrap_or_default();
+        let mut response = Created(self.shown).into_response();
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response.extensions_mut().insert(Kept(kept.into()));
+        response
+    }
+}
+
+impl<T: JsonSchema> OperationOutput for ShownOnce<T> {
+    type Inner = Data<T>;
+
+    fn inferred_responses(ctx: &mut GenContext, operation: &mut Operation) -> Vec<(Option<StatusCode>, Documented)> {
+        described::<T>(ctx, operation, &[(201, "Made.")])
+    }
+}
+
+/// 204.
+#[derive(Debug)]
+pub(crate) struct Done;
+
+impl IntoResponse for Done {
+    fn into_response(self) -> Response {
+        http::StatusCode::NO_CONTENT.into_response()
+    }
+}
+
+impl OperationOutput for Done {
+    type Inner = ();
+
+    fn inferred_responses(_: &mut GenContext, _: &mut Operation) -> Vec<(Option<StatusCode>, Documented)> {
+        vec![(Some(StatusCode::Code(204)), Documented { description: "Done.".to_owned(), ..Documented::default() })]
+    }
+}
+
+/// A part of a short list, by offset.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "{T}Rows")]
+pub(crate) struct Rows<T> {
+    /// The rows.
+    data: Vec<T>,
+    /// Which part it is.
+    meta: RowsMeta,
+}
+
+/// Which part of a list it is.
+#[derive(Debug, Serialize, JsonSchema)]
+struct RowsMeta {
+    /// How many rows the list has.
+    total: i64,
+    /// The most rows of the answer.
+    limit: i64,
+    /// How many rows were skipped.
+    offset: i64,
+}
+
+impl<T> Rows<T> {
+    /// The rows that were asked for by `request`, out of `total`.
+    pub(crate) fn of<R: Into<T>>(request: &RowList, rows: Vec<R>, total: i64) -> Json<Self> {
+        let meta = RowsMeta { total, limit: request.limit(), offset: request.offset() };
+        Json(Self { data: rows.into_iter().map(Into::into).collect(), meta })
     }
 }
 

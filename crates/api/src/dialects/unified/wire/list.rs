@@ -54,8 +54,7 @@ impl ConversationList {
             status: self.status.map(|word| word.0),
             contact_id: self.contact_id.map(|id| ContactId(id.get())),
             assigned_to: self.assigned_to.map(|id| UserId(id.get())),
-            // An empty search field is no search.
-            search: self.search.map(Text::into_inner).filter(|search| !search.trim().is_empty()),
+            search: searched(self.search),
         };
         Ok((filter, page))
     }
@@ -81,6 +80,95 @@ impl MessageList {
     pub(crate) fn read(self) -> Result<PageRequest> {
         page(List::Messages, self.limit, self.offset, self.cursor.as_deref())
     }
+}
+
+/// Which rows of a short list are answered.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct RowList {
+    /// The most rows; 50 when not given.
+    limit: Option<Limit>,
+    /// How many rows are skipped.
+    offset: Option<Offset>,
+}
+
+impl RowList {
+    pub(crate) fn limit(&self) -> i64 {
+        self.limit.map_or(LIMIT, Within::get)
+    }
+
+    pub(crate) fn offset(&self) -> i64 {
+        self.offset.map_or(0, Within::get)
+    }
+}
+
+/// Which events are answered.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct EventList {
+    /// The last `seq` that is known already; 0 when not given.
+    after: Option<Offset>,
+    /// The most events; 100 when not given.
+    limit: Option<Within<1, 1000>>,
+}
+
+impl EventList {
+    /// Where to go on, and how far.
+    pub(crate) fn read(&self) -> (i64, i64) {
+        (self.after.map_or(0, Within::get), self.limit.map_or(100, Within::get))
+    }
+}
+
+/// Which contacts are listed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct ContactList {
+    /// A piece of the name, of a number in any written form, or of an e-mail address.
+    search: Option<Text<200>>,
+    /// The most rows of the page; 50 when not given.
+    limit: Option<Limit>,
+    /// How many rows are skipped; not together with `cursor`.
+    offset: Option<Offset>,
+    /// The `meta.next_cursor` of the page before. Deep pages cost what the first does.
+    cursor: Option<String>,
+}
+
+impl ContactList {
+    /// What the use case takes.
+    ///
+    /// # Errors
+    /// `bad_cursor`; `validation_failed`.
+    pub(crate) fn read(self) -> Result<(Option<String>, PageRequest)> {
+        let page = page(List::Contacts, self.limit, self.offset, self.cursor.as_deref())?;
+        Ok((searched(self.search), page))
+    }
+}
+
+/// Which entries of the ledger are listed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct OptOutList {
+    /// The most rows of the page; 50 when not given.
+    limit: Option<Limit>,
+    /// How many rows are skipped; not together with `cursor`.
+    offset: Option<Offset>,
+    /// The `meta.next_cursor` of the page before. Deep pages cost what the first does.
+    cursor: Option<String>,
+}
+
+impl OptOutList {
+    /// What the use case takes.
+    ///
+    /// # Errors
+    /// `bad_cursor`; `validation_failed`.
+    pub(crate) fn read(self) -> Result<PageRequest> {
+        page(List::OptOuts, self.limit, self.offset, self.cursor.as_deref())
+    }
+}
+
+/// An empty search field is no search.
+fn searched(search: Option<Text<200>>) -> Option<String> {
+    search.map(Text::into_inner).filter(|search| !search.trim().is_empty())
 }
 
 fn page(list: List, limit: Option<Limit>, offset: Option<Offset>, cursor: Option<&str>) -> Result<PageRequest> {

@@ -58,6 +58,9 @@ pub(crate) struct Message {
 
 impl From<model::Message> for Message {
     fn from(from: model::Message) -> Self {
+        // The row keeps every reason it was given. One of an earlier doubt beside "delivered" would be false.
+        let arrived = matches!(from.state.status(), DeliveryStatus::Sent | DeliveryStatus::Delivered | DeliveryStatus::Read);
+        let reason = |text: Option<String>| text.filter(|_| !arrived);
         Self {
             id: from.id.0,
             conversation_id: from.conversation_id.0,
@@ -69,8 +72,8 @@ impl From<model::Message> for Message {
             direction: Word(from.direction),
             delivery_status: Word(from.state.status()),
             delivery_state: Word(from.state),
-            error_code: from.error_code,
-            error_message: from.error_message,
+            error_code: reason(from.error_code),
+            error_message: reason(from.error_message),
             ghl_message_id: None,
             call_duration_seconds: None,
             recording_url: None,
@@ -133,12 +136,12 @@ struct ConversationWithContact {
     #[serde(flatten)]
     conversation: Conversation,
     /// Whom it is with.
-    contact: Contact,
+    contact: ContactInBrief,
 }
 
-/// A person outside.
+/// A person outside, in few words.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Contact {
+struct ContactInBrief {
     /// Their id.
     id: i64,
     /// First name; null when unknown.
@@ -149,7 +152,7 @@ struct Contact {
     phone: Option<String>,
 }
 
-impl From<contact::Contact> for Contact {
+impl From<contact::Contact> for ContactInBrief {
     fn from(from: contact::Contact) -> Self {
         let known = |name: String| (!name.is_empty()).then_some(name);
         Self { id: from.id.0, first_name: known(from.first_name), last_name: known(from.last_name), phone: from.phone }

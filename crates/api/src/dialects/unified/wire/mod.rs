@@ -1,15 +1,31 @@
 //! The wire types of the contract: what is taken, what is answered, and the way between them and the model.
 
+mod account;
 mod answer;
+mod contact;
 mod conversation;
+mod event;
+mod key;
 mod list;
+mod me;
 mod message;
+mod opt_out;
 mod request;
+mod settings;
+mod staff;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use answer::{Created, Data, Opened, Page};
+pub(crate) use account::{Account, ChangeAccount, ConnectAccount};
+pub(crate) use answer::{Created, Data, Done, Opened, Page, Rows, ShownOnce};
+pub(crate) use contact::{ChangeContact, Contact, Merge, NewContact};
 pub(crate) use conversation::{Conversation, Thread, Unread};
-pub(crate) use list::{ConversationList, MessageList};
+pub(crate) use event::Events;
+pub(crate) use key::{Key, MakeKey, NewKey};
+pub(crate) use list::{ContactList, ConversationList, EventList, MessageList, OptOutList, RowList};
+pub(crate) use me::{Credentials, Me, SignedIn};
 pub(crate) use message::{Message, Sent};
+pub(crate) use opt_out::{OptOut, SetOptOut};
 pub(crate) use request::{Change, Open, Reply, Send};
+pub(crate) use settings::{ChangeProviderSettings, ProviderSettings};
+pub(crate) use staff::{AddStaff, AddedStaff, ChangeStaff, Staff};

@@ -2,11 +2,12 @@
 
 use parlance_app::send;
 use parlance_model::channel::{Channel, JsonObject};
-use parlance_model::contact::Contact;
+use parlance_model::contact::{Contact as StoredContact, Identity, IdentityKind, Profile};
 use parlance_model::conversation::{Conversation as StoredConversation, Standing, Visitor};
 use parlance_model::delivery::DeliveryState;
 use parlance_model::id::{AccountId, ContactId, ConversationId, MessageId, UserId};
 use parlance_model::message::{Direction, Kind, Message as StoredMessage, SenderKind};
+use parlance_model::opt_out::{OptOut as StoredOptOut, OptSource};
 use serde_json::{Value, json};
 
 use super::*;
@@ -68,9 +69,22 @@ fn message() -> StoredMessage {
 fn sent() -> Value {
     let (first_name, last_name) = ("John".to_owned(), "Doe".to_owned());
     let phone = Some("+15551234567".to_owned());
-    let contact = Contact { id: ContactId(123), first_name, last_name, phone, email: None, created_ms: AT_MS };
+    let contact = StoredContact { id: ContactId(123), first_name, last_name, phone, email: None, created_ms: AT_MS, updated_ms: AT_MS };
     let sent = send::Sent { conversation: conversation(), contact, message: message() };
     serde_json::to_value(Data::<Sent>::of(sent).0).unwrap()
+}
+
+fn profile() -> Profile {
+    let (first_name, last_name) = ("John".to_owned(), "Doe".to_owned());
+    let (phone, email) = (Some("+15559876543".to_owned()), Some("john@example.com".to_owned()));
+    let contact = StoredContact { id: ContactId(123), first_name, last_name, phone, email, created_ms: AT_MS, updated_ms: AT_MS };
+    let phone = Identity { kind: IdentityKind::Phone, value: "+15559876543".to_owned() };
+    Profile { contact, identities: vec![phone, Identity::email("john@example.com")], opted_out: true }
+}
+
+fn opt_out() -> StoredOptOut {
+    let identity = profile().identities.remove(0);
+    StoredOptOut { identity, opted_out: true, written: Some((OptSource::Staff, AT_MS)), contact_id: Some(ContactId(123)) }
 }
 
 /// Whether all that stands in `part` stands in `whole` too, with the same values.
@@ -105,7 +119,13 @@ fn the_documents_examples_are_what_is_answered() {
     let thread = serde_json::to_value(Data::<Thread>::of((conversation(), vec![message()])).0).unwrap();
     let meta = json!({ "total": 1, "limit": 50, "offset": 0, "next_cursor": null, "total_bounded": false });
     let message_json = thread["data"]["messages"][0].clone();
+    let contact = serde_json::to_value(Data::<Contact>::of(profile()).0).unwrap();
+    let opt_out = serde_json::to_value(Data::<OptOut>::of(opt_out()).0).unwrap();
     for (name, golden, ours) in [
+        ("contact", golden!("contact"), contact.clone()),
+        ("contacts", golden!("contacts"), json!({ "data": [contact["data"]], "meta": meta })),
+        ("opt_out", golden!("opt_out"), opt_out.clone()),
+        ("opt_outs", golden!("opt_outs"), json!({ "data": [opt_out["data"]], "meta": meta })),
         ("sent", golden!("sent"), sent()),
         ("conversation", golden!("conversation"), conversation_json.clone()),
         ("thread", golden!("thread"), thread),

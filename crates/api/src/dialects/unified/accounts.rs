@@ -1,0 +1,82 @@
+//! The operations on accounts.
+
+use aide::transform::TransformOperation;
+use axum::Json;
+use axum::extract::State;
+use parlance_app::App;
+use parlance_model::account::Account as Stored;
+
+use super::{golden, operation_on, wire};
+use crate::auth::Allowed;
+use crate::json::Json as Body;
+use crate::openapi;
+use crate::path::InAccount;
+use crate::permission::ManageAccounts;
+use crate::problem::Answer;
+use crate::query::Query;
+use crate::value::Text;
+use wire::{Account, ChangeAccount, ConnectAccount, Created, Data, RowList, Rows};
+
+type One = Answer<Json<Data<Account>>>;
+
+pub(super) async fn list(
+    State(app): State<App>,
+    caller: Allowed<ManageAccounts>,
+    Query(request): Query<RowList>,
+) -> Answer<Json<Rows<Account>>> {
+    let (rows, total) = app.accounts(&caller.who, request.limit(), request.offset()).await?;
+    let rows = rows.into_iter().map(|account| with_hook(&app, account)).collect();
+    Ok(Rows::of(&request, rows, total))
+}
+
+pub(super) fn list_docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
+    let op = operation_on("directory", op, "listAccounts", "The organisation's accounts at providers");
+    openapi::answer_example(op, &golden!("accounts"))
+}
+
+pub(super) async fn connect(
+    State(app): State<App>,
+    caller: Allowed<ManageAccounts>,
+    Body(body): Body<ConnectAccount>,
+) -> Answer<Created<Account>> {
+    let (name, new) = body.read();
+    let made = app.add_twilio(&caller.who, name, new).await?;
+    Ok(Created(Data::of(with_hook(&app, made))))
+}
+
+pub(super) fn connect_docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
+    let op = operation_on("directory", op, "connectAccount", "Connect an account. Put its `hook_url` into the provider's console");
+    shows_one(openapi::request_example(op, golden!("connect_account")))
+}
+
+pub(super) async fn show(State(app): State<App>, caller: Allowed<ManageAccounts>, InAccount(id): InAccount) -> One {
+    Ok(Data::of(with_hook(&app, app.account(&caller.who, id).await?)))
+}
+
+pub(super) fn show_docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
+    shows_one(operation_on("directory", op, "getAccount", "An account"))
+}
+
+pub(super) async fn change(
+    State(app): State<App>,
+    caller: Allowed<ManageAccounts>,
+    InAccount(id): InAccount,
+    Body(body): Body<ChangeAccount>,
+) -> One {
+    let changed = app.change_account(&caller.who, id, body.name.map(Text::into_inner), body.enabled).await?;
+    Ok(Data::of(with_hook(&app, changed)))
+}
+
+pub(super) fn change_docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
+    let op = operation_on("directory", op, "changeAccount", "Change an account's name, or switch it on or off");
+    shows_one(openapi::request_example(op, golden!("change_account")))
+}
+
+fn with_hook(app: &App, account: Stored) -> (Stored, String) {
+    let url = app.hook_url(&account);
+    (account, url)
+}
+
+fn shows_one(op: TransformOperation<'_>) -> TransformOperation<'_> {
+    openapi::answer_example(op, &golden!("account"))
+}

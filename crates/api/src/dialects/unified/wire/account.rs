@@ -1,0 +1,118 @@
+//! Accounts on the wire. Secrets go in and never come out.
+
+use parlance_app::directory::NewTwilio;
+use parlance_model::account::{Account as Stored, Settings};
+use parlance_model::channel::Provider;
+use parlance_model::clock::iso8601;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::value::{Text, Word, not_null, present};
+
+/// A secret that is kept: that it is, and how it ends.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Secret {
+    /// Whether there is one.
+    set: bool,
+    /// Its last four characters, where it is long enough to show them.
+    last4: Option<String>,
+}
+
+impl Secret {
+    /// What may be shown of a secret. Of one that is shorter than twelve characters, nothing.
+    pub(crate) fn of(secret: Option<&str>) -> Self {
+        let secret = secret.filter(|secret| !secret.is_empty());
+        let last4 = secret.map(|secret| secret.chars().collect::<Vec<_>>()).filter(|chars| chars.len() >= 12);
+        Self { set: secret.is_some(), last4: last4.map(|chars| chars[chars.len() - 4..].iter().collect()) }
+    }
+}
+
+/// A connection to a provider.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Account {
+    /// Its id.
+    id: i64,
+    /// Whose it is.
+    provider: Word<Provider>,
+    /// What people call it.
+    name: String,
+    /// Whether it sends and receives.
+    enabled: bool,
+    /// The provider's name of the account.
+    account_sid: Secret,
+    /// The provider's secret.
+    auth_token: Secret,
+    /// Its number, in E.164 form.
+    phone_number: String,
+    /// Sent in place of the number, where it is set.
+    messaging_service_sid: Option<String>,
+    /// Where the provider is to call: put this into its console.
+    hook_url: String,
+    /// When it was made.
+    inserted_at: String,
+}
+
+impl From<(Stored, String)> for Account {
+    fn from((account, hook_url): (Stored, String)) -> Self {
+        let provider = Word(account.provider());
+        let Settings::Twilio(twilio) = account.settings;
+        Self {
+            id: account.id.0,
+            provider,
+            name: account.name,
+            enabled: account.enabled,
+            account_sid: Secret::of(Some(&twilio.account_sid)),
+            auth_token: Secret::of(Some(&twilio.auth_token)),
+            phone_number: twilio.phone_number.to_string(),
+            messaging_service_sid: twilio.messaging_service_sid,
+            hook_url,
+            inserted_at: iso8601(account.created_ms),
+        }
+    }
+}
+
+/// Connects an account of a provider.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct ConnectAccount {
+    /// Whose it is.
+    #[serde(rename = "provider")]
+    _provider: Word<Provider>,
+    /// What people call it; its number when not given.
+    name: Option<Text<200>>,
+    /// `AC` and 32 hexadecimal digits.
+    account_sid: Text<64>,
+    /// The account's auth token. Kept encrypted and never shown.
+    auth_token: Text<200>,
+    /// Its number; best in E.164 form.
+    phone_number: Text<64>,
+    /// `MG` and 32 hexadecimal digits: sent in place of the number.
+    messaging_service_sid: Option<Text<64>>,
+}
+
+impl ConnectAccount {
+    /// What the use case takes: the name, and the rest. Where the provider's API is, is for operators to say
+    /// (`parlance account create --base-url`), because the outbound guard trusts it.
+    pub(crate) fn read(self) -> (Option<String>, NewTwilio) {
+        let new = NewTwilio {
+            account_sid: self.account_sid.into_inner(),
+            auth_token: self.auth_token.into_inner(),
+            phone_number: self.phone_number.into_inner(),
+            messaging_service_sid: self.messaging_service_sid.map(Text::into_inner),
+            base_url: None,
+        };
+        (self.name.map(Text::into_inner), new)
+    }
+}
+
+/// Changes an account. Absent fields stay.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct ChangeAccount {
+    /// What people call it.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<Text<200>>", transform = not_null)]
+    pub(crate) name: Option<Text<200>>,
+    /// Whether it sends and receives.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<bool>", transform = not_null)]
+    pub(crate) enabled: Option<bool>,
+}

@@ -1,0 +1,82 @@
+//! Accounts, as the people of an org see and change them.
+
+use parlance_model::account::{Account, Settings};
+use parlance_model::id::AccountId;
+use parlance_model::key::Principal;
+use parlance_model::{Error, Result, text};
+use parlance_store::{OrgTx, account, org};
+
+use crate::App;
+use crate::directory::{NewTwilio, TwilioFields, add_account};
+
+const FIELDS: TwilioFields = TwilioFields {
+    account_sid: "account_sid",
+    auth_token: "auth_token",
+    phone_number: "phone_number",
+    messaging_service_sid: "messaging_service_sid",
+};
+
+impl App {
+    /// The org's accounts, oldest first, and how many there are.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn accounts(&self, who: &Principal, limit: i64, offset: i64) -> Result<(Vec<Account>, i64)> {
+        let accounts = self.store().read(who.org, account::list).await?;
+        let (total, from, rows) = (accounts.len() as i64, usize::try_from(offset), usize::try_from(limit));
+        let page = accounts.into_iter().skip(from.unwrap_or(usize::MAX)).take(rows.unwrap_or(0));
+        Ok((page.collect(), total))
+    }
+
+    /// One account.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub async fn account(&self, who: &Principal, id: AccountId) -> Result<Account> {
+        self.store().read(who.org, move |tx| account::get(tx, id)).await
+    }
+
+    /// Makes a Twilio account, and lets it carry the org's SMS when nobody does yet.
+    ///
+    /// # Errors
+    /// `validation_failed`; `account_exists`.
+    pub async fn add_twilio(&self, who: &Principal, name: Option<String>, new: NewTwilio) -> Result<Account> {
+        let region = self.store().read(who.org, org::current).await?.region;
+        let settings = Settings::Twilio(new.checked(region, &FIELDS)?);
+        let name = name.as_deref().map(checked_name).transpose()?;
+        self.store().write(who.org, move |tx| add_account(tx, name.as_deref(), &settings)).await
+    }
+
+    /// Gives an account another name, or switches it on or off.
+    ///
+    /// # Errors
+    /// `not_found`; `validation_failed`.
+    pub async fn change_account(&self, who: &Principal, id: AccountId, name: Option<String>, enabled: Option<bool>) -> Result<Account> {
+        let name = name.as_deref().map(checked_name).transpose()?;
+        let write = move |tx: &mut OrgTx<'_, '_>| {
+            let mut account = account::get(tx, id)?;
+            if let Some(name) = &name {
+                account.name.clone_from(name);
+            }
+            account.enabled = enabled.unwrap_or(account.enabled);
+            let Settings::Twilio(twilio) = &account.settings;
+            if account.enabled && twilio.auth_token.is_empty() {
+                return Err(Error::invalid("enabled", "This account's secrets were cleared. Set them with PUT /settings/providers first."));
+            }
+            account::save(tx, &account)?;
+            Ok(account)
+        };
+        self.store().write(who.org, write).await
+    }
+
+    /// Where the provider of an account calls us.
+    #[must_use]
+    pub fn hook_url(&self, account: &Account) -> String {
+        format!("{}/webhooks/{}/a/{}", self.0.config.public_url, account.provider(), account.hook_token)
+    }
+}
+
+fn checked_name(name: &str) -> Result<String> {
+    let name = text::clean(name.trim());
+    if name.is_empty() || name.len() > 200 { Err(Error::invalid("name", "Must be 1 to 200 bytes.")) } else { Ok(name) }
+}

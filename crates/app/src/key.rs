@@ -1,0 +1,81 @@
+//! API keys, as the people of an org make and revoke them.
+
+use parlance_model::error::Kind;
+use parlance_model::id::{KeyId, UserId};
+use parlance_model::key::{Dialect, Key, Principal, Scopes};
+use parlance_model::{Error, Result};
+use parlance_store::key::NewKey;
+use parlance_store::{OrgTx, key, staff};
+
+use crate::App;
+use crate::auth::reaches;
+
+/// A key to be made.
+#[derive(Debug, Clone)]
+pub struct KeyRequest {
+    /// What people call it.
+    pub name: String,
+    /// The person it speaks for; `None` for a key with the rights of an admin.
+    pub user: Option<UserId>,
+    /// The dialect that it is pinned to.
+    pub dialect: Option<Dialect>,
+    /// What it is limited to; `None` is everything that its role and its maker may do.
+    pub scopes: Option<Scopes>,
+    /// When it ends, unix ms.
+    pub expires_ms: Option<i64>,
+}
+
+impl App {
+    /// The org's keys that are not revoked, oldest first, and how many there are.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn keys(&self, who: &Principal, limit: i64, offset: i64) -> Result<(Vec<Key>, i64)> {
+        self.store().read(who.org, move |tx| key::list(tx, limit, offset)).await
+    }
+
+    /// Makes a key and answers its token, to be shown once.
+    ///
+    /// # Errors
+    /// `not_found` for the person; `forbidden` for a person or a scope beyond the caller's own; `validation_failed`.
+    pub async fn add_key(&self, who: &Principal, request: KeyRequest) -> Result<(Key, String)> {
+        if let Some(user) = request.user {
+            let found = self.store().read(who.org, move |tx| staff::find(tx, user)).await?;
+            reaches(who, found.ok_or_else(|| Error::not_found("staff member"))?.role)?;
+        }
+        let KeyRequest { name, user, dialect, expires_ms, .. } = request;
+        let new = NewKey { org: who.org, user, name, dialect, scopes: scopes(who, request.scopes)?, expires_ms };
+        let token = key::new_token(self.0.entropy.as_ref());
+        let kept = token.clone();
+        let id = self.store().system_write(move |tx| key::create(tx, &new, &kept)).await?;
+        let made = self.store().read(who.org, move |tx| key::get(tx, id)).await?;
+        Ok((made, token))
+    }
+
+    /// Ends a key at once.
+    ///
+    /// # Errors
+    /// `not_found`; `forbidden` for the key of an owner, by anybody else.
+    pub async fn revoke_key(&self, who: &Principal, id: KeyId) -> Result<()> {
+        let speaks = move |tx: &mut OrgTx<'_, '_>| match key::get(tx, id)?.user {
+            Some(user) => staff::find(tx, user),
+            None => Ok(None),
+        };
+        if let Some(staff) = self.store().read(who.org, speaks).await? {
+            reaches(who, staff.role)?;
+        }
+        let org = who.org;
+        self.store().system_write(move |tx| key::revoke(tx, org, id)).await
+    }
+}
+
+/// What a new key is limited to. A key makes no key that may do more than itself; a person who signed in has every scope.
+fn scopes(who: &Principal, asked: Option<Scopes>) -> Result<Scopes> {
+    let Some(asked) = asked else { return Ok(Scopes::FULL.iter().filter(|scope| who.scopes.has(*scope)).collect()) };
+    match asked.iter().find(|scope| !who.scopes.has(*scope)) {
+        None => Ok(asked),
+        Some(scope) => {
+            Err(Error::new(Kind::Forbidden, "forbidden", format!("Your key lacks the scope {scope}, so it cannot make a key that has it.")))
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Signing in and out, and who a cookie speaks for.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use parlance_model::error::Kind;
+use parlance_model::id::{OrgId, UserId};
+use parlance_model::key::{Credential, Key, Principal, Scope, Scopes};
+use parlance_model::org::{Org, User, check_email};
+use parlance_model::role::Role;
+use parlance_model::{Error, Result};
+use parlance_store::{SystemTx, key, org, session, staff};
+
+use crate::{App, password};
+
+/// How long a session lasts after its last use, in seconds.
+pub const LASTS_S: i64 = session::LASTS_MS / 1000;
+
+/// Failed sign-ins of one e-mail address from one place before more are refused, and the window they count in, in milliseconds.
+const FAILURES: u32 = 5;
+const WINDOW_MS: i64 = 15 * 60 * 1000;
+/// Places and addresses that are remembered at once. When full, those whose window is over go, and then all.
+const REMEMBERED: usize = 10_000;
+
+/// The hash of no password that anybody has, with the cost of every other: checked for users who are not there.
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// What somebody signs in with.
+#[derive(Clone)]
+pub struct SignIn {
+    /// Who.
+    pub email: String,
+    /// Their password.
+    pub password: String,
+    /// The slug of the org that they mean; needed for nothing when they have only one.
+    pub org: Option<String>,
+    /// Where they call from, as far as it is known.
+    pub place: String,
+}
+
+/// Who the caller is.
+#[derive(Debug, Clone)]
+pub struct Me {
+    /// The person; `None` for a key without one.
+    pub user: Option<User>,
+    /// The key, where one was shown.
+    pub key: Option<Key>,
+    /// The org of the request.
+    pub org: Org,
+    /// What the caller is there.
+    pub role: Role,
+    /// The person's orgs; of a key, the one that it opens.
+    pub orgs: Vec<(Org, Role)>,
+}
+
+impl App {
+    /// Signs a person in. Answers the cookie's token, and who they are.
+    ///
+    /// # Errors
+    /// `wrong_credentials`, whatever was wrong; `too_many_failures`; `not_found` and `org_needed` for the org.
+    pub async fn sign_in(&self, given: SignIn) -> Result<(String, User, Vec<(Org, Role)>)> {
+        let email = check_email(&given.email)?;
+        let name = (email.clone(), given.place);
+        let now_ms = self.store().system_read(|tx| Ok(tx.now_ms())).await?;
+        // Counted before the check, so that attempts side by side are counted too; given back when it was right.
+        self.0.failures.count(&name, now_ms)?;
+        let found = self.store().system_read(move |tx| staff::password_hash(tx, &email)).await?;
+        let user = verify(found, given.password).await?.ok_or_else(wrong)?;
+        let (slug, token) = (given.org, session::new_token(self.0.entropy.as_ref()));
+        let kept = token.clone();
+        let begin = move |tx: &mut SystemTx<'_, '_>| {
+            let orgs = staff::orgs(tx, user, None)?;
+            let meant = match &slug {
+                Some(slug) => Some(orgs.iter().find(|(org, _)| org.slug == *slug).ok_or_else(wrong)?.0.id),
+                None if orgs.is_empty() => return Err(wrong()),
+                None => None,
+            };
+            session::create(tx, user, meant, &kept)?;
+            Ok((staff::user(tx, user)?, orgs))
+        };
+        let (user, orgs) = self.store().system_write(begin).await?;
+        self.0.failures.forget(&name);
+        Ok((token, user, orgs))
+    }
+
+    /// Finds the caller behind a cookie: the person, in the org that the request names, else in the one named at sign-in,
+    /// else in their only one.
+    ///
+    /// # Errors
+    /// `unauthenticated`; `not_in_org`; `org_needed`.
+    pub async fn authenticate_session(&self, token: &str, named: Option<OrgId>) -> Result<Principal> {
+        let token = token.to_owned();
+        let find = move |tx: &mut SystemTx<'_, '_>| {
+            let found = session::find(tx, &token)?.ok_or_else(signed_out)?;
+            let org = match named.or(found.org) {
+                Some(org) => org,
+                None => only_org(&session::orgs(tx, found.user)?)?,
+            };
+            let role = session::role(tx, found.user, org)?.ok_or_else(not_in_org)?;
+            Ok((found, org, role))
+        };
+        let (found, org, role) = self.store().system_read(find).await?;
+        if found.slide {
+            self.store().system_write(move |tx| session::slide(tx, found.id)).await?;
+        }
+        let credential = Credential::Session(found.id);
+        // A person at their own desk may do whatever their role allows, and make keys for assistants.
+        let scopes = Scopes::FULL.with(Scope::Assistant);
+        Ok(Principal { org, credential, user: Some(found.user), role, scopes, dialect: None })
+    }
+
+    /// Ends the caller's session. A key has none.
+    ///
+    /// # Errors
+    /// `no_session`.
+    pub async fn sign_out(&self, who: &Principal) -> Result<()> {
+        match who.credential {
+            Credential::Session(id) => self.store().system_write(move |tx| session::end(tx, id)).await,
+            Credential::Key(_) => {
+                let text = "This request shows a key, not the cookie of a session. DELETE /keys/{id} ends a key.";
+                Err(Error::refused("no_session", text))
+            }
+        }
+    }
+
+    /// Who the caller is, and where.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn me(&self, who: &Principal) -> Result<Me> {
+        let key = match who.credential {
+            Credential::Key(id) => Some(self.store().read(who.org, move |tx| key::get(tx, id)).await?),
+            Credential::Session(_) => None,
+        };
+        let org = self.store().read(who.org, org::current).await?;
+        let (id, role) = (who.user, who.role);
+        // A key was perhaps made by somebody else, whom the person's other orgs do not concern.
+        let only = key.is_some().then_some(who.org);
+        let person = move |tx: &mut SystemTx<'_, '_>| match id {
+            Some(id) => Ok((Some(staff::user(tx, id)?), staff::orgs(tx, id, only)?)),
+            None => Ok((None, Vec::new())),
+        };
+        let (user, mut orgs) = self.store().system_read(person).await?;
+        if user.is_none() {
+            orgs = vec![(org.clone(), role)];
+        }
+        Ok(Me { user, key, org, role, orgs })
+    }
+}
+
+/// Checks the password on a thread of its own. Takes as long for a user who is not there.
+async fn verify(found: Option<(UserId, String)>, given: String) -> Result<Option<UserId>> {
+    let check = move || {
+        let right = password::verify(&given, found.as_ref().map_or(NOBODY, |(_, hash)| hash));
+        found.filter(|_| right).map(|(user, _)| user)
+    };
+    tokio::task::spawn_blocking(check).await.map_err(Error::internal)
+}
+
+fn only_org(orgs: &[OrgId]) -> Result<OrgId> {
+    match orgs {
+        [only] => Ok(*only),
+        [] => Err(signed_out()),
+        _ => Err(Error::new(Kind::Malformed, "org_needed", "You work in several organisations. Name one in the header X-Org-Id.")),
+    }
+}
+
+fn wrong() -> Error {
+    let text = "E-mail address, password or organisation is wrong. An admin of your organisation can help.";
+    Error::new(Kind::Unauthenticated, "wrong_credentials", text)
+}
+
+fn signed_out() -> Error {
+    Error::new(Kind::Unauthenticated, "unauthenticated", "You are not signed in any more. POST /api/v1/session signs in.")
+}
+
+fn not_in_org() -> Error {
+    Error::new(Kind::Forbidden, "not_in_org", "You do not work in this organisation. GET /api/v1/me lists those where you do.")
+}
+
+/// Failed sign-ins, by e-mail address and place, in this process's memory.
+#[derive(Debug, Default)]
+pub(crate) struct Failures(Mutex<HashMap<(String, String), (u32, i64)>>);
+
+impl Failures {
+    /// Counts one more.
+    ///
+    /// # Errors
+    /// `too_many_failures` when there were too many in the window.
+    fn count(&self, name: &(String, String), now_ms: i64) -> Result<()> {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() >= REMEMBERED {
+            seen.retain(|_, (_, since_ms)| now_ms - *since_ms < WINDOW_MS);
+        }
+        if seen.len() >= REMEMBERED {
+            seen.clear();
+        }
+        let (count, since_ms) = seen.entry(name.clone()).or_insert((0, now_ms));
+        if now_ms - *since_ms >= WINDOW_MS {
+            (*count, *since_ms) = (0, now_ms);
+        }
+        if *count >= FAILURES {
+            let wait_s = u32::try_from((*since_ms + WINDOW_MS - now_ms) / 1000 + 1).unwrap_or(1);
+            let text = "Too many failed sign-ins. Wait, and try again.";
+            return Err(Error::new(Kind::RateLimited, "too_many_failures", text).with_retry_after(wait_s));
+        }
+        *count += 1;
+        Ok(())
+    }
+
+    fn forget(&self, name: &(String, String)) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sixth_failure_waits_for_the_window_and_other_places_do_not() {
+        let failures = Failures::default();
+        let name = ("ann@example.com".to_owned(), "192.0.2.1".to_owned());
+        for _ in 0..FAILURES {
+            failures.count(&name, 0).unwrap();
+        }
+        let refused = failures.count(&name, 1000).unwrap_err();
+        assert_eq!((refused.code(), refused.retry_after_s()), ("too_many_failures", Some(900)));
+        failures.count(&(name.0.clone(), "192.0.2.2".to_owned()), 1000).unwrap();
+        failures.count(&name, WINDOW_MS).unwrap();
+    }
+
+    #[test]
+    fn a_check_for_nobody_costs_what_every_check_costs() {
+        let parameters = |hash: &str| hash.split('$').take(4).collect::<Vec<_>>().join("$");
+        let real = password::hash("correct horse battery", &parlance_model::entropy::SeededEntropy::new(1)).unwrap();
+        assert_eq!(parameters(NOBODY), parameters(&real));
+        assert!(!password::verify("", NOBODY));
+    }
+}
