@@ -1,12 +1,11 @@
 //! Conversations as staff and programs handle them: lists, reading, assigning, closing, changing, opening.
 
 use parlance_model::channel::JsonObject;
-use parlance_model::conversation::{Conversation, Status, Visitor, session_key};
+use parlance_model::conversation::{Conversation, Status, Visitor};
 use parlance_model::event::Event;
 use parlance_model::id::{ContactId, ConversationId, MessageId, UserId};
 use parlance_model::key::Principal;
 use parlance_model::message::Message;
-use parlance_model::phone::Address;
 use parlance_model::{Error, Result};
 use parlance_store::{OrgTx, contact, conversation, counter, message, staff};
 
@@ -56,8 +55,9 @@ impl App {
         let read = move |tx: &mut OrgTx<'_, '_>| {
             let filter = Filter { contact_id: filter.contact_id.map(|id| contact::living(tx, id)).transpose()?, ..filter.clone() };
             let after = page.after().map(|cursor| conversation::After { last_message_ms: cursor.at_ms, id: ConversationId(cursor.id) });
-            let rows = conversation::list(tx, &filter, after, page.limit + 1, page.offset())?;
             let total = conversation::total(tx, &filter)?;
+            // Where the counters know that there is nothing, nobody walks a whole org to find it.
+            let rows = if total.n == 0 { Vec::new() } else { conversation::list(tx, &filter, after, page.limit + 1, page.offset())? };
             Ok(Page::cut(rows, page.limit, (total.n, total.bounded), |row| Cursor { at_ms: row.last_message_ms, id: row.id.0 }))
         };
         self.store().read(who.org, read).await
@@ -151,15 +151,7 @@ impl App {
     /// `not_found` for the contact; `no_account`; `sms_provider_off`; `validation_failed`.
     pub async fn open(&self, who: &Principal, to: Recipient, changes: Changes) -> Result<(Conversation, bool)> {
         let write = move |tx: &mut OrgTx<'_, '_>| {
-            let route = route(tx, &to)?;
-            let key = conversation::Key {
-                account: &route.account,
-                session_key: session_key(route.channel, &Address::Phone(route.peer.clone())),
-                channel: route.channel,
-                peer: route.peer.to_string(),
-                contact: &route.contact,
-            };
-            let (found, made) = conversation::find_or_create(tx, &key)?;
+            let (found, made) = route(tx, &to)?.open(tx)?;
             let found = if made { change(tx, &found, &changes)? } else { found };
             Ok((found, made))
         };

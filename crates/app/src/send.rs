@@ -70,6 +70,20 @@ pub(crate) struct Route {
     pub(crate) peer: Phone,
 }
 
+impl Route {
+    /// The conversation there, found or made. The flag says whether it was made.
+    pub(crate) fn open(&self, tx: &mut OrgTx<'_, '_>) -> Result<(Conversation, bool)> {
+        let key = conversation::Key {
+            account: &self.account,
+            session_key: session_key(self.channel, &Address::Phone(self.peer.clone())),
+            channel: self.channel,
+            peer: self.peer.to_string(),
+            contact: &self.contact,
+        };
+        conversation::find_or_create(tx, &key)
+    }
+}
+
 impl App {
     /// Stores a message to be sent and, unless told not to, waits up to two seconds for the first outcome.
     ///
@@ -181,15 +195,7 @@ fn target(tx: &mut OrgTx<'_, '_>, to: &Recipient) -> Result<Conversation> {
         }
         return Ok(found);
     }
-    let route = route(tx, to)?;
-    let key = conversation::Key {
-        account: &route.account,
-        session_key: session_key(route.channel, &Address::Phone(route.peer.clone())),
-        channel: route.channel,
-        peer: route.peer.to_string(),
-        contact: &route.contact,
-    };
-    Ok(conversation::find_or_create(tx, &key)?.0)
+    Ok(route(tx, to)?.open(tx)?.0)
 }
 
 fn refuse_opted_out(tx: &mut OrgTx<'_, '_>, conversation: &Conversation) -> Result<()> {

@@ -137,7 +137,7 @@ fn guide(url: &str, sample: &Sample, first: &Conversation) -> String {
 Parlance is running on {url} with sample data. Ctrl-C ends it.
 
   Organisation  Spoke & Wheel ({ORG}), number {NUMBER}
-  Sign-in       {EMAIL}  {password}
+  Sign-in       {EMAIL}  {password}  (POST {url}/api/v1/session)
   API key       {token}
 
 A customer, {from}, just wrote: {text}
