@@ -32,7 +32,7 @@ pub(crate) struct Fixture {
     pub(crate) sim: Sim,
     pub(crate) clock: Arc<ManualClock>,
     place: Place,
-    _database: FreshDatabase,
+    _database: Option<FreshDatabase>,
 }
 
 /// Opens a node on a place: on PostgreSQL several may share one.
@@ -51,6 +51,11 @@ impl Fixture {
             FreshDatabase::Sqlite(folder) => Place::Sqlite { data: folder.path().to_owned(), durability: Default::default() },
             FreshDatabase::Postgres(url) => Place::Postgres { url: url.clone() },
         };
+        Self::at(place, Some(fresh)).await
+    }
+
+    /// The same on a database that the test itself stops and starts.
+    pub(crate) async fn at(place: Place, fresh: Option<FreshDatabase>) -> Self {
         let clock = Arc::new(ManualClock::at(1_772_740_800_000));
         let app = node(&place, &clock, 1).await;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -78,14 +83,7 @@ impl Fixture {
     }
 
     pub(crate) async fn send_once(&self, body: &str, once: Option<&str>) -> Result<Sent> {
-        let draft = Draft {
-            to: Recipient::Phone(CUSTOMER.into(), Channel::Sms),
-            body: body.into(),
-            as_assistant: false,
-            meta: JsonObject::default(),
-            once: once.map(Into::into),
-        };
-        self.app.send(&self.who, draft, false).await
+        self.app.send(&self.who, draft(body, once), false).await
     }
 
     /// The message as it now stands.
@@ -139,4 +137,15 @@ pub(crate) fn hook(path: &str, form: &[(&str, &str)]) -> HookRequest {
 /// `SM` and 32 hexadecimal digits.
 pub(crate) fn sid(number: usize) -> String {
     format!("SM{number:032x}")
+}
+
+/// A text to the customer.
+pub(crate) fn draft(body: &str, once: Option<&str>) -> Draft {
+    Draft {
+        to: Recipient::Phone(CUSTOMER.into(), Channel::Sms),
+        body: body.into(),
+        as_assistant: false,
+        meta: JsonObject::default(),
+        once: once.map(Into::into),
+    }
 }

@@ -2,10 +2,10 @@
 
 use parlance_model::delivery::DeliveryState;
 use parlance_sim::twilio::{Fault, FaultKind};
-use parlance_store::doctor;
-use parlance_testkit::both_databases;
+use parlance_store::{Place, doctor};
+use parlance_testkit::{Cluster, both_databases};
 
-use crate::fixture::{CUSTOMER, Fixture, NUMBER, callback, inbound, sid};
+use crate::fixture::{CUSTOMER, Fixture, NUMBER, callback, draft, inbound, sid};
 
 /// Texts that the provider has taken from us.
 fn taken(on: &Fixture) -> Vec<String> {
@@ -176,6 +176,22 @@ both_databases! {
         on.app.run_jobs().await.unwrap();
         assert_eq!(taken(&on), ["Hello"]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_send_that_is_stored_is_answered_so_even_when_the_database_goes_away_meanwhile() {
+    let mut cluster = tokio::task::spawn_blocking(|| Cluster::start().unwrap()).await.unwrap();
+    let url = cluster.database().unwrap();
+    let on = Fixture::at(Place::Postgres { url }, None).await;
+    let mut signals = on.app.store().bus().listen();
+    // Nobody runs the job, so the answer waits for an outcome; the commit's signal is the moment to take the database away.
+    let sending = on.app.send(&on.who, draft("Hello", None), true);
+    let stopping = async {
+        signals.recv().await.unwrap();
+        tokio::task::spawn_blocking(move || cluster.stop().map(|()| cluster)).await.unwrap().unwrap()
+    };
+    let (sent, _cluster) = tokio::join!(sending, stopping);
+    assert_eq!(sent.unwrap().message.state, DeliveryState::Pending);
 }
 
 async fn finish(on: &Fixture, attempt: parlance_model::id::AttemptId, provider_id: &str) {
