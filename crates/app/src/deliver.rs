@@ -34,7 +34,7 @@ pub(crate) async fn run(app: &App, claimed: &Claimed, id: MessageId) -> Result<(
         Ok(Some(ready)) => ready,
         Ok(None) => return Ok(()),
         Err(error) => {
-            // It may have been committed all the same. Nothing was called, and only we know that.
+            // It may have been committed all the same. Nothing was called by us, and only we know that.
             let job = claimed.clone();
             surely(app, claimed, move |tx| not_called(tx, &job, id)).await?;
             return Err(error);
@@ -161,9 +161,10 @@ fn conclude(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: AttemptId, outcome: &
     job::finish(tx, claimed)
 }
 
-/// Takes back an attempt of this claim that was written down and never made, so that nobody takes it for a lost answer.
+/// Takes back an attempt that was written down and never made, so that nobody takes it for a lost answer. Only a job's first
+/// claim can: of a later one, an attempt without an outcome may be an earlier claim's, and that may have gone out.
 fn not_called(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId) -> Result<()> {
-    if !job::holds(tx, claimed)? {
+    if claimed.attempt > 1 || !job::holds(tx, claimed)? {
         return Ok(());
     }
     if let Some(unmade) = attempt::latest(tx, id)?.filter(|attempt| attempt.finished_ms.is_none()) {
@@ -191,3 +192,6 @@ pub(crate) async fn give_up(app: &App, claimed: &Claimed, id: MessageId) -> Resu
     };
     app.store().write(claimed.org, write).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,20 +68,7 @@ pub(super) fn commit(database: &Database, mut batch: Vec<Box<dyn Command>>) {
         // Another process holds the lock, or the disk is gone. Nothing has run; trying each alone would only wait again.
         return refuse(batch, &cause);
     }
-    let together = Ok(()).and_then(|()| {
-        for command in &mut batch {
-            database.run("SAVEPOINT one")?;
-            let keep = command.run(&mut Tx::Sqlite(SqliteTx(database)));
-            // Disk full, I/O errors and the like may end the whole transaction, not just the statement. Going on
-            // would commit the later closures one by one, in autocommit, and lose the earlier ones.
-            if database.connection().is_autocommit() {
-                return Err(ended());
-            }
-            database.run(if keep { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" })?;
-        }
-        finish(database)
-    });
-    match together {
+    match together(database, &mut batch) {
         Ok(()) => batch.into_iter().for_each(|command| command.answer(None)),
         Err(cause) => {
             roll_back(database);
@@ -99,6 +86,21 @@ pub(super) fn commit(database: &Database, mut batch: Vec<Box<dyn Command>>) {
     }
 }
 
+/// Runs every closure in a savepoint of the transaction that was begun, and commits.
+fn together(database: &Database, batch: &mut [Box<dyn Command>]) -> Result<()> {
+    for command in batch {
+        database.run("SAVEPOINT one")?;
+        let keep = command.run(&mut Tx::Sqlite(SqliteTx(database)));
+        // Disk full, I/O errors and the like may end the whole transaction, not just the statement. Going on would
+        // commit the later closures one by one, in autocommit, and lose the earlier ones.
+        if database.connection().is_autocommit() {
+            return Err(ended());
+        }
+        database.run(if keep { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" })?;
+    }
+    finish(database)
+}
+
 fn refuse(batch: Vec<Box<dyn Command>>, cause: &Error) {
     tracing::error!(?cause, size = batch.len(), "a write could not begin");
     batch.into_iter().for_each(|command| command.answer(Some(not_committed(cause))));
@@ -106,17 +108,12 @@ fn refuse(batch: Vec<Box<dyn Command>>, cause: &Error) {
 
 /// Runs one closure in the transaction that was begun for it.
 fn alone(database: &Database, mut command: Box<dyn Command>) {
-    let result = Ok(()).and_then(|()| {
-        if !command.run(&mut Tx::Sqlite(SqliteTx(database))) {
-            roll_back(database);
-            return Ok(());
-        }
-        if database.connection().is_autocommit() {
-            return Err(ended());
-        }
-        finish(database)
-    });
-    match result {
+    if !command.run(&mut Tx::Sqlite(SqliteTx(database))) {
+        roll_back(database);
+        return command.answer(None);
+    }
+    let committed = if database.connection().is_autocommit() { Err(ended()) } else { finish(database) };
+    match committed {
         Ok(()) => command.answer(None),
         Err(cause) => {
             roll_back(database);
