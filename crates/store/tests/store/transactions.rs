@@ -1,12 +1,13 @@
 //! What a transaction promises: all or nothing for each closure, in order for each org, whoever else writes.
 
 use std::collections::BTreeSet;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
 use parlance_model::error::Kind;
 use parlance_model::id::ConversationId;
-use parlance_store::{Store, contact, counter, event, installation, org};
+use parlance_store::{OrgTx, Store, contact, counter, event, installation, org};
 use parlance_testkit::{Database, both_databases};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::fixture::{Fixture, code, identity, inbound, open, receive, refused, setup};
@@ -182,7 +183,15 @@ async fn a_full_queue_refuses_who_comes_last_and_keeps_its_word_to_the_others() 
     let (release, held) = mpsc::channel::<()>();
     let mut writes = JoinSet::new();
     let (store, org) = (f.store.clone(), f.org);
-    writes.spawn(async move { store.write(org, move |_| held.recv().map_err(parlance_model::Error::internal)).await });
+    let entered = Arc::new(Notify::new());
+    let inside = Arc::clone(&entered);
+    let hold = move |_: &mut OrgTx<'_, '_>| {
+        inside.notify_one();
+        held.recv().map_err(parlance_model::Error::internal)
+    };
+    writes.spawn(async move { store.write(org, hold).await });
+    // Only once it is held up: what the writer takes before would be answered.
+    entered.notified().await;
     for _ in 0..PLACES {
         let store = f.store.clone();
         writes.spawn(async move { store.write(org, |_| Ok(())).await });
