@@ -8,7 +8,8 @@ use parlance_app::session::LASTS_S;
 use parlance_model::error::Kind;
 use parlance_model::{Error, Result};
 
-const NAME: &str = "parlance_session";
+/// The cookie's name.
+pub(crate) const NAME: &str = "parlance_session";
 
 /// The session's token in a request (RFC 6265, 5.4).
 pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {

@@ -2,12 +2,14 @@
 
 use aide::axum::ApiRouter;
 use aide::axum::routing::get_with;
+use aide::transform::TransformOperation;
 use axum::Json;
 use axum::extract::State;
 use parlance_app::App;
 use parlance_model::error::Kind;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::openapi;
 use crate::problem::Answer;
@@ -25,15 +27,19 @@ pub(crate) fn routes() -> ApiRouter<App> {
     ApiRouter::new()
         .api_route(
             "/health",
-            get_with(health, |op| op.id("health").tag("system").summary("Whether the process lives, without a look at the database")),
+            get_with(health, |op| shows_ok(op).id("health").summary("Whether the process lives, without a look at the database")),
         )
         .api_route(
             "/ready",
             get_with(ready, |mut op| {
                 openapi::refuses(op.inner_mut(), &[Kind::Unavailable]);
-                op.id("ready").tag("system").summary("Whether the database answers")
+                shows_ok(op).id("ready").summary("Whether the database answers")
             }),
         )
+}
+
+fn shows_ok(op: TransformOperation<'_>) -> TransformOperation<'_> {
+    openapi::answer_example(op.tag("system"), &json!(OK))
 }
 
 async fn health() -> Json<Health> {

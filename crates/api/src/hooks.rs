@@ -90,7 +90,8 @@ impl OperationInput for AccountToken {
 
 fn document<'a>(mut op: TransformOperation<'a>, id: &str, summary: &str) -> TransformOperation<'a> {
     let operation = op.inner_mut();
-    openapi::refuses(operation, &[Kind::Forbidden, Kind::NotFound, Kind::Unavailable]);
+    openapi::require_signature(operation);
+    openapi::refuses(operation, &[Kind::Malformed, Kind::Forbidden, Kind::NotFound, Kind::Unavailable]);
     let taken = Documented {
         description: "Taken: what it says is on disk.".to_owned(),
         content: [("text/xml".to_owned(), media(json_schema!({ "type": "string" }), "<Response/>".into()))].into_iter().collect(),
@@ -106,7 +107,7 @@ fn document<'a>(mut op: TransformOperation<'a>, id: &str, summary: &str) -> Tran
 /// The body as it is documented: Twilio adds fields at any time, so the object stays open.
 fn form(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
     let operation = op.inner_mut();
-    openapi::refuses(operation, &[Kind::Malformed, Kind::TooLarge]);
+    openapi::refuses(operation, &[Kind::TooLarge]);
     let example = serde_json::json!({ "AccountSid": "AC00000000000000000000000000000001", "MessageSid": "SM00000000000000000000000000000001",
         "From": "+15559876543", "To": "+15551234567", "Body": "Hello!" });
     let fields = media(json_schema!({ "type": "object", "additionalProperties": { "type": "string" } }), example);

@@ -38,8 +38,8 @@ pub fn router(app: App) -> Router {
     let mut described = OpenApi::default();
     let open = health::routes().merge(hooks::routes().layer(from_fn(body::take))).finish_api(&mut described);
     let (unified, unified_described) = dialects::router(&app);
-    let document = openapi::text(vec![("", described), (dialects::unified::BASE, unified_described)]);
-    open.merge(openapi::route(document))
+    let document = openapi::document(vec![("", described), (dialects::unified::BASE, unified_described)]);
+    open.merge(openapi::route(openapi::text(&document)))
         .nest(dialects::unified::BASE, unified)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .fallback(problem::no_such_path)

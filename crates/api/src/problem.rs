@@ -3,6 +3,8 @@
 //! A handler answers with a [`Problem`], which rides in the response's extensions without a body. The outermost layer calls
 //! [`finish`], which knows the request's id: it writes the body and logs, once.
 
+mod known;
+
 use std::any::Any;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,6 +17,9 @@ use parlance_model::Error;
 use parlance_model::error::Kind;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
+
+pub(crate) use known::{ALL as KNOWN, Known, of as known};
 
 /// The media type of problems.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
@@ -108,7 +113,7 @@ pub(crate) fn finish(mut response: Response, request_id: &str) -> Response {
         _ => {}
     }
     let body = ProblemBody {
-        kind: format!("/problems/{}", error.code()),
+        kind: kind_of(error.code()),
         title: status.canonical_reason().unwrap_or("Problem"),
         status: status.as_u16(),
         code: error.code(),
@@ -129,6 +134,27 @@ pub(crate) fn finish(mut response: Response, request_id: &str) -> Response {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
+}
+
+/// What a code looks like when it is answered.
+pub(crate) fn example(known: &Known) -> Value {
+    let field = FieldError { field: "limit", message: "Must be a whole number from 1 to 200." };
+    let body = ProblemBody {
+        kind: kind_of(known.code),
+        title: known.status.canonical_reason().unwrap_or("Problem"),
+        status: known.status.as_u16(),
+        code: known.code,
+        detail: &format!("{} {}", known.meaning, known.remedy),
+        request_id: "checkout-7",
+        errors: if known.code == "validation_failed" { vec![field] } else { Vec::new() },
+    };
+    // Strings and numbers always serialise.
+    serde_json::to_value(body).unwrap_or_default()
+}
+
+/// The `type` of a problem: a page of the reference says what it means.
+fn kind_of(code: &str) -> String {
+    format!("/problems/{code}")
 }
 
 /// The answer for a path that nobody has.

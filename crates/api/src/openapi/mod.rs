@@ -1,9 +1,13 @@
 //! The OpenAPI 3.1 document, derived from the handlers when the router is built.
 //!
 //! Each extractor documents what it takes and how it refuses ([`refuses`]); what the layers around the handlers take and
-//! answer is added to every operation by rule (`complete.rs`), so that no handler can forget it.
+//! answer is added to every operation by rule (`layers.rs`, `answers.rs`), so that no handler can forget it.
 
+mod answers;
+mod call;
 mod complete;
+mod example;
+mod layers;
 
 use aide::openapi::{OpenApi, Operation, ReferenceOr, StatusCode};
 use aide::transform::TransformOperation;
@@ -15,12 +19,25 @@ use parlance_model::error::Kind;
 use parlance_model::key::Scope;
 use serde_json::Value;
 
-use crate::problem::status_of;
+use crate::problem::{self, status_of};
 
-/// The security scheme's name.
+/// The security schemes' names.
 const KEY: &str = "key";
+const SESSION: &str = "session";
+const PROVIDER: &str = "provider";
 
-/// Documents that the operation answers these kinds of failure.
+/// Where an operation notes its own codes until the document is complete.
+const CODES: &str = "x-codes";
+
+/// Documents that the operation answers these codes, beside those that it has by rule.
+pub(crate) fn codes(operation: &mut Operation, codes: &[&'static str]) {
+    debug_assert!(codes.iter().all(|code| problem::known(code).is_some()), "{codes:?}: add a line to problem/known.rs");
+    if let Value::Array(noted) = operation.extensions.entry(CODES.to_owned()).or_insert_with(|| Value::Array(Vec::new())) {
+        noted.extend(codes.iter().map(|code| Value::from(*code)));
+    }
+}
+
+/// Documents that the operation answers these kinds of failure, with the codes that the kinds have by rule.
 pub(crate) fn refuses(operation: &mut Operation, kinds: &[Kind]) {
     let responses = &mut operation.responses.get_or_insert_default().responses;
     for kind in kinds {
@@ -31,11 +48,16 @@ pub(crate) fn refuses(operation: &mut Operation, kinds: &[Kind]) {
 
 /// Documents that the operation wants a key whose role has this permission, and which has this scope.
 pub(crate) fn require_key(operation: &mut Operation, permission: &str, scope: Option<Scope>) {
-    operation.security.push([(KEY.to_owned(), Vec::new())].into_iter().collect());
+    operation.security.extend([KEY, SESSION].map(|scheme| [(scheme.to_owned(), Vec::new())].into_iter().collect()));
     operation.extensions.insert("x-permission".to_owned(), permission.into());
     if let Some(scope) = scope {
         operation.extensions.insert("x-scope".to_owned(), scope.as_str().into());
     }
+}
+
+/// Documents that the operation wants a provider's signature.
+pub(crate) fn require_signature(operation: &mut Operation) {
+    operation.security.push([(PROVIDER.to_owned(), Vec::new())].into_iter().collect());
 }
 
 /// Adds an example to the JSON request body.
@@ -59,10 +81,15 @@ pub(crate) fn answer_example<'a>(mut op: TransformOperation<'a>, example: &Value
     op
 }
 
+/// The whole document.
+pub(crate) fn document(documents: Vec<(&'static str, OpenApi)>) -> Value {
+    complete::complete(documents)
+}
+
 /// The document's text.
-pub(crate) fn text(documents: Vec<(&'static str, OpenApi)>) -> Bytes {
+pub(crate) fn text(document: &Value) -> Bytes {
     // A document is made of strings, numbers and maps with string keys, which always serialise.
-    serde_json::to_vec_pretty(&complete::complete(documents)).unwrap_or_default().into()
+    serde_json::to_vec_pretty(document).unwrap_or_default().into()
 }
 
 /// `/openapi.json`, which does not describe itself.

@@ -44,7 +44,8 @@ pub(super) async fn connect(
     Ok(Created(Data::of(with_hook(&app, made))))
 }
 
-pub(super) fn connect_docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
+pub(super) fn connect_docs(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
+    openapi::codes(op.inner_mut(), &["account_exists"]);
     let op = operation_on("directory", op, "connectAccount", "Connect an account. Put its `hook_url` into the provider's console");
     shows_one(openapi::request_example(op, golden!("connect_account")))
 }

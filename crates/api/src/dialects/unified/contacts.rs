@@ -4,7 +4,6 @@ use aide::transform::TransformOperation;
 use axum::Json;
 use axum::extract::State;
 use parlance_app::App;
-use parlance_model::error::Kind;
 
 use super::{golden, wire};
 use crate::auth::Allowed;
@@ -40,7 +39,8 @@ pub(super) async fn create(
     Ok(Created(Data::of(app.create_contact(&caller.who, body.into()).await?)))
 }
 
-pub(super) fn create_docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
+pub(super) fn create_docs(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
+    openapi::codes(op.inner_mut(), &["identity_taken"]);
     let op = operation(op, "createContact", "Make a contact")
         .description("409 `identity_taken` names the contact who has the number or address.");
     openapi::request_example(shows_one(op), golden!("create_contact"))
@@ -64,7 +64,7 @@ pub(super) async fn change(
 }
 
 pub(super) fn change_docs(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
-    openapi::refuses(op.inner_mut(), &[Kind::Conflict]);
+    openapi::codes(op.inner_mut(), &["identity_taken", "contact_too_large"]);
     let op = operation(op, "changeContact", "Change what is given, and leave the rest");
     let op = op.description("409 `identity_taken` names the contact who has the number or address; merge the two, or take it from them.");
     openapi::request_example(shows_one(op), golden!("change_contact"))
@@ -79,7 +79,8 @@ pub(super) async fn merge(
     Ok(Data::of(app.merge_contacts(&caller.who, id, body.other()).await?))
 }
 
-pub(super) fn merge_docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
+pub(super) fn merge_docs(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
+    openapi::codes(op.inner_mut(), &["contact_too_large"]);
     let op = operation(op, "mergeContacts", "Merge another contact into this one").description(
         "The path's id survives: identities and conversations of the other move to it, and the other's id leads to it from then on. \
          Merging what is one already changes nothing.",

@@ -6,7 +6,6 @@ use axum::extract::State;
 use parlance_app::App;
 use parlance_app::conversation::Changes;
 use parlance_model::conversation::Status;
-use parlance_model::error::Kind;
 
 use super::{golden, operation, wire};
 use crate::auth::Allowed;
@@ -47,7 +46,7 @@ pub(super) async fn open(
 }
 
 pub(super) fn open_docs(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
-    openapi::refuses(op.inner_mut(), &[Kind::NotFound]);
+    openapi::codes(op.inner_mut(), &["not_found", "no_account", "sms_provider_off"]);
     let op = operation(op, "openConversation", "Open a conversation without a message, or find the one that there is");
     openapi::request_example(shows_one(op), golden!("open"))
 }
@@ -83,7 +82,8 @@ pub(super) async fn assign(State(app): State<App>, caller: Allowed<HandleConvers
     Ok(Data::of(app.assign_to_me(&caller.who, id).await?))
 }
 
-pub(super) fn assign_docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
+pub(super) fn assign_docs(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
+    openapi::codes(op.inner_mut(), &["key_has_no_user"]);
     shows_one(operation(op, "assignConversation", "Assign it to the calling user"))
 }
 

@@ -4,7 +4,6 @@ use aide::transform::TransformOperation;
 use axum::Json;
 use axum::extract::State;
 use parlance_app::App;
-use parlance_model::error::Kind;
 
 use super::{golden, operation_on, wire};
 use crate::auth::Allowed;
@@ -20,7 +19,7 @@ pub(super) async fn list(State(app): State<App>, caller: Allowed<ReadEvents>, Qu
 }
 
 pub(super) fn list_docs(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
-    openapi::refuses(op.inner_mut(), &[Kind::Gone]);
+    openapi::codes(op.inner_mut(), &["events_gone"]);
     let op = operation_on("directory", op, "listEvents", "What happened after an event, oldest first. Kept for 30 days, then 410");
     openapi::answer_example(op, &golden!("events"))
 }

@@ -4,7 +4,6 @@ use aide::transform::TransformOperation;
 use axum::Json;
 use axum::extract::State;
 use parlance_app::App;
-use parlance_model::error::Kind;
 
 use super::{golden, operation_on, wire};
 use crate::auth::Allowed;
@@ -32,7 +31,7 @@ pub(super) async fn make(State(app): State<App>, caller: Allowed<ManageKeys>, Bo
 }
 
 pub(super) fn make_docs(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
-    openapi::refuses(op.inner_mut(), &[Kind::NotFound]);
+    openapi::codes(op.inner_mut(), &["not_found"]);
     let op = operation_on("directory", op, "makeKey", "Make a key. Its token is shown once");
     let op = openapi::request_example(op, golden!("make_key"));
     openapi::answer_example(op, &golden!("made_key"))

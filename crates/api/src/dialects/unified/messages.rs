@@ -4,7 +4,6 @@ use aide::transform::TransformOperation;
 use axum::Json;
 use axum::extract::State;
 use parlance_app::App;
-use parlance_model::error::Kind;
 
 use super::{golden, operation, wire};
 use crate::auth::Allowed;
@@ -64,7 +63,7 @@ pub(super) async fn send(
 }
 
 pub(super) fn send_docs(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
-    openapi::refuses(op.inner_mut(), &[Kind::NotFound]);
+    openapi::codes(op.inner_mut(), &["not_found"]);
     let op = operation(op, "sendToSomebody", "Send a message to a contact or a number; finds or opens the conversation");
     openapi::request_example(sends(op), golden!("send"))
 }
@@ -72,7 +71,7 @@ pub(super) fn send_docs(mut op: TransformOperation<'_>) -> TransformOperation<'_
 /// What both ways to send have in common.
 fn sends(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
     // For `sender: "assistant"` and `meta` by a key without that scope.
-    openapi::refuses(op.inner_mut(), &[Kind::Forbidden]);
+    openapi::codes(op.inner_mut(), &["forbidden", "recipient_opted_out", "no_account", "sms_provider_off", "not_answerable"]);
     openapi::answer_example(op, &golden!("sent")).description(
         "201 once the message is stored. The answer waits up to two seconds for the first outcome, unless `Prefer: respond-async` \
          is given; `status` says how far the message is by then.",

@@ -73,8 +73,8 @@ pub(super) async fn sign_in(
 }
 
 pub(super) fn sign_in_docs(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
-    let refused = [Kind::Unauthenticated, Kind::Forbidden, Kind::Conflict, Kind::TooLarge, Kind::RateLimited, Kind::Unavailable];
-    openapi::refuses(op.inner_mut(), &refused);
+    openapi::refuses(op.inner_mut(), &[Kind::TooLarge, Kind::Unavailable]);
+    openapi::codes(op.inner_mut(), &["wrong_credentials", "bad_origin", "unknown_dialect", "too_many_failures"]);
     let summary = "Sign in: sets a cookie, for 30 days after its last use";
     let op = openapi::request_example(operation_on("directory", op, "signIn", summary), golden!("sign_in"));
     openapi::answer_example(op, &golden!("signed_in"))
@@ -86,6 +86,6 @@ pub(super) async fn sign_out(State(app): State<App>, caller: Allowed<KnowSelf>) 
 }
 
 pub(super) fn sign_out_docs(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
-    openapi::refuses(op.inner_mut(), &[Kind::Invalid]);
+    openapi::codes(op.inner_mut(), &["no_session"]);
     operation_on("directory", op, "signOut", "Sign out: the cookie's session ends at once")
 }

@@ -4,7 +4,6 @@ use aide::transform::TransformOperation;
 use axum::Json;
 use axum::extract::State;
 use parlance_app::App;
-use parlance_model::error::Kind;
 
 use super::{golden, operation_on, wire};
 use crate::auth::Allowed;
@@ -32,7 +31,7 @@ pub(super) async fn change(
 }
 
 pub(super) fn change_docs(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
-    openapi::refuses(op.inner_mut(), &[Kind::Conflict]);
+    openapi::codes(op.inner_mut(), &["account_exists"]);
     let op =
         operation_on("directory", op, "changeProviderSettings", "Change what is given; null clears. Writes the default Twilio account");
     let op = openapi::request_example(op, golden!("change_provider_settings"));

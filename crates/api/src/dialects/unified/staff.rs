@@ -4,7 +4,6 @@ use aide::transform::TransformOperation;
 use axum::Json;
 use axum::extract::State;
 use parlance_app::App;
-use parlance_model::error::Kind;
 
 use super::{golden, operation_on, wire};
 use crate::auth::Allowed;
@@ -32,7 +31,8 @@ pub(super) async fn add(State(app): State<App>, caller: Allowed<ManageStaff>, Bo
     Ok(ShownOnce { kept: Data::of((added.clone(), None)), shown: Data::of((added, password)) })
 }
 
-pub(super) fn add_docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
+pub(super) fn add_docs(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
+    openapi::codes(op.inner_mut(), &["already_staff"]);
     let op = operation_on("directory", op, "addStaff", "Let a person in. A generated password is shown once");
     let op = openapi::request_example(op, golden!("add_staff"));
     openapi::answer_example(op, &golden!("added_staff"))
@@ -49,7 +49,7 @@ pub(super) async fn change(
 }
 
 pub(super) fn change_docs(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
-    openapi::refuses(op.inner_mut(), &[Kind::Conflict]);
+    openapi::codes(op.inner_mut(), &["last_owner", "user_is_shared"]);
     let op = operation_on("directory", op, "changeStaff", "Change a person's role or name. The last owner stays one");
     let op = openapi::request_example(op, golden!("change_staff"));
     openapi::answer_example(op, &golden!("staff"))
@@ -61,7 +61,7 @@ pub(super) async fn remove(State(app): State<App>, caller: Allowed<ManageStaff>,
 }
 
 pub(super) fn remove_docs(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
-    openapi::refuses(op.inner_mut(), &[Kind::Conflict]);
+    openapi::codes(op.inner_mut(), &["last_owner"]);
     let summary = "Take a person out: their keys stop at once, their conversations become nobody's soon after";
     operation_on("directory", op, "removeStaff", summary)
 }
