@@ -22,6 +22,7 @@ mod permission;
 mod prefer;
 mod problem;
 mod query;
+mod reference;
 mod request_id;
 mod value;
 
@@ -33,13 +34,14 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 /// Everything that is answered over HTTP, with all its layers, to be mounted at the root.
 ///
-/// Describes itself at `/openapi.json`; the document is built here, once.
+/// Describes itself at `/openapi.json` and, for people, at `/docs`; the document is built here, once.
 pub fn router(app: App) -> Router {
     let mut described = OpenApi::default();
     let open = health::routes().merge(hooks::routes().layer(from_fn(body::take))).finish_api(&mut described);
     let (unified, unified_described) = dialects::router(&app);
     let document = openapi::document(vec![("", described), (dialects::unified::BASE, unified_described)]);
     open.merge(openapi::route(openapi::text(&document)))
+        .merge(reference::routes(document.into()))
         .nest(dialects::unified::BASE, unified)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .fallback(problem::no_such_path)

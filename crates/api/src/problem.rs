@@ -159,7 +159,7 @@ fn kind_of(code: &str) -> String {
 
 /// The answer for a path that nobody has.
 pub(crate) async fn no_such_path() -> Problem {
-    Error::new(Kind::NotFound, "not_found", "There is nothing at this path. /openapi.json lists what there is.").into()
+    Error::new(Kind::NotFound, "not_found", "There is nothing at this path. /docs lists what there is.").into()
 }
 
 /// The answer for a method that a path does not have. axum adds `Allow`.

@@ -14,6 +14,7 @@ mod hooks;
 mod idempotency;
 mod openapi;
 mod problems;
+mod reference;
 mod sending;
 mod sessions;
 mod settings;
