@@ -37,7 +37,10 @@ pub(crate) fn read(list: List, token: &str) -> Result<Cursor> {
         Some([kind, a, b, c, d, e, f, g, h, id @ ..]) if kind == list as u8 => {
             Ok(Cursor { at_ms: i64::from_be_bytes([a, b, c, d, e, f, g, h]), id: i64::from_be_bytes(id) })
         }
-        _ => Err(Error::new(Kind::Malformed, "bad_cursor", "`cursor` must be the `meta.next_cursor` of a page of the same list.")),
+        _ => {
+            let text = "Must be the `meta.next_cursor` of a page of the same list.";
+            Err(Error::new(Kind::Malformed, "bad_cursor", format!("`cursor`: {text}")).with_field("cursor", text))
+        }
     }
 }
 

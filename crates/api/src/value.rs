@@ -14,7 +14,6 @@ use parlance_model::message::{Direction, SenderKind};
 use parlance_model::opt_out::OptSource;
 use parlance_model::org::SmsProvider;
 use parlance_model::role::Role;
-use parlance_model::text;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error as _, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -115,7 +114,7 @@ impl<const MIN: i64, const MAX: i64> JsonSchema for Within<MIN, MAX> {
     }
 }
 
-/// A string of at most so many characters, without NUL, which is dropped.
+/// A string of at most so many characters, without NUL.
 #[derive(Debug, Clone)]
 pub(crate) struct Text<const MAX: usize>(String);
 
@@ -127,13 +126,25 @@ impl<const MAX: usize> Text<MAX> {
 
 impl<'de, const MAX: usize> Deserialize<'de> for Text<MAX> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let given = String::deserialize(from)?;
+        let given = without_nul(from)?;
         if given.chars().count() > MAX {
             let expected = format!("a string of at most {MAX} characters");
             return Err(D::Error::invalid_value(Unexpected::Other("long string"), &expected.as_str()));
         }
-        Ok(Self(text::clean(&given)))
+        Ok(Self(given))
     }
+}
+
+/// The pattern of a string without NUL, which PostgreSQL cannot keep.
+const NO_NUL: &str = r"^[^\u0000]*$";
+
+/// A string without NUL.
+pub(crate) fn without_nul<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let given = String::deserialize(from)?;
+    if given.contains('\0') {
+        return Err(D::Error::invalid_value(Unexpected::Other("NUL"), &"a string without the character NUL"));
+    }
+    Ok(given)
 }
 
 impl<const MAX: usize> JsonSchema for Text<MAX> {
@@ -146,11 +157,11 @@ impl<const MAX: usize> JsonSchema for Text<MAX> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "maxLength": MAX })
+        json_schema!({ "type": "string", "maxLength": MAX, "pattern": NO_NUL })
     }
 }
 
-/// A JSON object of at most so many bytes, as it is stored.
+/// A JSON object of at most so many bytes, as it is stored, without NUL in any of its texts.
 #[derive(Debug, Clone)]
 pub(crate) struct Object<const MAX: usize>(pub(crate) JsonObject);
 
@@ -159,12 +170,24 @@ impl<'de, const MAX: usize> Deserialize<'de> for Object<MAX> {
         let given = Value::deserialize(from)?;
         let fits = serde_json::to_vec(&given).is_ok_and(|bytes| bytes.len() <= MAX);
         match given {
+            Value::Object(_) if has_nul(&given) => {
+                Err(D::Error::invalid_value(Unexpected::Other("NUL"), &"a JSON object without the character NUL in it"))
+            }
             Value::Object(object) if fits => Ok(Self(JsonObject(object))),
             _ => {
                 let expected = format!("a JSON object of at most {MAX} bytes");
                 Err(D::Error::invalid_value(Unexpected::Other("value"), &expected.as_str()))
             }
         }
+    }
+}
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(object) => object.iter().any(|(key, value)| key.contains('\0') || has_nul(value)),
+        _ => false,
     }
 }
 

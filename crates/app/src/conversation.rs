@@ -151,11 +151,21 @@ impl App {
     /// `not_found` for the contact; `no_account`; `sms_provider_off`; `validation_failed`.
     pub async fn open(&self, who: &Principal, to: Recipient, changes: Changes) -> Result<(Conversation, bool)> {
         let write = move |tx: &mut OrgTx<'_, '_>| {
+            // Whoever is named must be there, also where the conversation is and stays as it was.
+            assignable(tx, &changes)?;
             let (found, made) = route(tx, &to)?.open(tx)?;
             let found = if made { change(tx, &found, &changes)? } else { found };
             Ok((found, made))
         };
         self.store().write(who.org, write).await
+    }
+}
+
+/// Refuses an answerer who is not of the org.
+fn assignable(tx: &mut OrgTx<'_, '_>, changes: &Changes) -> Result<()> {
+    match changes.assigned_to.flatten() {
+        Some(user) if staff::find(tx, user)?.is_none() => Err(Error::not_found("staff member")),
+        _ => Ok(()),
     }
 }
 
@@ -165,11 +175,7 @@ fn change(tx: &mut OrgTx<'_, '_>, before: &Conversation, changes: &Changes) -> R
         after.standing = after.standing.set(status);
     }
     if let Some(assigned_to) = changes.assigned_to {
-        if let Some(user) = assigned_to
-            && staff::find(tx, user)?.is_none()
-        {
-            return Err(Error::not_found("staff member"));
-        }
+        assignable(tx, changes)?;
         after.assigned_to = assigned_to;
     }
     if let Some(contact_id) = changes.contact_id {

@@ -106,6 +106,13 @@ impl Error {
             .with_source(source)
     }
 
+    /// Adds a field that was wrong, where the code alone does not say it.
+    #[must_use]
+    pub fn with_field(mut self, name: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
+        self.0.fields.push(Field { name: name.into(), message: message.into() });
+        self
+    }
+
     /// Adds the private cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {

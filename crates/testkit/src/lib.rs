@@ -7,7 +7,11 @@ pub mod database;
 pub mod postgres;
 
 mod both_databases;
+#[cfg(feature = "contents")]
+mod contents;
 mod programs;
 
+#[cfg(feature = "contents")]
+pub use contents::Contents;
 pub use database::{Database, FreshDatabase, databases, record_case};
 pub use postgres::{Cluster, postgres_url};

@@ -52,13 +52,14 @@ pub(super) fn links(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// The link targets of a line of Markdown that are files: not those in code, on other sites, or on the same page.
+/// The link targets of a line of Markdown that are files: not those in code, on other sites, on the same page, or (with a
+/// slash before them) of the server that shows the text.
 fn targets(line: &str) -> Vec<String> {
     let prose: String = line.split('`').step_by(2).collect::<Vec<_>>().join("`");
     let inline = prose.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next());
     let definition = prose.strip_prefix('[').and_then(|rest| rest.split_once("]: ")).map(|(_, target)| target.trim());
     let files = inline.chain(definition).map(|target| target.split('#').next().unwrap_or_default());
-    files.filter(|target| !target.is_empty() && !target.contains(':')).map(str::to_owned).collect()
+    files.filter(|target| !target.is_empty() && !target.contains(':') && !target.starts_with('/')).map(str::to_owned).collect()
 }
 
 /// The target as a path from the root; nothing when it leaves the repository.
@@ -100,7 +101,7 @@ mod tests {
 
     #[test]
     fn links_that_lead_nowhere_are_found() {
-        let text = "[a](../README.md#top) [b](https://x.example/y) [c](#here) `[d](none.md)`\n[e](gone.md)\n```\n[f](none.md)\n```\n\
+        let text = "[a](../README.md#top) [b](https://x.example/y) [c](#here) `[d](none.md)`\n[e](gone.md) [s](/docs)\n```\n[f](none.md)\n```\n\
                     [g](../../outside.md)\n[h]: decisions\n[i]: lost.md\n";
         let tree = Tree::of(&[("docs/a.md", text), ("README.md", ""), ("docs/decisions/1.md", "")]);
         assert_eq!(places(&links(&tree)), ["docs/a.md:2", "docs/a.md:6", "docs/a.md:8"]);

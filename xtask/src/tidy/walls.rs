@@ -41,7 +41,7 @@ enum Users {
 const OUTSIDE: &[Outside] = &[
     Outside {
         family: "rusqlite",
-        users: Users::Only(&["parlance-store"]),
+        users: Users::Only(&["parlance-store", TESTKIT]),
         in_tests: true,
         advice: "SQL lives in the store: add a function there",
     },

@@ -11,6 +11,8 @@ mod conversations;
 mod described;
 mod directory;
 mod hooks;
+mod hostile;
+
 mod idempotency;
 mod openapi;
 mod problems;

@@ -17,7 +17,7 @@ use parlance_net::{Client as HttpClient, Policy};
 use parlance_sim::twilio::{AccountConfig, Config as SimConfig, Sim, signature};
 use parlance_store::secret::SecretKey;
 use parlance_store::{Place, Setup, Store};
-use parlance_testkit::{Database, FreshDatabase};
+use parlance_testkit::{Contents, Database, FreshDatabase};
 use tokio::net::TcpListener;
 use tokio::task::{JoinSet, spawn_blocking};
 
@@ -40,7 +40,7 @@ pub(crate) struct TestApp {
     pub(crate) public_url: String,
     router: Router,
     _server: JoinSet<()>,
-    _database: FreshDatabase,
+    database: FreshDatabase,
 }
 
 /// An org of the application.
@@ -69,12 +69,17 @@ impl TestApp {
         server.spawn(async move { axum::serve(listener, served).await.unwrap() });
 
         let sim = simulator(&clock).await;
-        let this = Self { app, sim, clock, public_url, router, _server: server, _database: fresh };
+        let this = Self { app, sim, clock, public_url, router, _server: server, database: fresh };
         let org = this.org("acme").await;
         this.account(&org, NUMBER).await;
         let staff = this.staff(&org, "ann", Role::Agent).await;
         this.app.start();
         (this, org, staff)
+    }
+
+    /// Every row that is stored.
+    pub(crate) fn contents(&self) -> Contents {
+        self.database.contents()
     }
 
     /// Another org, without an account.

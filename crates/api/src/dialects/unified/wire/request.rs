@@ -10,12 +10,15 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::value::{Integer, Object, Text, Vocabulary, Word, not_null, present};
+use crate::value::{Integer, Object, Text, Vocabulary, Word, not_null, present, without_nul};
 
 /// The most bytes of a conversation's `metadata`.
 const METADATA: usize = 16 * 1024;
 /// The most bytes of a message's `meta`.
 const META: usize = 64 * 1024;
+
+/// Not only white space, and no NUL.
+const NOT_BLANK: &str = r"^[^\u0000]*[^\s\u0000][^\u0000]*$";
 
 type Visitor = Text<200>;
 
@@ -24,10 +27,12 @@ type Visitor = Text<200>;
 #[schemars(rename = "OpenConversation", extend("oneOf" = one_recipient()))]
 pub(crate) struct Open {
     /// With this contact.
-    #[schemars(transform = not_null)]
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<Integer>", transform = not_null)]
     contact_id: Option<Integer>,
     /// With this number; best in E.164 form.
-    #[schemars(transform = not_null)]
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<Text<64>>", transform = not_null)]
     phone: Option<Text<64>>,
     /// The medium; `sms` when not given.
     channel: Option<Word<Channel>>,
@@ -120,7 +125,8 @@ impl From<Change> for Changes {
 #[schemars(rename = "SendInConversation")]
 pub(crate) struct Reply {
     /// The text, 1 to 1600 characters, not only white space.
-    #[schemars(length(min = 1, max = BODY_LIMIT), regex(pattern = r"\S"))]
+    #[serde(deserialize_with = "without_nul")]
+    #[schemars(with = "String", length(min = 1, max = BODY_LIMIT), regex(pattern = NOT_BLANK))]
     message: String,
     /// Who speaks; `assistant` for keys with that scope.
     sender: Option<Word<Speaker>>,
@@ -159,16 +165,19 @@ impl Reply {
 #[schemars(rename = "SendToSomebody", extend("oneOf" = one_recipient()))]
 pub(crate) struct Send {
     /// To this contact.
-    #[schemars(transform = not_null)]
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<Integer>", transform = not_null)]
     contact_id: Option<Integer>,
     /// To this number; best in E.164 form.
-    #[schemars(transform = not_null)]
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<Text<64>>", transform = not_null)]
     phone: Option<Text<64>>,
     /// The medium; `sms` when not given.
     channel: Option<Word<Channel>>,
     // The fields of `Reply`. Not flattened: serde then forgets which field was wrong.
     /// The text, 1 to 1600 characters, not only white space.
-    #[schemars(length(min = 1, max = BODY_LIMIT), regex(pattern = r"\S"))]
+    #[serde(deserialize_with = "without_nul")]
+    #[schemars(with = "String", length(min = 1, max = BODY_LIMIT), regex(pattern = NOT_BLANK))]
     message: String,
     /// Who speaks; `assistant` for keys with that scope.
     sender: Option<Word<Speaker>>,
