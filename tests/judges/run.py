@@ -3,6 +3,7 @@
 import sys
 import traceback
 
+import document_judge
 import schema_judge
 import twilio_judge
 from server import Server
@@ -11,7 +12,7 @@ from server import Server
 def main() -> int:
     passed = failed = 0
     for database in ["sqlite", "postgres"]:
-        for judge in [twilio_judge, schema_judge]:
+        for judge in [twilio_judge, document_judge, schema_judge]:
             with Server(database) as server:
                 for case in judge.CASES:
                     try:

@@ -12,18 +12,19 @@ use super::tally::Tally;
 use crate::packages;
 use crate::shell::{Result, run as run_command, run_reading, succeeds, target};
 
-/// Runs `tests/judges/run.py`, where there is one.
+const FOLDER: &str = "tests/judges";
+
+/// Runs `tests/judges/run.py`.
 pub(super) fn run(environment: &Environment, _: &Options, tally: &mut Tally) -> Result {
-    let folder = Path::new("tests/judges");
-    if !folder.is_dir() {
-        eprintln!("there is no {}: nothing to run", folder.display());
-        return Ok(());
-    }
-    let python = prepare(&folder.join("requirements.txt"), &target().join("judges"))?;
-    let mut command = Command::new(python);
-    command.arg(folder.join("run.py"));
+    let mut command = Command::new(python()?);
+    command.arg(Path::new(FOLDER).join("run.py"));
     environment.give_to(&mut command);
     run_reading(&mut command, |line| tally.read(line))
+}
+
+/// The Python of the judges' virtual environment, which is made when it is not there.
+pub(super) fn python() -> Result<PathBuf> {
+    prepare(&Path::new(FOLDER).join("requirements.txt"), &target().join("judges"))
 }
 
 /// A virtual environment with exactly these requirements; returns its Python.

@@ -6,6 +6,7 @@ mod environment;
 mod judges;
 mod store_cases;
 mod tally;
+mod typescript;
 
 use self::environment::Environment;
 use self::store_cases::StoreCases;
@@ -18,7 +19,7 @@ pub(crate) struct Options {
     /// Do not build the release binary: the tests that start it fail, the others begin sooner
     #[arg(long)]
     skip_binary: bool,
-    /// Run this suite alone, `rust` or `judges`: a partial run, which demands nothing of the store cases
+    /// Run this suite alone, `rust`, `judges` or `typescript`: a partial run, which demands nothing of the store cases
     #[arg(long, value_parser = SUITES.map(|suite| suite.name))]
     suite: Option<String>,
     /// Passed to `cargo test`: a partial run of the `rust` suite
@@ -33,7 +34,8 @@ struct Suite {
 }
 
 /// In the order in which they run. A browser's tests or another SDK's judge are a line here.
-const SUITES: [Suite; 2] = [Suite { name: RUST, run: cargo_test }, Suite { name: "judges", run: judges::run }];
+const SUITES: [Suite; 3] =
+    [Suite { name: RUST, run: cargo_test }, Suite { name: "judges", run: judges::run }, Suite { name: "typescript", run: typescript::run }];
 
 /// The suite that arguments are for.
 const RUST: &str = "rust";

@@ -23,6 +23,7 @@ pub(super) fn complete(documents: Vec<(&'static str, OpenApi)>) -> Value {
         schemas.extend(entries(document.get_mut("components").and_then(|components| components.get_mut("schemas")).map(Value::take)));
     }
     responses.sort_keys();
+    schemas.values_mut().for_each(absent_is_not_null);
     json!({
         "openapi": "3.1.0",
         "info": info(),
@@ -46,6 +47,15 @@ fn finish(call: &Call, operation: &mut Map<String, Value>, responses: &mut Map<S
     answers::add(call, operation, responses);
     layers::add(call, operation);
     example::of_parameters(operation);
+}
+
+/// Takes away the defaults that the generator makes of `Option`: a field that is left out stays as it is, and null may clear it.
+fn absent_is_not_null(schema: &mut Value) {
+    for (_, field) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+        if field.get("default").is_some_and(Value::is_null) {
+            field.as_object_mut().map(|field| field.remove("default"));
+        }
+    }
 }
 
 pub(super) fn reference(section: &str, name: &str) -> Value {
