@@ -20,3 +20,4 @@ mod reference;
 mod sending;
 mod sessions;
 mod settings;
+mod surface;
