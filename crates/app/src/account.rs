@@ -58,11 +58,8 @@ impl App {
             if let Some(name) = &name {
                 account.name.clone_from(name);
             }
-            account.enabled = enabled.unwrap_or(account.enabled);
-            let Settings::Twilio(twilio) = &account.settings;
-            if account.enabled && twilio.auth_token.is_empty() {
-                return Err(Error::invalid("enabled", "This account's secrets were cleared. Set them with PUT /settings/providers first."));
-            }
+            let enabled = enabled.unwrap_or(account.enabled);
+            switch(&mut account, enabled)?;
             account::save(tx, &account)?;
             Ok(account)
         };
@@ -74,6 +71,19 @@ impl App {
     pub fn hook_url(&self, account: &Account) -> String {
         format!("{}/webhooks/{}/a/{}", self.0.config.public_url, account.provider(), account.hook_token)
     }
+}
+
+/// Switches an account on or off.
+///
+/// # Errors
+/// `validation_failed` when it has no secret to work with.
+pub(crate) fn switch(account: &mut Account, enabled: bool) -> Result<()> {
+    let Settings::Twilio(twilio) = &account.settings;
+    if enabled && twilio.auth_token.is_empty() {
+        return Err(Error::invalid("enabled", "This account's secrets were cleared. Set them with PUT /settings/providers first."));
+    }
+    account.enabled = enabled;
+    Ok(())
 }
 
 fn checked_name(name: &str) -> Result<String> {

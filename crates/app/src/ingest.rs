@@ -17,6 +17,9 @@ use parlance_store::{OrgTx, account, attempt, contact, conversation, hook, messa
 
 use crate::App;
 
+/// When a hook for an org that is switched off may be tried again, in seconds.
+const PUT_OFF_S: u32 = 600;
+
 /// A request that claims to come from a provider.
 #[derive(Debug, Clone)]
 pub struct HookRequest {
@@ -47,7 +50,7 @@ impl App {
     /// Takes a hook: finds its account, checks the signature, applies what it says, commits. The answer means "on disk".
     ///
     /// # Errors
-    /// `not_found` for an account or number that is not ours, `bad_signature`, `unavailable`.
+    /// `not_found` for an account or number that is not ours, `bad_signature`, `put_off`, `unavailable`.
     pub async fn hook(&self, request: HookRequest) -> Result<HookAnswer> {
         let channel = parlance_channels::of(request.provider);
         let urls = [format!("{}{}", self.0.config.public_url, request.path_and_query)];
@@ -67,6 +70,8 @@ impl App {
         for account in candidates {
             match channel.parse(&account, &hook) {
                 Parsed::NotOurs => continue,
+                // Not acknowledged, so a provider that tries again delivers it once the org is back.
+                _ if account.org_disabled => return Err(put_off()),
                 Parsed::Apply(inbound) => self.apply(account, inbound).await?,
                 Parsed::Quarantine(reason) => self.quarantine(&account, reason, &request).await?,
             }
@@ -103,6 +108,11 @@ impl App {
         };
         self.store().write(account.org, keep).await
     }
+}
+
+fn put_off() -> Error {
+    let text = "This organisation is disabled and takes in nothing now. Try again later.";
+    Error::new(ErrorKind::Unavailable, "put_off", text).with_retry_after(PUT_OFF_S)
 }
 
 fn bad_signature() -> Error {

@@ -12,6 +12,7 @@ pub mod directory;
 pub mod event;
 pub mod ingest;
 pub mod key;
+pub mod operator;
 mod opt_out;
 pub mod page;
 mod password;

@@ -9,7 +9,7 @@ use parlance_model::key::{Credential, Key, Principal, Scope, Scopes};
 use parlance_model::org::{Org, User, check_email};
 use parlance_model::role::Role;
 use parlance_model::{Error, Result};
-use parlance_store::{SystemTx, key, org, session, staff};
+use parlance_store::{SystemTx, key, org, session, staff, user};
 
 use crate::{App, password};
 
@@ -57,7 +57,7 @@ impl App {
     /// Signs a person in. Answers the cookie's token, and who they are.
     ///
     /// # Errors
-    /// `wrong_credentials`, whatever was wrong; `too_many_failures`; `not_found` and `org_needed` for the org.
+    /// `wrong_credentials`, whatever was wrong; `too_many_failures`; `user_disabled` and `org_disabled`, with the right password.
     pub async fn sign_in(&self, given: SignIn) -> Result<(String, User, Vec<(Org, Role)>)> {
         let email = check_email(&given.email)?;
         let name = (email.clone(), given.place);
@@ -70,13 +70,14 @@ impl App {
         let kept = token.clone();
         let begin = move |tx: &mut SystemTx<'_, '_>| {
             let orgs = staff::orgs(tx, user, None)?;
-            let meant = match &slug {
-                Some(slug) => Some(orgs.iter().find(|(org, _)| org.slug == *slug).ok_or_else(wrong)?.0.id),
-                None if orgs.is_empty() => return Err(wrong()),
-                None => None,
-            };
+            let person = user::get(tx, user)?;
+            if person.disabled_ms.is_some() {
+                return Err(user::disabled());
+            }
+            let meant = meant(&orgs, slug.as_deref())?;
+            let orgs = open(orgs);
             session::create(tx, user, meant, &kept)?;
-            Ok((staff::user(tx, user)?, orgs))
+            Ok((person, orgs))
         };
         let (user, orgs) = self.store().system_write(begin).await?;
         self.0.failures.forget(&name);
@@ -87,7 +88,7 @@ impl App {
     /// else in their only one.
     ///
     /// # Errors
-    /// `unauthenticated`; `not_in_org`; `org_needed`.
+    /// `unauthenticated`; `not_in_org`; `org_disabled`; `org_needed`.
     pub async fn authenticate_session(&self, token: &str, named: Option<OrgId>) -> Result<Principal> {
         let token = token.to_owned();
         let find = move |tx: &mut SystemTx<'_, '_>| {
@@ -137,7 +138,7 @@ impl App {
         // A key was perhaps made by somebody else, whom the person's other orgs do not concern.
         let only = key.is_some().then_some(who.org);
         let person = move |tx: &mut SystemTx<'_, '_>| match id {
-            Some(id) => Ok((Some(staff::user(tx, id)?), staff::orgs(tx, id, only)?)),
+            Some(id) => Ok((Some(user::get(tx, id)?), open(staff::orgs(tx, id, only)?))),
             None => Ok((None, Vec::new())),
         };
         let (user, mut orgs) = self.store().system_read(person).await?;
@@ -155,6 +156,21 @@ async fn verify(found: Option<(UserId, String)>, given: String) -> Result<Option
         found.filter(|_| right).map(|(user, _)| user)
     };
     tokio::task::spawn_blocking(check).await.map_err(Error::internal)
+}
+
+/// The org that somebody names who signs in, where they name one.
+fn meant(orgs: &[(Org, Role)], slug: Option<&str>) -> Result<Option<OrgId>> {
+    let named: Vec<_> = orgs.iter().map(|(org, _)| org).filter(|org| slug.is_none_or(|slug| org.slug == slug)).collect();
+    match named.iter().find(|org| org.disabled_ms.is_none()) {
+        Some(org) => Ok(slug.map(|_| org.id)),
+        None if named.is_empty() => Err(wrong()),
+        None => Err(org::disabled()),
+    }
+}
+
+/// The orgs that can be entered.
+fn open(orgs: Vec<(Org, Role)>) -> Vec<(Org, Role)> {
+    orgs.into_iter().filter(|(org, _)| org.disabled_ms.is_none()).collect()
 }
 
 fn only_org(orgs: &[OrgId]) -> Result<OrgId> {

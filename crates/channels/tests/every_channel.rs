@@ -33,6 +33,7 @@ fn account(provider: Provider) -> Account {
         hook_token: "tok3n".to_owned(),
         settings,
         enabled: true,
+        org_disabled: false,
         created_ms: 0,
     }
 }

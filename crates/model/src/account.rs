@@ -24,6 +24,8 @@ pub struct Account {
     pub settings: Settings,
     /// Switched off accounts neither send nor receive.
     pub enabled: bool,
+    /// Its org is switched off: nothing is taken in for it now.
+    pub org_disabled: bool,
     /// When it was made, unix ms.
     pub created_ms: i64,
 }

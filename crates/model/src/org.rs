@@ -22,6 +22,8 @@ pub struct Org {
     pub sms_provider: Option<String>,
     /// When it was made, unix ms.
     pub created_ms: i64,
+    /// Since when it is switched off, unix ms: nobody gets in, and its jobs rest.
+    pub disabled_ms: Option<i64>,
 }
 
 words! {
@@ -43,6 +45,8 @@ pub struct User {
     pub email: String,
     /// The name that colleagues see.
     pub name: String,
+    /// Since when they are switched off everywhere, unix ms.
+    pub disabled_ms: Option<i64>,
 }
 
 /// A user in an org.

@@ -105,6 +105,7 @@ fn read(org: OrgId, row: &Row<'_>) -> Result<Sealed> {
         enabled: row.get(5)?,
         created_ms: row.get(6)?,
         region: row.word(7)?,
+        org_disabled: row.get::<Option<i64>>(8)?.is_some(),
     };
     Ok(Sealed { account, secret: row.get(3)? })
 }
@@ -121,7 +122,7 @@ fn open(tx: &OrgTx<'_, '_>, sealed: Sealed) -> Result<Account> {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT a.id, a.name, a.settings, a.secret, a.hook_token, a.enabled, a.created_ms, o.region
+            "SELECT a.id, a.name, a.settings, a.secret, a.hook_token, a.enabled, a.created_ms, o.region, o.disabled_ms
              FROM account a JOIN org o ON o.id = a.org_id WHERE a.org_id = $1 ",
             $rest
         )

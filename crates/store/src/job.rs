@@ -24,6 +24,7 @@ pub fn enqueue(tx: &mut OrgTx<'_, '_>, job: &Job, lane: Option<i64>, run_at_ms: 
 }
 
 /// Claims up to `limit` due jobs for `lease_ms`. A job whose lease ran out is due again, with a higher `attempt`.
+/// Jobs of an org that is switched off rest.
 ///
 /// # Errors
 /// Those of the database.
@@ -35,6 +36,7 @@ pub fn claim(tx: &mut SystemTx<'_, '_>, limit: i64, lease_ms: i64) -> Result<Vec
                 "WITH due AS MATERIALIZED (SELECT j.id FROM job j
                     WHERE j.run_at_ms <= $1 AND (j.lease_until_ms IS NULL OR j.lease_until_ms <= $1)
                       AND NOT EXISTS (SELECT 1 FROM job e WHERE e.org_id = j.org_id AND e.lane = j.lane AND e.id < j.id)
+                      AND NOT EXISTS (SELECT 1 FROM org o WHERE o.id = j.org_id AND o.disabled_ms IS NOT NULL)
                     ORDER BY j.priority, j.run_at_ms, j.id LIMIT $3",
                 $lock,
                 ") UPDATE job SET lease_until_ms = $2, attempt = attempt + 1 WHERE id IN (SELECT id FROM due)

@@ -8,7 +8,7 @@ use parlance_model::{Error, Result, entropy};
 use sha2::{Digest, Sha256};
 
 use crate::db::{Row, params};
-use crate::{OrgTx, SystemTx};
+use crate::{OrgTx, SystemTx, org, user};
 
 /// What every token starts with, so that people and secret scanners know one when they see it.
 pub const TOKEN_PREFIX: &str = "plk_";
@@ -78,11 +78,12 @@ pub fn create(tx: &mut SystemTx<'_, '_>, key: &NewKey, token: &str) -> Result<Ke
 /// Who shows this token. A revoked or expired key, and the key of a person who left the org, are nobody.
 ///
 /// # Errors
-/// `unauthenticated`.
+/// `unauthenticated`; `org_disabled`; `user_disabled`.
 pub fn authenticate(tx: &mut SystemTx<'_, '_>, token: &str) -> Result<Shown> {
-    const FIND: &str = "SELECT k.id, k.org_id, k.user_id, k.dialect, k.scopes, s.role, k.last_used_ms
-        FROM api_key k LEFT JOIN staff s ON s.org_id = k.org_id AND s.user_id = k.user_id
-        WHERE k.token_hash = $1 AND k.revoked_ms IS NULL AND (k.expires_ms IS NULL OR k.expires_ms > $2)";
+    const FIND: &str = r#"SELECT k.id, k.org_id, k.user_id, k.dialect, k.scopes, s.role, k.last_used_ms, o.disabled_ms, u.disabled_ms
+        FROM api_key k JOIN org o ON o.id = k.org_id
+        LEFT JOIN staff s ON s.org_id = k.org_id AND s.user_id = k.user_id LEFT JOIN "user" u ON u.id = k.user_id
+        WHERE k.token_hash = $1 AND k.revoked_ms IS NULL AND (k.expires_ms IS NULL OR k.expires_ms > $2)"#;
     let now_ms = tx.now_ms();
     let found = tx.tx.query_opt(FIND, params![&hash(token), now_ms], |row| {
         let (user, role) = (row.get::<Option<UserId>>(2)?, row.word_opt::<Role>(5)?);
@@ -91,6 +92,12 @@ pub fn authenticate(tx: &mut SystemTx<'_, '_>, token: &str) -> Result<Shown> {
             (Some(_), Some(role)) => role,
             (Some(_), None) => return Ok(None),
         };
+        if row.get::<Option<i64>>(7)?.is_some() {
+            return Err(org::disabled());
+        }
+        if row.get::<Option<i64>>(8)?.is_some() {
+            return Err(user::disabled());
+        }
         let (key, org, last_used_ms) = (row.get(0)?, row.get(1)?, row.get::<Option<i64>>(6)?);
         let note = last_used_ms.is_none_or(|used_ms| now_ms - used_ms >= USE_MS).then_some(key);
         let (credential, scopes, dialect) = (Credential::Key(key), row.word(4)?, row.word_opt(3)?);

@@ -27,6 +27,7 @@ pub mod session;
 pub mod staff;
 pub mod total;
 mod tx;
+pub mod user;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! Orgs: the tenants.
 
+use parlance_model::error::Kind;
 use parlance_model::org::{Org, check_slug};
 use parlance_model::phone::Region;
 use parlance_model::{Error, Result};
@@ -25,8 +26,8 @@ pub fn create(tx: &mut SystemTx<'_, '_>, slug: &str, name: &str, region: &str) -
     }
 }
 
-const COLUMNS: &str = "SELECT id, slug, name, seq, region, sms_provider, created_ms FROM org WHERE slug = $1";
-const BY_ID: &str = "SELECT id, slug, name, seq, region, sms_provider, created_ms FROM org WHERE id = $1";
+const COLUMNS: &str = "SELECT id, slug, name, seq, region, sms_provider, created_ms, disabled_ms FROM org WHERE slug = $1";
+const BY_ID: &str = "SELECT id, slug, name, seq, region, sms_provider, created_ms, disabled_ms FROM org WHERE id = $1";
 
 pub(crate) fn read(row: &Row<'_>) -> Result<Org> {
     Ok(Org {
@@ -37,6 +38,7 @@ pub(crate) fn read(row: &Row<'_>) -> Result<Org> {
         region: row.word(4)?,
         sms_provider: row.get(5)?,
         created_ms: row.get(6)?,
+        disabled_ms: row.get(7)?,
     })
 }
 
@@ -53,7 +55,7 @@ pub fn by_slug(tx: &mut SystemTx<'_, '_>, slug: &str) -> Result<Org> {
 /// # Errors
 /// Those of the database.
 pub fn all(tx: &mut SystemTx<'_, '_>) -> Result<Vec<Org>> {
-    const ALL: &str = "SELECT id, slug, name, seq, region, sms_provider, created_ms FROM org ORDER BY id";
+    const ALL: &str = "SELECT id, slug, name, seq, region, sms_provider, created_ms, disabled_ms FROM org ORDER BY id";
     tx.tx.query(ALL, &[], read)
 }
 
@@ -63,6 +65,28 @@ pub fn all(tx: &mut SystemTx<'_, '_>) -> Result<Vec<Org>> {
 /// `not_found`.
 pub fn current(tx: &mut crate::OrgTx<'_, '_>) -> Result<Org> {
     tx.query_opt(BY_ID, &[], read)?.ok_or_else(|| Error::not_found("organisation"))
+}
+
+/// Switches the org off or on. Off, its keys and sessions are refused, its hooks are put off, and its jobs rest.
+///
+/// # Errors
+/// Those of the database.
+pub fn set_disabled(tx: &mut crate::OrgTx<'_, '_>, disabled: bool) -> Result<()> {
+    const DISABLE: &str = "UPDATE org SET disabled_ms = $2 WHERE id = $1 AND disabled_ms IS NULL";
+    const ENABLE: &str = "UPDATE org SET disabled_ms = NULL WHERE id = $1";
+    let now_ms = tx.now_ms();
+    if disabled {
+        return tx.execute(DISABLE, params![now_ms]).map(drop);
+    }
+    // Its jobs are due.
+    tx.mark_jobs();
+    tx.execute(ENABLE, &[]).map(drop)
+}
+
+/// The answer to whoever asks for an org that is switched off.
+#[must_use]
+pub fn disabled() -> Error {
+    Error::new(Kind::Forbidden, "org_disabled", "This organisation is disabled. Whoever runs this server can enable it again.")
 }
 
 /// Sets who carries SMS and calls, where nobody does yet.

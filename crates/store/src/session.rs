@@ -4,9 +4,9 @@ use parlance_model::id::{OrgId, SessionId, UserId};
 use parlance_model::role::Role;
 use parlance_model::{Result, entropy};
 
-use crate::SystemTx;
 use crate::db::params;
 use crate::key::hash;
+use crate::{SystemTx, org};
 
 /// How long a session lasts after its last use, in milliseconds: 30 days.
 pub const LASTS_MS: i64 = 30 * 24 * 60 * 60 * 1000;
@@ -48,7 +48,9 @@ pub fn create(tx: &mut SystemTx<'_, '_>, user: UserId, org: Option<OrgId>, token
 /// # Errors
 /// Those of the database.
 pub fn find(tx: &mut SystemTx<'_, '_>, token: &str) -> Result<Option<Session>> {
-    const FIND: &str = "SELECT id, user_id, org_id, expires_ms FROM session WHERE token_hash = $1 AND expires_ms > $2";
+    // A session that began while its person was being disabled is none.
+    const FIND: &str = r#"SELECT s.id, s.user_id, s.org_id, s.expires_ms FROM session s JOIN "user" u ON u.id = s.user_id
+        WHERE s.token_hash = $1 AND s.expires_ms > $2 AND u.disabled_ms IS NULL"#;
     let now_ms = tx.now_ms();
     tx.tx.query_opt(FIND, params![&hash(token), now_ms], |row| {
         let slide = row.get::<i64>(3)? < now_ms + LASTS_MS - SLIDE_MS;
@@ -59,19 +61,28 @@ pub fn find(tx: &mut SystemTx<'_, '_>, token: &str) -> Result<Option<Session>> {
 /// What the person is in this org.
 ///
 /// # Errors
-/// Those of the database.
-pub fn role(tx: &mut SystemTx<'_, '_>, user: UserId, org: OrgId) -> Result<Option<Role>> {
-    const ROLE: &str = "SELECT role FROM staff WHERE org_id = $2 AND user_id = $1";
-    tx.tx.query_opt(ROLE, params![user, org], |row| row.word(0))
+/// `org_disabled`.
+pub fn role(tx: &mut SystemTx<'_, '_>, user: UserId, of: OrgId) -> Result<Option<Role>> {
+    const ROLE: &str = "SELECT s.role, o.disabled_ms FROM staff s JOIN org o ON o.id = s.org_id WHERE s.org_id = $2 AND s.user_id = $1";
+    tx.tx.query_opt(ROLE, params![user, of], |row| match row.get::<Option<i64>>(1)? {
+        None => row.word(0),
+        Some(_) => Err(org::disabled()),
+    })
 }
 
-/// The orgs of a person, two at most: enough to know whether there is only one.
+/// The orgs of a person, two at most: enough to know whether there is only one. One that is switched off counts when they have no
+/// other.
 ///
 /// # Errors
 /// Those of the database.
 pub fn orgs(tx: &mut SystemTx<'_, '_>, user: UserId) -> Result<Vec<OrgId>> {
-    const ORGS: &str = "SELECT org_id FROM staff WHERE user_id = $1 ORDER BY org_id LIMIT 2";
-    tx.tx.query(ORGS, params![user], |row| row.get(0))
+    const ORGS: &str = "SELECT s.org_id, o.disabled_ms FROM staff s JOIN org o ON o.id = s.org_id WHERE s.user_id = $1
+        ORDER BY CASE WHEN o.disabled_ms IS NULL THEN 0 ELSE 1 END, s.org_id LIMIT 2";
+    let mut orgs = tx.tx.query(ORGS, params![user], |row| Ok((row.get(0)?, row.get::<Option<i64>>(1)?.is_some())))?;
+    if let [_, (_, true)] = orgs[..] {
+        orgs.truncate(1);
+    }
+    Ok(orgs.into_iter().map(|(org, _)| org).collect())
 }
 
 /// Moves the end of a session that is in use.

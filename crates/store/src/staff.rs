@@ -38,13 +38,11 @@ pub fn add(tx: &mut SystemTx<'_, '_>, org: OrgId, email: &str, name: &str, role:
     }
 }
 
-const BY_EMAIL: &str =
-    r#"SELECT u.id, u.email, u.name, s.role FROM "user" u JOIN staff s ON s.user_id = u.id WHERE s.org_id = $1 AND u.email = $2"#;
-const BY_ID: &str =
-    r#"SELECT u.id, u.email, u.name, s.role FROM staff s JOIN "user" u ON u.id = s.user_id WHERE s.org_id = $1 AND s.user_id = $2"#;
+const BY_EMAIL: &str = r#"SELECT u.id, u.email, u.name, u.disabled_ms, s.role FROM "user" u JOIN staff s ON s.user_id = u.id WHERE s.org_id = $1 AND u.email = $2"#;
+const BY_ID: &str = r#"SELECT u.id, u.email, u.name, u.disabled_ms, s.role FROM staff s JOIN "user" u ON u.id = s.user_id WHERE s.org_id = $1 AND s.user_id = $2"#;
 
 fn read(row: &Row<'_>) -> Result<Staff> {
-    Ok(Staff { user: User { id: row.get(0)?, email: row.get(1)?, name: row.get(2)? }, role: row.word(3)? })
+    Ok(Staff { user: User { id: row.get(0)?, email: row.get(1)?, name: row.get(2)?, disabled_ms: row.get(3)? }, role: row.word(4)? })
 }
 
 /// The staff member of this org with this e-mail address.
@@ -78,7 +76,7 @@ pub fn password_hash(tx: &mut SystemTx<'_, '_>, email: &str) -> Result<Option<(U
 /// # Errors
 /// Those of the database.
 pub fn list(tx: &mut OrgTx<'_, '_>, limit: i64, offset: i64) -> Result<(Vec<Staff>, i64)> {
-    const LIST: &str = r#"SELECT u.id, u.email, u.name, s.role FROM staff s JOIN "user" u ON u.id = s.user_id WHERE s.org_id = $1
+    const LIST: &str = r#"SELECT u.id, u.email, u.name, u.disabled_ms, s.role FROM staff s JOIN "user" u ON u.id = s.user_id WHERE s.org_id = $1
         ORDER BY s.user_id LIMIT $2 OFFSET $3"#;
     const COUNT: &str = "SELECT COUNT(*) FROM staff WHERE org_id = $1";
     Ok((tx.query(LIST, params![limit, offset], read)?, tx.query_one(COUNT, &[], |row| row.get(0))?))
@@ -131,7 +129,9 @@ pub fn remove(tx: &mut OrgTx<'_, '_>, user: UserId) -> Result<()> {
 }
 
 fn keeps_an_owner(tx: &mut OrgTx<'_, '_>, leaves: &Staff) -> Result<()> {
-    const OTHER: &str = "SELECT user_id FROM staff WHERE org_id = $1 AND role = 'owner' AND user_id <> $2 LIMIT 1";
+    // One who cannot sign in is no owner to rely on.
+    const OTHER: &str = r#"SELECT s.user_id FROM staff s JOIN "user" u ON u.id = s.user_id
+        WHERE s.org_id = $1 AND s.role = 'owner' AND s.user_id <> $2 AND u.disabled_ms IS NULL LIMIT 1"#;
     if leaves.role == Role::Owner && tx.query_opt(OTHER, params![leaves.user.id], |row| row.get::<UserId>(0))?.is_none() {
         return Err(Error::conflict("last_owner", "This is the organisation's last owner. Make another person owner first."));
     }
@@ -143,20 +143,10 @@ fn keeps_an_owner(tx: &mut OrgTx<'_, '_>, leaves: &Staff) -> Result<()> {
 /// # Errors
 /// Those of the database.
 pub fn orgs(tx: &mut SystemTx<'_, '_>, user: UserId, only: Option<OrgId>) -> Result<Vec<(Org, Role)>> {
-    const ORGS: &str = "SELECT o.id, o.slug, o.name, o.seq, o.region, o.sms_provider, o.created_ms, s.role
+    const ORGS: &str = "SELECT o.id, o.slug, o.name, o.seq, o.region, o.sms_provider, o.created_ms, o.disabled_ms, s.role
         FROM staff s JOIN org o ON o.id = s.org_id
         WHERE s.user_id = $1 AND (CAST($2 AS BIGINT) IS NULL OR s.org_id = $2) ORDER BY o.id LIMIT 200";
-    tx.tx.query(ORGS, params![user, only], |row| Ok((crate::org::read(row)?, row.word(7)?)))
-}
-
-/// The user.
-///
-/// # Errors
-/// `not_found`.
-pub fn user(tx: &mut SystemTx<'_, '_>, id: UserId) -> Result<User> {
-    const USER: &str = r#"SELECT id, email, name FROM "user" WHERE id = $1"#;
-    let read = |row: &Row<'_>| Ok(User { id: row.get(0)?, email: row.get(1)?, name: row.get(2)? });
-    tx.tx.query_opt(USER, params![id], read)?.ok_or_else(|| Error::not_found("user"))
+    tx.tx.query(ORGS, params![user, only], |row| Ok((crate::org::read(row)?, row.word(8)?)))
 }
 
 fn checked_name(name: &str) -> Result<String> {

@@ -65,9 +65,9 @@ fn by_rule(call: &Call, kind: Kind, refuses: bool) -> Vec<&'static str> {
             when(call.is_hook, &["malformed"]),
         ]
         .concat(),
-        Kind::Unauthenticated => when(call.needs_key, &["unauthenticated"]),
+        Kind::Unauthenticated => when(call.needs_key, &["unauthenticated", "user_disabled"]),
         Kind::Forbidden => [
-            when(call.needs_key, &["not_in_org"]),
+            when(call.needs_key, &["not_in_org", "org_disabled"]),
             when(call.needs_key && !call.reads, &["bad_origin"]),
             when(call.needs_key && refuses, &["forbidden"]),
             when(call.is_hook, &["bad_signature"]),
@@ -80,7 +80,7 @@ fn by_rule(call: &Call, kind: Kind, refuses: bool) -> Vec<&'static str> {
         Kind::Invalid => {
             [when(call.once, &["idempotency_mismatch"]), when(call.takes_json || call.takes_query, &["validation_failed"])].concat()
         }
-        Kind::Unavailable => when(refuses || call.needs_key, &["unavailable"]),
+        Kind::Unavailable => [when(refuses || call.needs_key, &["unavailable"]), when(call.is_hook, &["put_off"])].concat(),
         Kind::Gone | Kind::RateLimited | Kind::Internal => Vec::new(),
     }
 }

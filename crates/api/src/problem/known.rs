@@ -59,6 +59,12 @@ pub(crate) const ALL: &[Known] = {
         ),
         known(
             S::UNAUTHORIZED,
+            "user_disabled",
+            "The person, or the one for whom the key speaks, is disabled on this server.",
+            "Ask whoever runs the server. Their keys count again when they are enabled.",
+        ),
+        known(
+            S::UNAUTHORIZED,
             "wrong_credentials",
             "E-mail address or password are wrong.",
             "Check both; which of them is wrong is not said.",
@@ -86,6 +92,12 @@ pub(crate) const ALL: &[Known] = {
             "not_in_org",
             "`X-Org-Id` names an organisation that the caller is not in.",
             "Leave the header out, or name an organisation that `GET /api/v1/me` lists.",
+        ),
+        known(
+            S::FORBIDDEN,
+            "org_disabled",
+            "The organisation is disabled on this server.",
+            "Ask whoever runs the server. Keys and sessions count again when it is enabled.",
         ),
         known(
             S::NOT_FOUND,
@@ -173,6 +185,12 @@ pub(crate) const ALL: &[Known] = {
             "internal",
             "A defect on the server's side.",
             "Give its operator the request id: it leads to the log line that says what.",
+        ),
+        known(
+            S::SERVICE_UNAVAILABLE,
+            "put_off",
+            "The hook is for an organisation that is disabled, and was not kept.",
+            "Let the provider try again after `Retry-After`; it is taken in once the organisation is enabled.",
         ),
         known(
             S::SERVICE_UNAVAILABLE,

@@ -10,6 +10,7 @@ mod contacts;
 mod conversations;
 mod described;
 mod directory;
+mod disable;
 mod hooks;
 mod hostile;
 

@@ -31,6 +31,7 @@ pub(super) fn account() -> Account {
         hook_token: "tok3n".to_owned(),
         settings: Settings::Twilio(settings),
         enabled: true,
+        org_disabled: false,
         created_ms: 0,
     }
 }

@@ -6,6 +6,7 @@ mod attempts;
 mod contacts;
 mod conversations;
 mod counters;
+mod disable;
 mod doctor;
 mod events;
 mod fixture;

@@ -7,6 +7,7 @@ use parlance_model::role::Role;
 use parlance_store::conversation::{self, Filter};
 use parlance_store::key::{self, NewKey};
 use parlance_store::staff::{self, Added};
+use parlance_store::user;
 use parlance_testkit::both_databases;
 
 use crate::fixture::{Fixture, code};
@@ -105,6 +106,6 @@ both_databases! {
         assert_eq!(code(f.write(move |tx| staff::rename(tx, ann, "Annie")).await), "user_is_shared");
         let orgs = async |only| f.system_read(move |tx| staff::orgs(tx, ann, only)).await.unwrap().len();
         assert_eq!((orgs(None).await, orgs(Some(other)).await), (2, 1));
-        assert_eq!(f.system_read(move |tx| staff::user(tx, ann)).await.unwrap().name, "Anna");
+        assert_eq!(f.system_read(move |tx| user::get(tx, ann)).await.unwrap().name, "Anna");
     }
 }
