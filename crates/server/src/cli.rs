@@ -1,20 +1,36 @@
-//! The command line, as `--help` shows it.
+//! The command line, as `--help` shows it. An argument with a `PARLANCE_…` variable is a setting: the configuration file, `parlance
+//! config` and the `-stdin` twin of a secret come from that alone (`settings`).
+
+mod directory;
+mod simulate;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use ipnet::IpNet;
-use parlance_model::key::Dialect;
-use parlance_model::role::Role;
+use parlance_store::secret::SecretKey;
+use tracing_subscriber::EnvFilter;
 use url::Url;
+
+pub(crate) use directory::{AccountAction, KeyAction, OrgAction, ProviderArgs, UserAction};
+pub(crate) use simulate::{Simulate, SimulateTwilio};
+
+use crate::output::Form;
+
+const AFTER: &str = "Settings come from flags, then PARLANCE_… variables, then the configuration file, then defaults. `parlance config` \
+    shows each and where it comes from; `parlance config --example` prints a file to begin with.\n\n\
+    Exit codes: 0 done; 1 refused or failed; 2 wrong usage or a wrong setting.";
 
 /// A self-hosted conversations server: SMS in one inbox, one API, one event stream.
 #[derive(Debug, Parser)]
-#[command(version, about, disable_help_subcommand = true)]
+#[command(name = "parlance", version, after_help = AFTER, disable_help_subcommand = true)]
 pub(crate) struct Cli {
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "For every command")]
     pub(crate) place: PlaceArgs,
+    #[command(flatten, next_help_heading = "For every command")]
+    pub(crate) output: OutputArgs,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -23,23 +39,49 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PlaceArgs {
     /// The data folder: the embedded database and the secret key. One folder to back up
-    #[arg(long, global = true, value_name = "DIR", env = "PARLANCE_DATA")]
-    pub(crate) data: Option<PathBuf>,
+    #[arg(long, global = true, value_name = "DIR", env = "PARLANCE_DATA", default_value = "parlance-data")]
+    pub(crate) data: PathBuf,
     /// Keep everything in PostgreSQL instead: postgres://user:password@host:port/name
-    #[arg(long, global = true, value_name = "URL", env = "PARLANCE_DATABASE_URL", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "URL", env = "PARLANCE_DATABASE_URL", hide_env_values = true, value_parser = database_url)]
     pub(crate) database_url: Option<String>,
-    /// Encrypts provider secrets. Without it, the data folder keeps a key of its own
-    #[arg(long, global = true, value_name = "KEY", env = "PARLANCE_SECRET_KEY", hide_env_values = true)]
+    /// Encrypts provider secrets: 64 hexadecimal digits, or any text of 32 characters or more. Without it, the data folder keeps a key of
+    /// its own
+    #[arg(long, global = true, value_name = "KEY", env = "PARLANCE_SECRET_KEY", hide_env_values = true, value_parser = secret_key)]
     pub(crate) secret_key: Option<String>,
     /// What a commit promises: `full` survives power loss, `relaxed` a killed process only (embedded database)
     #[arg(long, global = true, value_name = "WORD", env = "PARLANCE_DURABILITY", default_value = "full", value_parser = ["full", "relaxed"])]
     pub(crate) durability: String,
 }
 
+/// What a command says, and how.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct OutputArgs {
+    /// The configuration file. Without it: parlance.toml in the data folder, else /etc/parlance.toml, if there is one
+    #[arg(long, global = true, value_name = "FILE", env = "PARLANCE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// What is logged on standard error, such as `debug` or `info,parlance_app=debug`
+    #[arg(long, global = true, value_name = "FILTER", env = "PARLANCE_LOG", default_value = "info", value_parser = log_filter)]
+    pub(crate) log: String,
+    /// How it is logged: text, or one JSON object a line
+    #[arg(long, global = true, value_name = "WORD", env = "PARLANCE_LOG_FORMAT", default_value = "text", value_parser = ["text", "json"])]
+    pub(crate) log_format: String,
+    /// Print results, and errors, as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+impl OutputArgs {
+    /// How results and errors are printed.
+    pub(crate) fn form(&self) -> Form {
+        if self.json { Form::Json } else { Form::Text }
+    }
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve the API and the provider hooks
+    #[command(after_long_help = "Example:\n  parlance serve --data /srv/parlance --public-url https://chat.example.com")]
     Serve(ServeArgs),
     /// Serve with sample data and a simulated Twilio: see it work, no accounts needed
     Demo(DemoArgs),
@@ -66,6 +108,23 @@ pub(crate) enum Command {
     /// A provider's simulator alone, with faults on request
     #[command(subcommand)]
     Simulate(Simulate),
+    /// Show each setting, its value and where it comes from
+    #[command(after_long_help = "It takes the flags of `serve`, and shows what `serve` would do with them.\n\n\
+        Example:\n  parlance config --example > parlance.toml")]
+    Config(ConfigArgs),
+    /// Print completions for a shell
+    #[command(after_long_help = "Example:\n  parlance completions bash > /etc/bash_completion.d/parlance")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    #[command(after_long_help = "Example:\n  parlance man --dir /usr/local/share/man/man1")]
+    Man {
+        /// Write a page for each command into this folder instead
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
 }
 
 /// How to serve.
@@ -75,7 +134,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "ADDR", env = "PARLANCE_LISTEN", default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
     /// Where providers reach this server: what they call and sign. Default: http:// and the address above
-    #[arg(long, value_name = "URL", env = "PARLANCE_PUBLIC_URL")]
+    #[arg(long, value_name = "URL", env = "PARLANCE_PUBLIC_URL", value_parser = public_url)]
     pub(crate) public_url: Option<Url>,
     /// Let outbound requests reach these private addresses, such as 10.1.0.0/16. May be repeated
     #[arg(long, value_name = "CIDR", env = "PARLANCE_ALLOW_OUTBOUND", value_delimiter = ',')]
@@ -90,150 +149,38 @@ pub(crate) struct DemoArgs {
     pub(crate) listen: SocketAddr,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum OrgAction {
-    /// Make an organisation; prints its id
-    Create {
-        /// Its name
-        name: String,
-        /// Its name in commands: lower-case letters, digits and hyphens
-        #[arg(long)]
-        slug: String,
-        /// Where national phone numbers are read: a two-letter country code
-        #[arg(long, default_value = "US")]
-        region: String,
-    },
-    /// Show an organisation
-    Show {
-        /// Its slug
-        slug: String,
-    },
+/// What of the settings to show.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConfigArgs {
+    /// Print a configuration file with every setting, its default and what it means
+    #[arg(long)]
+    pub(crate) example: bool,
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum UserAction {
-    /// Put a person into an organisation; prints a generated password when none is given
-    Create {
-        /// The organisation's slug
-        #[arg(long)]
-        org: String,
-        /// The person's e-mail address
-        #[arg(long)]
-        email: String,
-        /// The name that colleagues see
-        #[arg(long)]
-        name: String,
-        /// What they may do: agent, admin or owner
-        #[arg(long, value_parser = word::<Role>)]
-        role: Role,
-        /// Read the password from standard input
-        #[arg(long)]
-        password_stdin: bool,
-    },
+/// A URL of PostgreSQL, or its settings as `name=value`.
+fn database_url(text: &str) -> Result<String, &'static str> {
+    let fits = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme)) || text.contains('=');
+    if fits { Ok(text.to_owned()) } else { Err("must be a URL such as postgres://user:password@host:port/name") }
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum KeyAction {
-    /// Make an API key; prints the token, which is shown only once
-    Create {
-        /// The organisation's slug
-        #[arg(long)]
-        org: String,
-        /// The person it speaks for, by e-mail address. Without one it has the rights of an admin and no person
-        #[arg(long)]
-        user: Option<String>,
-        /// The dialect that it is pinned to
-        #[arg(long, value_parser = word::<Dialect>)]
-        dialect: Option<Dialect>,
-        /// What people call it
-        #[arg(long)]
-        name: String,
-        /// Let it speak as the assistant and set a message's `meta`
-        #[arg(long)]
-        assistant: bool,
-    },
+/// A text that makes a key.
+fn secret_key(text: &str) -> Result<String, String> {
+    SecretKey::from_text(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum AccountAction {
-    /// Connect a provider; prints the account's id
-    Create {
-        /// The organisation's slug
-        #[arg(long)]
-        org: String,
-        /// The provider
-        #[command(subcommand)]
-        provider: ProviderArgs,
-    },
+/// A URL that paths can be put behind.
+fn public_url(text: &str) -> Result<Url, String> {
+    let url: Url = text.parse().map_err(|cause: url::ParseError| cause.to_string())?;
+    let fits = ["http", "https"].contains(&url.scheme()) && url.query().is_none() && url.fragment().is_none();
+    if fits { Ok(url) } else { Err("must be an http or https URL without query, such as https://chat.example.com".to_owned()) }
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum ProviderArgs {
-    /// A Twilio number
-    Twilio(TwilioArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct TwilioArgs {
-    /// AC and 32 hexadecimal digits, from Twilio's console
-    #[arg(long)]
-    pub(crate) account_sid: String,
-    /// The account's auth token, from Twilio's console
-    #[arg(long, env = "PARLANCE_TWILIO_AUTH_TOKEN", hide_env_values = true, required_unless_present = "auth_token_stdin")]
-    pub(crate) auth_token: Option<String>,
-    /// Read the auth token from standard input
-    #[arg(long, conflicts_with = "auth_token")]
-    pub(crate) auth_token_stdin: bool,
-    /// The number, best in E.164 form: +15551234567
-    #[arg(long)]
-    pub(crate) phone_number: String,
-    /// MG and 32 hexadecimal digits; when given, messages are sent through this Messaging Service
-    #[arg(long)]
-    pub(crate) messaging_service_sid: Option<String>,
-    /// Where the API is, when it is not Twilio itself. The outbound guard trusts it
-    #[arg(long)]
-    pub(crate) base_url: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Simulate {
-    /// Twilio's messaging API, with signed webhooks. Prints its base URL
-    Twilio(SimulateTwilio),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SimulateTwilio {
-    /// The address to listen on; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:0")]
-    pub(crate) listen: SocketAddr,
-    /// The account's SID
-    #[arg(long, default_value = "AC00000000000000000000000000000001")]
-    pub(crate) account_sid: String,
-    /// The account's auth token
-    #[arg(long, default_value = "simulated-auth-token-0000000001")]
-    pub(crate) auth_token: String,
-    /// A number of the account. May be repeated
-    #[arg(long, default_value = "+15551234567")]
-    pub(crate) phone_number: Vec<String>,
-    /// The Messaging Service that the numbers belong to
-    #[arg(long)]
-    pub(crate) messaging_service_sid: Option<String>,
-    /// Where inbound messages are posted: https://…/webhooks/twilio
-    #[arg(long)]
-    pub(crate) webhook_url: Option<Url>,
-    /// Inbound keywords carry OptOutType, as with Advanced Opt-Out
-    #[arg(long)]
-    pub(crate) advanced_opt_out: bool,
-    /// Milliseconds between two states of a message
-    #[arg(long, default_value_t = 200)]
-    pub(crate) callback_step_ms: u64,
-    /// Let a cast of customers write and answer
-    #[arg(long)]
-    pub(crate) customers: bool,
-}
-
-/// A word of the model, with the model's own message when it is none.
-fn word<T: std::str::FromStr<Err = parlance_model::Error>>(text: &str) -> Result<T, String> {
-    text.parse()
-        .map_err(|error: parlance_model::Error| error.fields().first().map_or_else(|| error.to_string(), |field| field.message.to_string()))
+/// A filter in the language of the logs, kept as text.
+fn log_filter(text: &str) -> Result<String, String> {
+    match EnvFilter::builder().parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(cause) => Err(cause.to_string()),
+    }
 }

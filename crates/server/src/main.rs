@@ -5,37 +5,48 @@ mod cli;
 mod command;
 mod output;
 mod place;
+mod settings;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
-use crate::cli::{Cli, Command};
+use crate::cli::Command;
+use crate::settings::parse::{self, Parsed, parse};
 
 fn main() -> ExitCode {
-    // Usage errors end here, with exit code 2.
-    let cli = Cli::parse();
-    output::start_logs();
-    match run(cli) {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let form = parse::form(&arguments);
+    let parsed = match parse(arguments) {
+        Ok(parsed) => parsed,
+        Err(stop) => return stop.end(form),
+    };
+    output::start_logs(&parsed.cli.output);
+    match run(parsed) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            output::complain(&error);
+            form.complain(&error);
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(cli: Cli) -> parlance_model::Result<()> {
-    let Cli { place, command } = cli;
-    match command {
-        Command::Serve(options) => command::serve::run(&place, &options),
-        Command::Demo(options) => command::demo::run(&place, &options),
-        Command::Org(action) => command::directory::org(&place, action),
-        Command::User(action) => command::directory::user(&place, action),
-        Command::Key(action) => command::directory::key(&place, action),
-        Command::Account(action) => command::directory::account(&place, action),
-        Command::Migrate => command::database::migrate(&place),
-        Command::Doctor { deep } => command::database::doctor(&place, deep),
-        Command::Simulate(what) => command::simulate::run(what),
+fn run(parsed: Parsed) -> parlance_model::Result<()> {
+    if let Some(file) = parsed.file.as_ref().filter(|file| file.exposes(&parsed.settings)) {
+        tracing::warn!("{} holds a secret and everybody may read it. `chmod 640` keeps it.", file.path.display());
+    }
+    let (place, form) = (&parsed.cli.place, parsed.cli.output.form());
+    match parsed.cli.command {
+        Command::Serve(options) => command::serve::run(place, &options),
+        Command::Demo(options) => command::demo::run(place, form, &options),
+        Command::Org(action) => command::org::run(place, form, action),
+        Command::User(action) => command::user::run(place, form, action),
+        Command::Key(action) => command::key::run(place, form, action),
+        Command::Account(action) => command::account::run(place, form, action),
+        Command::Migrate => command::database::migrate(place, form),
+        Command::Doctor { deep } => command::database::doctor(place, form, deep),
+        Command::Simulate(what) => command::simulate::run(form, what),
+        Command::Config(options) if options.example => command::config::example(form, &parsed.settings),
+        Command::Config(_) => command::config::show(form, &parsed.settings, &parsed.matches, parsed.file.as_ref()),
+        Command::Completions { shell } => command::shell::completions(shell),
+        Command::Man { dir } => command::shell::man(dir.as_deref()),
     }
 }

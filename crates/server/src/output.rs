@@ -1,43 +1,131 @@
-//! Results on standard output, everything else on standard error.
+//! Results on standard output, everything else on standard error. A result is the same fields for people and, with `--json`, for programs.
 
 use std::io::{IsTerminal as _, Write as _};
 
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
 use parlance_model::{Error, Result};
+use serde_json::{Map, Value, json};
 use tracing_subscriber::EnvFilter;
+
+use crate::cli::OutputArgs;
+
+/// How results and errors are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// For people, and for scripts that want one value.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// One thing as a command shows it: its fields, in order.
+pub(crate) type Record = Vec<(&'static str, Value)>;
+
+impl Form {
+    /// Shows one thing: a field a line, or an object.
+    ///
+    /// # Errors
+    /// `unavailable` when standard output is closed.
+    pub(crate) fn record(self, record: Record) -> Result<()> {
+        match self {
+            Self::Text => record.iter().try_for_each(|(name, value)| say(&format!("{name}: {}", text(value)))),
+            Self::Json => say(&object(record).to_string()),
+        }
+    }
+
+    /// Shows what was made: one value alone for scripts (nothing when there is none), or an object.
+    ///
+    /// # Errors
+    /// `unavailable` when standard output is closed.
+    pub(crate) fn made(self, alone: Option<&str>, record: Record) -> Result<()> {
+        match self {
+            Self::Text => alone.map_or(Ok(()), say),
+            Self::Json => say(&object(record).to_string()),
+        }
+    }
+
+    /// Shows many things of one kind, whose fields are these: a table on a terminal, columns with tabs between them elsewhere, or an
+    /// array of objects.
+    ///
+    /// # Errors
+    /// `unavailable` when standard output is closed.
+    pub(crate) fn list(self, columns: &[&'static str], rows: Vec<Vec<Value>>) -> Result<()> {
+        if self == Self::Json {
+            let objects = rows.into_iter().map(|row| object(columns.iter().copied().zip(row).collect()));
+            return say(&Value::Array(objects.collect()).to_string());
+        }
+        let rows = rows.iter().map(|row| row.iter().map(text).collect::<Vec<_>>());
+        if std::io::stdout().is_terminal() {
+            let mut table = Table::new();
+            table.load_style(NOTHING).set_header(columns.iter().map(|name| name.to_uppercase())).add_rows(rows);
+            return say(&table.trim_fmt());
+        }
+        say(&columns.join("\t"))?;
+        rows.map(|row| row.join("\t")).try_for_each(|line| say(&line))
+    }
+
+    /// Says what went wrong and what to do, with the causes that help an operator.
+    pub(crate) fn complain(self, error: &Error) {
+        let mut causes = Vec::new();
+        let mut cause = std::error::Error::source(error);
+        while let Some(next) = cause {
+            causes.push(next.to_string());
+            cause = next.source();
+        }
+        let text = match self {
+            Self::Text => causes.iter().fold(format!("error: {error}"), |text, cause| format!("{text}\n  because: {cause}")),
+            Self::Json => json!({ "code": error.code(), "message": error.message(), "causes": causes }).to_string(),
+        };
+        // Nowhere is left to complain about a closed standard error.
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
+}
+
+fn object(record: Record) -> Value {
+    Value::Object(record.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>())
+}
+
+/// A value in one line, without what would move the cursor or end the column.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::Bool(truth) => if *truth { "yes" } else { "no" }.to_owned(),
+        Value::String(text) => text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+        Value::Array(items) if items.is_empty() => "-".to_owned(),
+        Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
+        Value::Object(fields) => fields.values().map(text).collect::<Vec<_>>().join(" "),
+        Value::Number(number) => number.to_string(),
+    }
+}
 
 /// Writes a line of the result.
 ///
 /// # Errors
 /// `unavailable` when standard output is closed.
 pub(crate) fn say(line: &str) -> Result<()> {
+    say_bytes(format!("{line}\n").as_bytes())
+}
+
+/// Writes a whole text of the result.
+///
+/// # Errors
+/// `unavailable` when standard output is closed.
+pub(crate) fn say_bytes(bytes: &[u8]) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}")
-        .and_then(|()| out.flush())
-        .map_err(|cause| Error::unavailable("Standard output is closed.", 1).with_source(cause))
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(|cause| Error::unavailable("Standard output is closed.", 1).with_source(cause))
 }
 
-/// Says what went wrong and what to do, with the causes that help an operator.
-pub(crate) fn complain(error: &Error) {
-    let mut text = format!("error: {error}");
-    let mut cause = std::error::Error::source(error);
-    while let Some(next) = cause {
-        text.push_str(&format!("\n  because: {next}"));
-        cause = next.source();
-    }
-    // Nowhere is left to complain about a closed standard error.
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
-}
-
-/// Starts the logs on standard error: `PARLANCE_LOG` (default `info`), one JSON object a line with
-/// `PARLANCE_LOG_FORMAT=json`.
-pub(crate) fn start_logs() {
-    let filter = EnvFilter::try_from_env("PARLANCE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+/// Starts the logs on standard error.
+pub(crate) fn start_logs(args: &OutputArgs) {
+    // The filter was read once already, when it was checked.
+    let filter = EnvFilter::builder().parse(&args.log).unwrap_or_else(|_| EnvFilter::new("info"));
     let colours = std::io::stderr().is_terminal();
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     // Logs that cannot be written (a full disk, a closed pipe) are lost; complaining about that would panic.
     let logs = logs.log_internal_errors(false);
-    match std::env::var("PARLANCE_LOG_FORMAT").as_deref() {
-        Ok("json") => logs.json().init(),
+    match args.log_format.as_str() {
+        "json" => logs.json().init(),
         _ => logs.with_target(false).init(),
     }
 }

@@ -1,7 +1,6 @@
 //! From the command line to an open store: which database, which secret key, and the lock on the data folder.
 
 use std::fs::{File, TryLockError};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use parlance_app::{App, Config};
@@ -14,21 +13,13 @@ use parlance_store::{Durability, Place, Setup, Store, installation, make_folder}
 
 use crate::cli::PlaceArgs;
 
-/// The data folder when none is given.
-const DEFAULT_DATA: &str = "parlance-data";
-
 impl PlaceArgs {
-    /// The data folder.
-    pub(crate) fn folder(&self) -> PathBuf {
-        self.data.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_DATA))
-    }
-
     /// The database.
     pub(crate) fn place(&self) -> Result<Place> {
         if let Some(url) = &self.database_url {
             return Ok(Place::Postgres { url: url.clone() });
         }
-        let data = self.folder();
+        let data = self.data.clone();
         make_folder(&data)?;
         let durability = if self.durability == "relaxed" { Durability::Relaxed } else { Durability::Full };
         Ok(Place::Sqlite { data, durability })
@@ -39,9 +30,8 @@ impl PlaceArgs {
         match &self.secret_key {
             Some(text) => SecretKey::from_text(text),
             None => {
-                let data = self.folder();
-                make_folder(&data)?;
-                SecretKey::in_folder(&data, entropy.as_ref())
+                make_folder(&self.data)?;
+                SecretKey::in_folder(&self.data, entropy.as_ref())
             }
         }
     }
@@ -101,8 +91,8 @@ pub(crate) fn lock(args: &PlaceArgs) -> Result<Option<File>> {
     if args.database_url.is_some() {
         return Ok(None);
     }
-    let folder = args.folder();
-    make_folder(&folder)?;
+    let folder = &args.data;
+    make_folder(folder)?;
     let path = folder.join("lock");
     let unusable = |cause: std::io::Error| {
         Error::unavailable(format!("{} cannot be used. Check its permissions.", path.display()), 1).with_source(cause)

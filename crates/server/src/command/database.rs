@@ -2,30 +2,50 @@
 
 use parlance_model::{Error, Result};
 use parlance_store::doctor;
+use serde_json::json;
 
 use crate::cli::PlaceArgs;
-use crate::output::say;
+use crate::output::{Form, say};
 use crate::place;
 
-pub(crate) fn migrate(args: &PlaceArgs) -> Result<()> {
+pub(crate) fn migrate(args: &PlaceArgs, form: Form) -> Result<()> {
     let place = args.place()?;
-    if parlance_store::is_current(&place)? {
-        return say("up to date");
+    let ran = if parlance_store::is_current(&place)? {
+        Vec::new()
+    } else {
+        // A schema does not change under a server that runs.
+        let _lock = place::lock(args)?;
+        parlance_store::migrate(&place, &place::setup(args, false)?)?
+    };
+    match form {
+        Form::Json => say(&json!({ "applied": ran }).to_string()),
+        Form::Text if ran.is_empty() => say("up to date"),
+        Form::Text => ran.iter().try_for_each(|name| say(&format!("applied {name}"))),
     }
-    // A schema does not change under a server that runs.
-    let _lock = place::lock(args)?;
-    let ran = parlance_store::migrate(&place, &place::setup(args, false)?)?;
-    ran.iter().try_for_each(|name| say(&format!("applied {name}")))
 }
 
-pub(crate) fn doctor(args: &PlaceArgs, deep: bool) -> Result<()> {
+pub(crate) fn doctor(args: &PlaceArgs, form: Form, deep: bool) -> Result<()> {
     let report = place::once(args, false, async |app| doctor::check(app.store(), deep).await)?;
-    for finding in &report.findings {
-        say(&format!("org {}: {}: {}", finding.org, finding.invariant, finding.detail))?;
+    let sound = report.findings.is_empty();
+    if form == Form::Json {
+        let findings = report.findings.iter();
+        let findings: Vec<_> =
+            findings.map(|found| json!({ "org_id": found.org.0, "invariant": found.invariant, "detail": found.detail })).collect();
+        let (conversations, messages) = (deep.then_some(report.conversations), deep.then_some(report.messages));
+        let counts =
+            json!({ "ok": sound, "orgs": report.orgs, "conversations": conversations, "messages": messages, "findings": findings });
+        say(&counts.to_string())?;
+    } else {
+        for finding in &report.findings {
+            say(&format!("org {}: {}: {}", finding.org, finding.invariant, finding.detail))?;
+        }
     }
-    if !report.findings.is_empty() {
+    if !sound {
         let message = format!("{} rows disagree with what is promised. Keep a backup and report this as a bug.", report.findings.len());
         return Err(Error::conflict("doctor_found", message));
+    }
+    if form == Form::Json {
+        return Ok(());
     }
     let depth = if deep { format!(", {} conversations, {} messages", report.conversations, report.messages) } else { String::new() };
     say(&format!("ok: {} organisations{depth}", report.orgs))

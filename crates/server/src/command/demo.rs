@@ -18,7 +18,7 @@ use parlance_store::{installation, make_folder};
 
 use super::serve::{bind, ended, serve};
 use crate::cli::{DemoArgs, PlaceArgs};
-use crate::output::say;
+use crate::output::Form;
 use crate::place::{self, Parts, parts};
 
 /// Marks a folder that the demo made and may empty.
@@ -28,13 +28,13 @@ const EMAIL: &str = "ann@demo.example";
 const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
 const NUMBER: &str = "+15551234567";
 
-pub(crate) fn run(args: &PlaceArgs, options: &DemoArgs) -> Result<()> {
+pub(crate) fn run(args: &PlaceArgs, form: Form, options: &DemoArgs) -> Result<()> {
     if args.database_url.is_some() {
         return Err(Error::invalid("database-url", "The demo brings its own database. Leave this out."));
     }
-    let folder = args.folder();
+    let folder = &args.data;
     let _lock = place::lock(args)?;
-    empty(&folder)?;
+    empty(folder)?;
     let runtime = place::runtime()?;
     let listener = runtime.block_on(bind(options.listen))?;
     let public_url = format!("http://{}", listener.local_addr().map_err(Error::internal)?);
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &PlaceArgs, options: &DemoArgs) -> Result<()> {
         let sim = Sim::start(simulated(&public_url, &auth_token), bind(([127, 0, 0, 1], 0).into()).await?, clock, entropy).await?;
         let sample = sample(&app, &sim, auth_token).await?;
         let (guide, url) = (app.clone(), public_url.clone());
-        let guided = app.tasks().spawn(async move { explain(&guide, &url, &sample).await });
+        let guided = app.tasks().spawn(async move { explain(form, &guide, &url, &sample).await });
         let customers = Customers::start(&sim, ACCOUNT_SID, NUMBER, Pace::default());
         let served = serve(app, listener, ended()).await;
         guided.abort();
@@ -115,7 +115,7 @@ async fn sample(app: &App, sim: &Sim, auth_token: String) -> Result<Sample> {
 }
 
 /// Waits for the first customer, then says how to answer.
-async fn explain(app: &App, url: &str, sample: &Sample) -> Result<()> {
+async fn explain(form: Form, app: &App, url: &str, sample: &Sample) -> Result<()> {
     let who = app.authenticate(&sample.token).await?;
     let mut signals = app.store().bus().listen();
     let first = loop {
@@ -126,7 +126,14 @@ async fn explain(app: &App, url: &str, sample: &Sample) -> Result<()> {
         // A lost signal is as good as a signal: look again.
         let _ = signals.recv().await;
     };
-    say(&guide(url, sample, &first))
+    let record = vec![
+        ("url", url.into()),
+        ("email", EMAIL.into()),
+        ("password", sample.password.as_str().into()),
+        ("token", sample.token.as_str().into()),
+        ("conversation_id", first.id.0.into()),
+    ];
+    form.made(Some(&guide(url, sample, &first)), record)
 }
 
 fn guide(url: &str, sample: &Sample, first: &Conversation) -> String {

@@ -46,10 +46,7 @@ pub(crate) async fn bind(listen: SocketAddr) -> Result<TcpListener> {
 
 fn public_url(options: &ServeArgs, listener: &TcpListener) -> Result<String> {
     match &options.public_url {
-        Some(url) if ["http", "https"].contains(&url.scheme()) && url.query().is_none() && url.fragment().is_none() => {
-            Ok(url.as_str().trim_end_matches('/').to_owned())
-        }
-        Some(_) => Err(Error::invalid("public-url", "Must be an http or https URL without query, such as https://chat.example.com.")),
+        Some(url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
         None => Ok(format!("http://{}", listener.local_addr().map_err(Error::internal)?)),
     }
 }

@@ -6,15 +6,15 @@ use parlance_sim::twilio::{AccountConfig, Config, Sim};
 
 use super::serve::{bind, ended};
 use crate::cli::{Simulate, SimulateTwilio};
-use crate::output::say;
+use crate::output::Form;
 use crate::place::{Parts, parts, runtime};
 
-pub(crate) fn run(what: Simulate) -> Result<()> {
+pub(crate) fn run(form: Form, what: Simulate) -> Result<()> {
     let Simulate::Twilio(options) = what;
-    runtime()?.block_on(twilio(options))
+    runtime()?.block_on(twilio(form, options))
 }
 
-async fn twilio(options: SimulateTwilio) -> Result<()> {
+async fn twilio(form: Form, options: SimulateTwilio) -> Result<()> {
     let Parts { clock, entropy } = parts();
     let listener = bind(options.listen).await?;
     let account = AccountConfig {
@@ -26,7 +26,9 @@ async fn twilio(options: SimulateTwilio) -> Result<()> {
     };
     let config = Config { accounts: vec![account], callback_step_ms: options.callback_step_ms, ..Config::default() };
     let sim = Sim::start(config, listener, clock, entropy).await?;
-    say(sim.base_url().as_str().trim_end_matches('/'))?;
+    let url = sim.base_url();
+    let url = url.as_str().trim_end_matches('/');
+    form.made(Some(url), vec![("base_url", url.into())])?;
     let number = options.phone_number.first().cloned().ok_or_else(|| Error::invalid("phone-number", "Must be given."))?;
     let _customers = options.customers.then(|| Customers::start(&sim, options.account_sid, number, Pace::default()));
     ended().await?;

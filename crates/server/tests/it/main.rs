@@ -6,3 +6,6 @@ mod cluster;
 mod commands;
 mod crash;
 mod process;
+mod settings;
+mod shell;
+mod switches;

@@ -32,6 +32,14 @@ impl Place {
         Self { fresh: tokio::task::spawn_blocking(move || database.fresh()).await.unwrap() }
     }
 
+    /// The data folder of an embedded database.
+    pub(crate) fn folder(&self) -> Option<&std::path::Path> {
+        match &self.fresh {
+            FreshDatabase::Sqlite(folder) => Some(folder.path()),
+            FreshDatabase::Postgres(_) => None,
+        }
+    }
+
     fn args(&self) -> [String; 2] {
         match &self.fresh {
             FreshDatabase::Sqlite(folder) => ["--data".to_owned(), folder.path().display().to_string()],
@@ -46,13 +54,27 @@ impl Place {
 
     /// Runs a command with this standard input.
     pub(crate) fn run_with(&self, args: &[&str], stdin: &str) -> Ended {
+        self.run_in(&[("PARLANCE_SECRET_KEY", SECRET_KEY)], args, stdin)
+    }
+
+    /// Runs a command whose only settings in the environment are these.
+    pub(crate) fn run_in(&self, environment: &[(&str, &str)], args: &[&str], stdin: &str) -> Ended {
         let mut command = Command::new(binary());
-        command.args(args).args(self.args()).env("PARLANCE_SECRET_KEY", SECRET_KEY);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PARLANCE_")) {
+            command.env_remove(name);
+        }
+        command.args(args).args(self.args()).envs(environment.iter().copied());
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+        // A command that reads none may have ended already.
+        let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
         let output = child.wait_with_output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Ended { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// Runs a command with `--json` that must succeed; answers what it printed.
+    pub(crate) fn json(&self, args: &[&str]) -> serde_json::Value {
+        serde_json::from_str(&self.ok(&[args, &["--json"]].concat())).unwrap()
     }
 
     /// Runs a command that must succeed; answers its one line.

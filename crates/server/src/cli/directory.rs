@@ -1,0 +1,184 @@
+//! Arguments of `org`, `user`, `key` and `account`.
+
+use clap::{Args, Subcommand};
+use parlance_model::key::Dialect;
+use parlance_model::role::Role;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OrgAction {
+    /// Make an organisation; prints its id
+    #[command(after_long_help = "Example:\n  parlance org create \"Acme\" --slug acme --region GB")]
+    Create {
+        /// Its name
+        name: String,
+        /// Its name in commands: lower-case letters, digits and hyphens
+        #[arg(long)]
+        slug: String,
+        /// Where national phone numbers are read: a two-letter country code
+        #[arg(long, default_value = "US")]
+        region: String,
+    },
+    /// List the organisations
+    List,
+    /// Show an organisation
+    Show(OrgArgs),
+    /// Switch an organisation off: keys and sessions are refused, hooks put off, and its jobs rest
+    Disable(OrgArgs),
+    /// Switch an organisation on again
+    Enable(OrgArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OrgArgs {
+    /// Its slug
+    pub(crate) slug: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserAction {
+    /// Put a person into an organisation; prints a generated password when none is given
+    #[command(after_long_help = "Example:\n  parlance user create --org acme --email ann@example.com --name Ann --role owner")]
+    Create {
+        /// The organisation's slug
+        #[arg(long)]
+        org: String,
+        /// The person's e-mail address
+        #[arg(long)]
+        email: String,
+        /// The name that colleagues see
+        #[arg(long)]
+        name: String,
+        /// What they may do: agent, admin or owner
+        #[arg(long, value_parser = word::<Role>)]
+        role: Role,
+        /// Read the password from standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// List the people of this installation, or of one organisation
+    List {
+        /// The organisation's slug
+        #[arg(long)]
+        org: Option<String>,
+    },
+    /// Show a person, and where they work
+    Show(UserArgs),
+    /// Switch a person off everywhere: sessions end, their keys are refused, and they cannot sign in
+    Disable(UserArgs),
+    /// Switch a person on again
+    Enable(UserArgs),
+    /// Give a person another password and end their sessions; prints a generated one when none is given
+    Password {
+        #[command(flatten)]
+        user: UserArgs,
+        /// Read the password from standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UserArgs {
+    /// The person's e-mail address
+    pub(crate) email: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyAction {
+    /// Make an API key; prints the token, which is shown only once
+    #[command(after_long_help = "Example:\n  parlance key create --org acme --name reports --user ann@example.com")]
+    Create {
+        /// The organisation's slug
+        #[arg(long)]
+        org: String,
+        /// The person it speaks for, by e-mail address. Without one it has the rights of an admin and no person
+        #[arg(long)]
+        user: Option<String>,
+        /// The dialect that it is pinned to
+        #[arg(long, value_parser = word::<Dialect>)]
+        dialect: Option<Dialect>,
+        /// What people call it
+        #[arg(long)]
+        name: String,
+        /// Let it speak as the assistant and set a message's `meta`
+        #[arg(long)]
+        assistant: bool,
+    },
+    /// List an organisation's keys that are not disabled
+    List {
+        /// The organisation's slug
+        #[arg(long)]
+        org: String,
+    },
+    /// Show a key
+    Show(IdArgs),
+    /// End a key at once, for good
+    Disable(IdArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IdArgs {
+    /// The organisation's slug
+    #[arg(long)]
+    pub(crate) org: String,
+    /// Its id, as `list` shows it
+    pub(crate) id: i64,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountAction {
+    /// Connect a provider; prints the account's id
+    #[command(after_long_help = "Example:\n  parlance account create --org acme twilio --account-sid AC… --auth-token-stdin \
+        --phone-number +15551234567 < token.txt")]
+    Create {
+        /// The organisation's slug
+        #[arg(long)]
+        org: String,
+        /// The provider
+        #[command(subcommand)]
+        provider: ProviderArgs,
+    },
+    /// List an organisation's accounts
+    List {
+        /// The organisation's slug
+        #[arg(long)]
+        org: String,
+    },
+    /// Show an account
+    Show(IdArgs),
+    /// Switch an account off: it neither sends nor receives
+    Disable(IdArgs),
+    /// Switch an account on again
+    Enable(IdArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProviderArgs {
+    /// A Twilio number
+    Twilio(TwilioArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TwilioArgs {
+    /// AC and 32 hexadecimal digits, from Twilio's console
+    #[arg(long)]
+    pub(crate) account_sid: String,
+    /// The account's auth token, from Twilio's console
+    #[arg(long, env = "PARLANCE_TWILIO_AUTH_TOKEN", hide_env_values = true)]
+    pub(crate) auth_token: String,
+    /// The number, best in E.164 form: +15551234567
+    #[arg(long)]
+    pub(crate) phone_number: String,
+    /// MG and 32 hexadecimal digits; when given, messages are sent through this Messaging Service
+    #[arg(long)]
+    pub(crate) messaging_service_sid: Option<String>,
+    /// Where the API is, when it is not Twilio itself. The outbound guard trusts it
+    #[arg(long)]
+    pub(crate) base_url: Option<String>,
+}
+
+/// A word of the model, with the model's own message when it is none.
+fn word<T: std::str::FromStr<Err = parlance_model::Error>>(text: &str) -> Result<T, String> {
+    text.parse()
+        .map_err(|error: parlance_model::Error| error.fields().first().map_or_else(|| error.to_string(), |field| field.message.to_string()))
+}

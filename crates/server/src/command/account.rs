@@ -1,0 +1,60 @@
+//! `account`: the connections of an organisation to providers. Secrets are never shown.
+
+use parlance_app::directory::NewTwilio;
+use parlance_model::Result;
+use parlance_model::account::{Account, Settings};
+use parlance_model::id::AccountId;
+use serde_json::Value;
+
+use super::moment;
+use crate::cli::{AccountAction, PlaceArgs, ProviderArgs};
+use crate::output::{Form, Record};
+use crate::place::once;
+
+pub(crate) fn run(place: &PlaceArgs, form: Form, action: AccountAction) -> Result<()> {
+    match action {
+        AccountAction::Create { org, provider: ProviderArgs::Twilio(twilio) } => {
+            let new = NewTwilio {
+                account_sid: twilio.account_sid,
+                auth_token: twilio.auth_token,
+                phone_number: twilio.phone_number,
+                messaging_service_sid: twilio.messaging_service_sid,
+                base_url: twilio.base_url,
+            };
+            let account = once(place, true, async |app| app.create_twilio(&org, new).await)?;
+            form.made(Some(&account.id.to_string()), record(account))
+        }
+        AccountAction::List { org } => {
+            let accounts = once(place, true, async |app| app.accounts_of(&org).await)?;
+            let row = |account: Account| record(account).into_iter().map(|(_, value)| value).collect();
+            form.list(&COLUMNS, accounts.into_iter().map(row).collect())
+        }
+        AccountAction::Show(account) => {
+            form.record(record(once(place, true, async |app| app.account_of(&account.org, AccountId(account.id)).await)?))
+        }
+        AccountAction::Disable(account) => switch(place, form, &account.org, account.id, false),
+        AccountAction::Enable(account) => switch(place, form, &account.org, account.id, true),
+    }
+}
+
+fn switch(place: &PlaceArgs, form: Form, org: &str, id: i64, enabled: bool) -> Result<()> {
+    form.record(record(once(place, true, async |app| app.set_account_enabled(org, AccountId(id), enabled).await)?))
+}
+
+const COLUMNS: [&str; 8] = ["id", "provider", "name", "account_sid", "phone_number", "messaging_service_sid", "enabled", "created_at"];
+
+fn record(account: Account) -> Record {
+    let (provider, enabled, created_at) = (account.provider().as_str(), account.enabled, moment(Some(account.created_ms)));
+    let Settings::Twilio(twilio) = account.settings;
+    let values: [Value; 8] = [
+        account.id.0.into(),
+        provider.into(),
+        account.name.into(),
+        twilio.account_sid.into(),
+        twilio.phone_number.as_str().into(),
+        twilio.messaging_service_sid.into(),
+        enabled.into(),
+        created_at,
+    ];
+    COLUMNS.into_iter().zip(values).collect()
+}
