@@ -33,6 +33,12 @@ fn run(parsed: Parsed) -> parlance_model::Result<()> {
     if let Some(file) = parsed.file.as_ref().filter(|file| file.exposes(&parsed.settings)) {
         tracing::warn!("{} holds a secret and everybody may read it. `chmod 640` keeps it.", file.path.display());
     }
+    if matches!(parsed.cli.command, Command::Serve(_) | Command::Config(_)) {
+        let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        for (name, known) in settings::misspelt(&parsed.settings, variables) {
+            tracing::warn!("{name} is no setting. Did you mean {known}?");
+        }
+    }
     let (place, form) = (&parsed.cli.place, parsed.cli.output.form());
     match parsed.cli.command {
         Command::Serve(options) => command::serve::run(place, &options),

@@ -85,6 +85,20 @@ impl Setting {
     }
 }
 
+/// The name that is nearest to a misspelt one, when it is near enough to be meant: from 0, anything, to 1, the same.
+fn nearest(name: &str, names: impl Iterator<Item = String>, likeness: f64) -> Option<String> {
+    let near = names.map(|known| (strsim::jaro(&known, name), known)).filter(|(found, _)| *found > likeness);
+    near.max_by(|one, other| one.0.total_cmp(&other.0)).map(|(_, known)| known)
+}
+
+/// Which of these variables look like a misspelt setting, and like which one.
+pub(crate) fn misspelt(settings: &[Setting], variables: impl Iterator<Item = String>) -> Vec<(String, String)> {
+    let known = || settings.iter().map(|setting| setting.variable().to_owned());
+    let strange = variables.filter(|name| name.starts_with(PREFIX) && known().all(|known| known != *name));
+    // The prefix is alike in all, and other programs of the house have variables of their own.
+    strange.filter_map(|name| Some((nearest(&name, known(), 0.95)?, name))).map(|(known, name)| (name, known)).collect()
+}
+
 /// Every setting of these commands, once: those of all commands first.
 pub(crate) fn all(command: &Command) -> Vec<Setting> {
     let mut settings: Vec<Setting> = Vec::new();

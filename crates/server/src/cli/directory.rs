@@ -164,7 +164,7 @@ pub(crate) struct TwilioArgs {
     #[arg(long)]
     pub(crate) account_sid: String,
     /// The account's auth token, from Twilio's console
-    #[arg(long, env = "PARLANCE_TWILIO_AUTH_TOKEN", hide_env_values = true)]
+    #[arg(long, value_name = "TOKEN", env = "PARLANCE_TWILIO_AUTH_TOKEN", hide_env_values = true)]
     pub(crate) auth_token: String,
     /// The number, best in E.164 form: +15551234567
     #[arg(long)]

@@ -9,7 +9,7 @@ use parlance_model::error::Kind;
 use parlance_model::{Error, Result};
 use toml::de::{DeTable, DeValue};
 
-use super::Setting;
+use super::{Setting, nearest};
 
 /// The file's name in a data folder.
 const NAME: &str = "parlance.toml";
@@ -101,10 +101,9 @@ fn unreadable(path: &Path, cause: std::io::Error) -> Error {
 
 fn unknown(name: &str, settings: &[Setting]) -> String {
     let keys = settings.iter().filter(|setting| setting.is_in_file()).map(Setting::key);
-    let nearest = keys.map(|key| (strsim::jaro(&key, name), key)).max_by(|one, other| one.0.total_cmp(&other.0));
-    match nearest {
-        Some((likeness, key)) if likeness > 0.7 => format!("There is no setting `{name}`. Did you mean `{key}`?"),
-        _ => format!("There is no setting `{name}`. `parlance config` lists them all."),
+    match nearest(name, keys, 0.7) {
+        Some(key) => format!("There is no setting `{name}`. Did you mean `{key}`?"),
+        None => format!("There is no setting `{name}`. `parlance config` lists them all."),
     }
 }
 

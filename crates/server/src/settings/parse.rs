@@ -124,7 +124,7 @@ fn source(setting: &Setting, arguments: &[OsString], file: Option<&ConfigFile>) 
 }
 
 /// Makes the file's values the defaults.
-fn layered(command: Command, file: Option<&ConfigFile>) -> Command {
+pub(super) fn layered(command: Command, file: Option<&ConfigFile>) -> Command {
     let Some(file) = file else { return without_empty_variables(command) };
     let command = command.mut_args(|arg| match Setting::of(&arg).and_then(|setting| file.entry(&setting)) {
         Some(entry) => unless_empty(arg).required(false).default_values(entry.values.clone()),
@@ -146,7 +146,7 @@ fn unless_empty(arg: Arg) -> Arg {
 }
 
 /// Gives every secret flag its twin: `--secret-key-stdin`.
-fn with_twins(command: Command) -> Command {
+pub(super) fn with_twins(command: Command) -> Command {
     let secrets: Vec<_> = command.get_arguments().filter_map(Setting::of).filter(Setting::is_secret).collect();
     let twins = secrets.into_iter().map(|Setting(arg)| {
         let long = format!("{}{STDIN}", arg.get_long().unwrap_or_default());

@@ -4,9 +4,11 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::file::ConfigFile;
-use super::parse::{command, with_stdin};
+use clap::{Arg, ArgAction, Command};
+
+use super::parse::{command, layered, with_stdin, with_twins};
 use super::value::{Effective, Source};
-use super::{Setting, all};
+use super::{Setting, all, misspelt};
 use crate::command::config::example_text;
 
 fn settings() -> Vec<Setting> {
@@ -28,7 +30,7 @@ fn arguments(texts: &[&str]) -> Vec<OsString> {
 /// The flag with what it takes, as the document has it: `--listen ADDR`.
 fn usage(setting: &Setting) -> String {
     match setting.0.get_action() {
-        clap::ArgAction::SetTrue => setting.flag(),
+        ArgAction::SetTrue => setting.flag(),
         _ => format!("{} {}", setting.flag(), setting.value_name()),
     }
 }
@@ -57,6 +59,34 @@ fn the_file_gives_values_of_every_kind_with_their_lines() {
     assert_eq!(entry("allow_outbound"), Some((4, arguments(&["10.0.0.0/8", "192.168.0.0/16"]))));
     assert_eq!(entry("log"), Some((8, arguments(&["3"]))));
     assert_eq!(entry("data"), None);
+}
+
+#[test]
+fn an_argument_with_a_variable_is_a_setting_without_a_line_more() {
+    let switch = Arg::new("tls").long("tls").env("PARLANCE_TLS").action(ArgAction::SetTrue);
+    let number = Arg::new("limit").long("limit").env("PARLANCE_LIMIT").value_parser(clap::value_parser!(u32)).default_value("600");
+    let secret = Arg::new("tls_key").long("tls-key").env("PARLANCE_TLS_KEY").hide_env_values(true).required(true);
+    let command = with_twins(Command::new("parlance").subcommand(Command::new("serve").args([switch, number, secret])));
+    let settings = all(&command);
+    let text = "tls = true\nlimit = 5\ntls_key = \"visibly-fake\"\n";
+    let file = ConfigFile::parse(Path::new("p.toml"), text, &settings).unwrap();
+    let parse = |arguments: &[&str]| {
+        let matches = layered(command.clone(), Some(&file)).try_get_matches_from(arguments).unwrap();
+        let serve = matches.subcommand_matches("serve").unwrap().clone();
+        (serve.get_flag("tls"), *serve.get_one::<u32>("limit").unwrap(), serve.get_one::<String>("tls_key").unwrap().clone())
+    };
+    assert_eq!(parse(&["parlance", "serve"]), (true, 5, "visibly-fake".to_owned()));
+    assert_eq!(parse(&["parlance", "serve", "--limit", "7", "--tls-key=other"]), (true, 7, "other".to_owned()));
+    assert!(command.find_subcommand("serve").unwrap().get_arguments().any(|arg| arg.get_long() == Some("tls-key-stdin")));
+    let wrong = Effective { values: arguments(&["maybe"]), source: Source::Variable("PARLANCE_TLS".into()) };
+    assert!(settings[0].check(&wrong).unwrap_err().to_string().contains("from the variable PARLANCE_TLS"));
+}
+
+#[test]
+fn a_misspelt_variable_is_noticed_and_a_strange_one_is_not() {
+    let found =
+        misspelt(&settings(), ["PARLANCE_LISTN", "PARLANCE_LISTEN", "PARLANCE_TEST_POSTGRES", "PATH"].map(String::from).into_iter());
+    assert_eq!(found, [("PARLANCE_LISTN".to_owned(), "PARLANCE_LISTEN".to_owned())]);
 }
 
 #[test]
@@ -105,7 +135,7 @@ fn a_secret_from_standard_input_takes_the_place_of_its_flag() {
 
 #[test]
 fn every_secret_has_a_twin_beside_it() {
-    fn check(command: &clap::Command) {
+    fn check(command: &Command) {
         for secret in command.get_arguments().filter_map(Setting::of).filter(Setting::is_secret) {
             let twin = format!("{}-stdin", secret.flag());
             assert!(command.get_arguments().any(|arg| arg.get_long() == Some(&twin[2..])), "{twin}");

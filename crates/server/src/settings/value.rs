@@ -58,7 +58,9 @@ impl Effective {
         if let Some((file, entry)) = file.and_then(|file| Some((file, file.entry(setting)?))) {
             return Self { values: entry.values.clone(), source: Source::File(file.path.clone(), entry.line) };
         }
-        Self { values: setting.default(), source: Source::Default }
+        // The file that was found without being named.
+        let found = file.filter(|_| !setting.is_in_file()).map(|file| vec![file.path.clone().into_os_string()]);
+        Self { values: found.unwrap_or_else(|| setting.default()), source: Source::Default }
     }
 
     fn flag(setting: &Setting, matches: &ArgMatches) -> Option<Self> {

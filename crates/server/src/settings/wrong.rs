@@ -14,11 +14,15 @@ impl Setting {
     /// # Errors
     /// `wrong_setting`.
     pub(crate) fn check(&self, value: &Effective) -> Result<()> {
-        if value.values.is_empty() || matches!(self.0.get_action(), ArgAction::SetTrue) && value.source == Source::Default {
+        if value.values.is_empty() {
             return Ok(());
         }
+        let parser = match self.0.get_action() {
+            ArgAction::SetTrue => clap::value_parser!(bool),
+            _ => self.0.get_value_parser().clone(),
+        };
         // Alone, the argument cannot refer to others as it does in its command.
-        let mut alone = Arg::new("value").value_parser(self.0.get_value_parser().clone()).action(ArgAction::Append).long("value");
+        let mut alone = Arg::new("value").value_parser(parser).action(ArgAction::Append).long("value");
         if let Some(delimiter) = self.0.get_value_delimiter() {
             alone = alone.value_delimiter(delimiter);
         }
