@@ -74,7 +74,10 @@ pub(super) async fn sign_in(
 
 pub(super) fn sign_in_docs(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
     openapi::refuses(op.inner_mut(), &[Kind::TooLarge, Kind::Unavailable]);
-    openapi::codes(op.inner_mut(), &["wrong_credentials", "user_disabled", "bad_origin", "org_disabled", "unknown_dialect", "too_many_failures"]);
+    openapi::codes(
+        op.inner_mut(),
+        &["wrong_credentials", "user_disabled", "bad_origin", "org_disabled", "unknown_dialect", "too_many_failures"],
+    );
     let summary = "Sign in: sets a cookie, for 30 days after its last use";
     let op = openapi::request_example(operation_on("directory", op, "signIn", summary), golden!("sign_in"));
     openapi::answer_example(op, &golden!("signed_in"))
