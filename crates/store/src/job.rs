@@ -35,8 +35,8 @@ pub fn claim(tx: &mut SystemTx<'_, '_>, limit: i64, lease_ms: i64) -> Result<Vec
                 // Materialized, because a plan that asked again for each row would get other rows, past the limit.
                 "WITH due AS MATERIALIZED (SELECT j.id FROM job j
                     WHERE j.run_at_ms <= $1 AND (j.lease_until_ms IS NULL OR j.lease_until_ms <= $1)
+                      AND j.org_id NOT IN (SELECT o.id FROM org o WHERE o.disabled_ms IS NOT NULL)
                       AND NOT EXISTS (SELECT 1 FROM job e WHERE e.org_id = j.org_id AND e.lane = j.lane AND e.id < j.id)
-                      AND NOT EXISTS (SELECT 1 FROM org o WHERE o.id = j.org_id AND o.disabled_ms IS NOT NULL)
                     ORDER BY j.priority, j.run_at_ms, j.id LIMIT $3",
                 $lock,
                 ") UPDATE job SET lease_until_ms = $2, attempt = attempt + 1 WHERE id IN (SELECT id FROM due)
