@@ -67,6 +67,8 @@ impl App {
         if candidates.is_empty() {
             return Err(bad_signature());
         }
+        // A number may have moved here from an org that was switched off since.
+        candidates.sort_by_key(|account| account.org_disabled);
         for account in candidates {
             match channel.parse(&account, &hook) {
                 Parsed::NotOurs => continue,

@@ -45,6 +45,16 @@ both_databases! {
         assert_eq!(staff.get("/api/v1/conversations/unread").await.expect(200).data()["unread_count"], 1);
     }
 
+    async fn a_number_that_moved_to_another_org_is_served_there(database) {
+        let (app, org, _) = TestApp::new(database).await;
+        app.app.set_org_enabled(&org.slug, false).await.unwrap();
+        let heir = app.org("heir").await;
+        app.account(&heir, NUMBER).await;
+        app.inbound(&sid(1), CUSTOMER, "Hello!").await;
+        let key = app.bare_key(&heir, false).await;
+        assert_eq!(key.get("/api/v1/conversations/unread").await.expect(200).data()["unread_count"], 1);
+    }
+
     async fn what_a_disabled_org_had_to_send_goes_out_when_it_is_enabled(database) {
         let (app, org, staff) = TestApp::new(database).await;
         // The worker would be faster than the switch.

@@ -150,8 +150,7 @@ pub(super) fn with_twins(command: Command) -> Command {
     let secrets: Vec<_> = command.get_arguments().filter_map(Setting::of).filter(Setting::is_secret).collect();
     let twins = secrets.into_iter().map(|Setting(arg)| {
         let long = format!("{}{STDIN}", arg.get_long().unwrap_or_default());
-        let help =
-            format!("Read it from standard input: --{} without showing it to the list of processes", arg.get_long().unwrap_or_default());
+        let help = format!("Read --{} from standard input, unseen in the list of processes", arg.get_long().unwrap_or_default());
         let twin = Arg::new(long.replace('-', "_")).long(long).action(ArgAction::SetTrue).global(arg.is_global_set()).help(help);
         match arg.get_help_heading() {
             Some(heading) => twin.help_heading(heading.to_owned()),
