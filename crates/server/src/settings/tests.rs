@@ -41,6 +41,19 @@ fn the_command_line_is_one_that_clap_accepts() {
 }
 
 #[test]
+fn every_command_and_argument_is_explained_in_the_same_manner() {
+    fn check(path: &str, command: &Command) {
+        let fits = |text: Option<String>| text.is_some_and(|text| text.starts_with(|c: char| c.is_uppercase()) && !text.ends_with('.'));
+        assert!(fits(command.get_about().map(ToString::to_string)), "{path} has no about, or one with a full stop");
+        for arg in command.get_arguments() {
+            assert!(fits(arg.get_help().map(ToString::to_string)), "{path}: {} has no help, or one with a full stop", arg.get_id());
+        }
+        command.get_subcommands().for_each(|command| check(&format!("{path} {}", command.get_name()), command));
+    }
+    check("parlance", &command());
+}
+
+#[test]
 fn a_key_of_the_file_is_the_flag_and_the_variable_in_other_letters() {
     for setting in settings() {
         let flag = setting.flag().trim_start_matches("--").replace('-', "_");
