@@ -14,9 +14,20 @@ pub(crate) fn create(tx: &mut Tx<'_>, tag: [u8; 6], now_ms: i64) -> Result<()> {
 
 /// The tag, read once when the store opens.
 pub(crate) fn tag_at(place: &Place) -> Result<InstallationTag> {
-    crate::migrate::peek(place, |tx| {
-        tx.query_one("SELECT tag FROM installation WHERE id = 1", &[], |row| row.get(0).map(InstallationTag::from_i64))
-    })
+    crate::migrate::peek(place, tag)
+}
+
+pub(crate) fn tag(tx: &mut Tx<'_>) -> Result<InstallationTag> {
+    tx.query_one("SELECT tag FROM installation WHERE id = 1", &[], |row| row.get(0).map(InstallationTag::from_i64))
+}
+
+/// The number that the last restore drew; 0 when there was none. What is derived from this database and kept elsewhere is
+/// to be derived again once it remembers another number.
+///
+/// # Errors
+/// Those of the database.
+pub fn restore_mark(tx: &mut crate::SystemTx<'_, '_>) -> Result<i64> {
+    tx.tx.query_one("SELECT restore_mark FROM installation WHERE id = 1", &[], |row| row.get(0))
 }
 
 /// Asks the database for its own row: whether it answers.

@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod attempt;
+pub mod backup;
 pub mod bus;
 pub mod contact;
 pub mod conversation;
@@ -28,6 +29,7 @@ pub mod staff;
 pub mod total;
 mod tx;
 pub mod user;
+pub mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -71,6 +73,17 @@ pub enum Place {
         /// `postgres://user:password@host:port/name`.
         url: String,
     },
+}
+
+impl Place {
+    /// The word for the kind of database.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "sqlite",
+            Self::Postgres { .. } => "postgresql",
+        }
+    }
 }
 
 /// The store: cheap to clone, shared by everything.
@@ -125,6 +138,11 @@ impl Store {
     /// Those of [`migrate`].
     pub fn open(place: &Place, setup: Setup) -> Result<Self> {
         migrate(place, &setup)?;
+        Self::at(place, setup, None)
+    }
+
+    /// Opens what needs no migration; on PostgreSQL with reads that all see one snapshot, when it is named.
+    pub(crate) fn at(place: &Place, setup: Setup, snapshot: Option<&str>) -> Result<Self> {
         let driver = match place {
             Place::Sqlite { data, durability } => {
                 let path = sqlite::file(data);
@@ -134,7 +152,9 @@ impl Store {
                     readers: sqlite::Readers::start(path)?,
                 }
             }
-            Place::Postgres { url } => Driver::Postgres { lanes: postgres::Lanes::start(url)?, readers: postgres::Readers::start(url)? },
+            Place::Postgres { url } => {
+                Driver::Postgres { lanes: postgres::Lanes::start(url)?, readers: postgres::Readers::at(url, snapshot)? }
+            }
         };
         let tag = installation::tag_at(place)?;
         let shared = Shared { clock: setup.clock, entropy: setup.entropy, secret: setup.secret };

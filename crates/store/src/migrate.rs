@@ -22,10 +22,10 @@ macro_rules! migrations {
 }
 
 /// Every step, in order. A step that has been released is never changed.
-const MIGRATIONS: &[Migration] = migrations!["0001_core", "0002_contacts", "0003_directory", "0008_disable"];
+const MIGRATIONS: &[Migration] = migrations!["0001_core", "0002_contacts", "0003_directory", "0008_disable", "0009_restore_mark"];
 
 /// The advisory lock that orders migrating nodes on PostgreSQL; any constant will do.
-const LOCK: &str = "SELECT pg_advisory_xact_lock(7241106)";
+pub(crate) const LOCK: &str = "SELECT pg_advisory_xact_lock(7241106)";
 
 /// Whether there is nothing to apply: looked at without a lock, so that commands beside a busy server do not wait.
 ///
@@ -38,16 +38,34 @@ pub fn is_current(place: &Place) -> Result<bool> {
         return Ok(false);
     }
     peek(place, |tx| {
-        let tables = match tx.is_sqlite() {
-            true => "SELECT COUNT(*) FROM sqlite_master WHERE name = 'schema_migration'",
-            false => "SELECT COUNT(*) FROM pg_tables WHERE schemaname = ANY (current_schemas(false)) AND tablename = 'schema_migration'",
-        };
-        if tx.query_one(tables, &[], |row| row.get::<i64>(0))? == 0 {
+        if !exists(tx)? {
             return Ok(false);
         }
         let version = tx.query_one(VERSION, &[], |row| row.get::<i64>(0))?;
         Ok(usize::try_from(version).is_ok_and(|version| version == MIGRATIONS.len()))
     })
+}
+
+/// Whether there is a schema at all.
+pub(crate) fn exists(tx: &mut Tx<'_>) -> Result<bool> {
+    let tables = match tx.is_sqlite() {
+        true => "SELECT COUNT(*) FROM sqlite_master WHERE name = 'schema_migration'",
+        false => "SELECT COUNT(*) FROM pg_tables WHERE schemaname = ANY (current_schemas(false)) AND tablename = 'schema_migration'",
+    };
+    Ok(tx.query_one(tables, &[], |row| row.get::<i64>(0))? > 0)
+}
+
+/// The names of all steps that this program knows, in order.
+pub(crate) fn names() -> Vec<&'static str> {
+    MIGRATIONS.iter().map(|migration| migration.name).collect()
+}
+
+/// The names of the steps that have run, in order.
+pub(crate) fn applied(tx: &mut Tx<'_>) -> Result<Vec<String>> {
+    if !exists(tx)? {
+        return Err(Error::new(Kind::NotFound, "no_database", "The database is empty: nothing of Parlance is in it. Check its address."));
+    }
+    tx.query("SELECT name FROM schema_migration ORDER BY version", &[], |row| row.get(0))
 }
 
 const VERSION: &str = "SELECT COALESCE(MAX(version), 0) FROM schema_migration";
@@ -81,18 +99,23 @@ pub(crate) fn run(place: &Place, setup: &Setup) -> Result<Vec<&'static str>> {
 
 fn apply(tx: &mut Tx<'_>, setup: &Setup) -> Result<Vec<&'static str>> {
     let now_ms = setup.clock.now_ms();
+    let ran = apply_until(tx, now_ms, MIGRATIONS.len())?;
+    if ran.first() == MIGRATIONS.first().map(|migration| &migration.name) {
+        crate::installation::create(tx, entropy::bytes(setup.entropy.as_ref()), now_ms)?;
+    }
+    Ok(ran)
+}
+
+/// Applies what is missing up to this version, and leaves the tables empty.
+pub(crate) fn apply_until(tx: &mut Tx<'_>, now_ms: i64, until: usize) -> Result<Vec<&'static str>> {
     tx.batch("CREATE TABLE IF NOT EXISTS schema_migration (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_ms BIGINT NOT NULL)")?;
     let current = tx.query_one(VERSION, &[], |row| row.get::<i64>(0))?;
     let current = usize::try_from(current).unwrap_or(usize::MAX);
     if current > MIGRATIONS.len() {
-        return Err(Error::new(
-            Kind::Unavailable,
-            "schema_too_new",
-            format!("The database is at schema version {current}; this program knows {}. Run the newer program.", MIGRATIONS.len()),
-        ));
+        return Err(too_new(current));
     }
     let mut ran = Vec::new();
-    for (version, migration) in (1_i64..).zip(MIGRATIONS).skip(current) {
+    for (version, migration) in (1_i64..).zip(MIGRATIONS).take(until).skip(current) {
         tx.batch(if tx.is_sqlite() { migration.sqlite } else { migration.postgres })?;
         tx.execute(
             "INSERT INTO schema_migration (version, name, applied_ms) VALUES ($1, $2, $3)",
@@ -100,10 +123,16 @@ fn apply(tx: &mut Tx<'_>, setup: &Setup) -> Result<Vec<&'static str>> {
         )?;
         ran.push(migration.name);
     }
-    if current == 0 {
-        crate::installation::create(tx, entropy::bytes(setup.entropy.as_ref()), now_ms)?;
-    }
     Ok(ran)
+}
+
+/// The refusal of a database that a newer program wrote.
+pub(crate) fn too_new(version: usize) -> Error {
+    Error::new(
+        Kind::Unavailable,
+        "schema_too_new",
+        format!("The database is at schema version {version}; this program knows {}. Run the newer program.", MIGRATIONS.len()),
+    )
 }
 
 /// Opens a connection for one look at the directory.

@@ -31,6 +31,12 @@ impl SecretKey {
         Self(None)
     }
 
+    /// Whether there is a key.
+    #[must_use]
+    pub const fn is_present(&self) -> bool {
+        self.0.is_some()
+    }
+
     fn cipher(&self) -> Result<&XChaCha20Poly1305> {
         self.0.as_deref().ok_or_else(|| Error::internal("a secret was touched without the secret key"))
     }

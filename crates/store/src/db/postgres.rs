@@ -133,6 +133,25 @@ impl Statementer for Transaction<'_> {
     }
 }
 
+/// A connection whose transaction was begun by hand, because it outlives one call.
+impl Statementer for Client {
+    fn prepare(&mut self, sql: &str) -> Result<Statement, postgres::Error> {
+        Client::prepare(self, sql)
+    }
+
+    fn execute(&mut self, statement: &Statement, params: &[&(dyn ToSql + Sync)]) -> Result<u64, postgres::Error> {
+        Client::execute(self, statement, params)
+    }
+
+    fn query(&mut self, statement: &Statement, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<postgres::Row>, postgres::Error> {
+        Client::query(self, statement, params)
+    }
+
+    fn batch(&mut self, text: &str) -> Result<(), postgres::Error> {
+        self.batch_execute(text)
+    }
+}
+
 impl<'a> PostgresTx<'a> {
     pub(crate) fn new(transaction: &'a mut dyn Statementer, statements: &'a mut Statements) -> Self {
         Self { transaction, statements }

@@ -4,6 +4,7 @@
 //! fsync serves everything that queued meanwhile. The thread that asks waits for COMMIT; nobody is answered earlier.
 
 mod checkpoint;
+mod copy;
 mod reader;
 mod rewrite;
 mod writer;
@@ -20,6 +21,7 @@ use super::{Param, Row};
 #[cfg(test)]
 mod tests;
 
+pub(crate) use copy::copy;
 pub(crate) use reader::Readers;
 pub(crate) use writer::Writer;
 

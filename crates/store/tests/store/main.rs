@@ -3,6 +3,7 @@
 
 mod accounts;
 mod attempts;
+mod backups;
 mod contacts;
 mod conversations;
 mod counters;

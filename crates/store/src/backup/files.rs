@@ -1,0 +1,256 @@
+//! The files beside the database: media, the secret key, and the folder in which a restore is put together before
+//! anything of it can be seen.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use parlance_model::error::Kind;
+use parlance_model::{Error, Result};
+
+use super::archive::{Content, Writer, broken};
+use super::{Summary, io_error};
+use crate::watch::{self, Unit, Watch};
+
+/// Uploads, in the data folder.
+const MEDIA: &str = "media";
+/// The key's file, in the data folder.
+const KEY: &str = "secret.key";
+/// The database's file, in the data folder.
+const DATABASE: &str = "parlance.db";
+/// Where a restore is put together, in the data folder.
+const STAGING: &str = ".restoring";
+/// What begins the name of the folder into which `--force` moves what was there.
+pub const REPLACED: &str = "replaced-";
+/// What belongs to an installation in its data folder. The database is last: with it, the restore is there.
+const PARTS: [&str; 8] = [MEDIA, KEY, "search.db", "search.db-wal", "search.db-shm", "parlance.db-wal", "parlance.db-shm", DATABASE];
+
+fn unusable(path: &Path) -> impl Fn(io::Error) -> Error {
+    let path = path.display().to_string();
+    move |cause| io_error(&path, cause)
+}
+
+/// The key's file, where the folder has one.
+pub(super) fn read_key(folder: &Path) -> Result<Option<Vec<u8>>> {
+    let path = folder.join(KEY);
+    match fs::read(&path) {
+        Ok(key) => Ok(Some(key)),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(unusable(&path)(cause)),
+    }
+}
+
+/// Adds every file of the media folder. Files are never changed once they have their name; one that goes away
+/// meanwhile is noted.
+pub(super) fn add_media<W: Write>(folder: &Path, archive: &mut Writer<'_, W>, summary: &mut Summary, watch: &dyn Watch) -> Result<()> {
+    let mut files = Vec::new();
+    walk(&folder.join(MEDIA), MEDIA, &mut files)?;
+    files.sort();
+    watch.stage("Adding media", Some(files.iter().map(|(_, size)| size).sum()), Unit::Bytes);
+    for (name, _) in files {
+        let path = folder.join(&name);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(cause) if cause.kind() == ErrorKind::NotFound => {
+                summary.vanished.push(name);
+                continue;
+            }
+            Err(cause) => return Err(unusable(&path)(cause)),
+        };
+        let size = file.metadata().map_err(unusable(&path))?.len();
+        archive.stream(&name, size, file)?;
+        summary.media_files += 1;
+        summary.media_bytes += size;
+        watch::advance(watch, size)?;
+    }
+    Ok(())
+}
+
+/// The regular files below a folder with their sizes, links left alone.
+fn walk(folder: &Path, name: &str, files: &mut Vec<(String, u64)>) -> Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(cause) => return Err(unusable(folder)(cause)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(unusable(folder))?;
+        let Some(name) = entry.file_name().to_str().map(|own| format!("{name}/{own}")) else { continue };
+        match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => walk(&entry.path(), &name, files)?,
+            Ok(metadata) if metadata.is_file() => files.push((name, metadata.len())),
+            Ok(_) => {}
+            Err(cause) if cause.kind() == ErrorKind::NotFound => {}
+            Err(cause) => return Err(unusable(&entry.path())(cause)),
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a data folder in which a restore was begun and not finished: what is there belongs together with what is not.
+///
+/// # Errors
+/// `restore_unfinished`.
+pub fn check_finished(folder: &Path) -> Result<()> {
+    // Once the database has been moved in, the restore is there; what is left of the folder goes with the next one.
+    if folder.join(STAGING).exists() && !folder.join(DATABASE).exists() {
+        let text =
+            format!("A restore into {} is under way, or was broken off. Wait for it, or run `parlance restore` again.", folder.display());
+        return Err(Error::new(Kind::Conflict, "restore_unfinished", text));
+    }
+    Ok(())
+}
+
+/// A restore on its way into a data folder. Unless it is moved in, dropping it takes everything away again.
+pub(super) struct Staging {
+    folder: PathBuf,
+    made: Vec<PathBuf>,
+    done: bool,
+}
+
+impl Staging {
+    /// Begins in a folder that has no installation yet, or in any with `force`. What an earlier one left half-made is
+    /// taken away.
+    pub(super) fn begin(folder: &Path, force: bool) -> Result<Self> {
+        let staging = Self { folder: folder.to_owned(), made: Vec::new(), done: false };
+        let path = staging.path();
+        if path.exists() {
+            // A restore that was moving its parts in has this list; before its database was there, they are no installation.
+            if !folder.join(DATABASE).exists()
+                && let Ok(parts) = fs::read_to_string(path.join("moved"))
+            {
+                for part in parts.lines().filter(|part| PARTS.contains(part)) {
+                    remove(&folder.join(part))?;
+                }
+            }
+            remove(&path)?;
+        }
+        if !force && let Some(part) = staging.present().find(|part| *part != KEY) {
+            let text = format!(
+                "{} holds an installation already ({part}). Restore into an empty folder, or add --force to move the old one aside.",
+                folder.display()
+            );
+            return Err(Error::new(Kind::Conflict, "place_not_empty", text));
+        }
+        DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(unusable(&path))?;
+        Ok(staging)
+    }
+
+    pub(super) fn path(&self) -> PathBuf {
+        self.folder.join(STAGING)
+    }
+
+    fn present(&self) -> impl Iterator<Item = &'static str> {
+        PARTS.into_iter().filter(|part| self.folder.join(part).exists())
+    }
+
+    /// Puts down a file of the backup, synced. Its path was found to be plain.
+    pub(super) fn put(&mut self, path: &str, content: &mut Content<'_>, watch: &dyn Watch) -> Result<()> {
+        let target = self.path().join(path);
+        if let Some(parent) = target.parent() {
+            DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(unusable(parent))?;
+            if self.made.last().is_none_or(|last| last != parent) {
+                self.made.push(parent.to_owned());
+            }
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&target).map_err(unusable(&target))?;
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            let read = content.read(&mut buffer).map_err(|cause| broken(cause, watch))?;
+            if read == 0 {
+                break;
+            }
+            file.write_all(&buffer[..read]).map_err(unusable(&target))?;
+        }
+        file.sync_all().map_err(unusable(&target))
+    }
+
+    /// Whether the backup brought its key.
+    pub(super) fn key(&self) -> Result<Option<Vec<u8>>> {
+        match read_key(&self.path())? {
+            Some(key) => Ok(Some(key)),
+            None => read_key(&self.folder),
+        }
+    }
+
+    /// Moves what is in the way aside, answering where to.
+    pub(super) fn make_room(&self, name: &str) -> Result<Option<PathBuf>> {
+        let aside = self.folder.join(format!("{REPLACED}{name}"));
+        // A backup without its key is opened by the key that is there: that one stays.
+        let stays = !self.path().join(KEY).exists();
+        // The database goes first: without it, nobody takes what is left for an installation.
+        let parts: Vec<_> = self.present().filter(|part| !(stays && *part == KEY)).collect();
+        if !parts.iter().any(|part| *part != KEY) {
+            return Ok(None);
+        }
+        DirBuilder::new().mode(0o700).create(&aside).map_err(unusable(&aside))?;
+        for part in parts.into_iter().rev() {
+            fs::rename(self.folder.join(part), aside.join(part)).map_err(unusable(&aside))?;
+        }
+        sync(&aside)?;
+        sync(&self.folder)?;
+        Ok(Some(aside))
+    }
+
+    /// Moves every part into the folder, the database last.
+    pub(super) fn move_in(mut self) -> Result<()> {
+        let path = self.path();
+        let parts: Vec<_> = PARTS.into_iter().filter(|part| path.join(part).exists()).collect();
+        for part in &parts {
+            let (from, to) = (path.join(part), self.folder.join(part));
+            if *part == KEY && to.exists() {
+                same_key(&from, &to)?;
+                remove(&from)?;
+            }
+        }
+        let parts: Vec<_> = parts.into_iter().filter(|part| path.join(part).exists()).collect();
+        for folder in self.made.iter().chain([&path]) {
+            sync(folder)?;
+        }
+        let list = path.join("moved");
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&list).map_err(unusable(&list))?;
+        file.write_all(parts.join("\n").as_bytes()).and_then(|()| file.sync_all()).map_err(unusable(&list))?;
+        sync(&path)?;
+        // From here on it is finished by another run, or undone by one.
+        self.done = true;
+        for part in parts {
+            fs::rename(path.join(part), self.folder.join(part)).map_err(unusable(&path))?;
+        }
+        sync(&self.folder)?;
+        remove(&path)?;
+        sync(&self.folder)
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if !self.done
+            && let Err(cause) = remove(&self.path())
+        {
+            tracing::warn!(?cause, "what was restored so far could not be taken away");
+        }
+    }
+}
+
+fn same_key(one: &Path, other: &Path) -> Result<()> {
+    let read = |path: &Path| fs::read_to_string(path).map(|text| text.trim().to_owned()).map_err(unusable(path));
+    if read(one)? == read(other)? {
+        return Ok(());
+    }
+    let text = format!("{} is another key than the backup's. Move it away and restore again.", other.display());
+    Err(Error::new(Kind::Conflict, "other_secret_key", text))
+}
+
+fn remove(path: &Path) -> Result<()> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
+        Err(cause) if cause.kind() != ErrorKind::NotFound => Err(unusable(path)(cause)),
+        _ => Ok(()),
+    }
+}
+
+/// Makes what was created in a folder survive power loss.
+fn sync(folder: &Path) -> Result<()> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(unusable(folder))
+}
