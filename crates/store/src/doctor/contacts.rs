@@ -50,7 +50,7 @@ fn contacts(tx: &mut OrgTx<'_, '_>, after: ContactId) -> Result<(Option<ContactI
             // One step to a living contact: so there is no circle.
             Some(to) if row.leads_to != 1 => {
                 let detail = format!("{:?} leads to {to:?}, who is no living contact", row.contact.id);
-                findings.push(finding(tx, "redirects lead to living contacts", detail));
+                findings.push(finding(tx.org(), "redirects lead to living contacts", detail));
             }
             Some(_) => {}
             None => findings.extend(reached(tx, row)?),
@@ -77,7 +77,7 @@ fn reached(tx: &mut OrgTx<'_, '_>, row: &Kept) -> Result<Option<Finding>> {
         && first(IdentityKind::Email, contact.email.as_deref())
         && lines(search) == lines(&expected);
     let detail = || format!("{:?}: its number, address or search text is not that of its {} identities", contact.id, identities.len());
-    Ok((!fits).then(|| finding(tx, "contact rows equal their identities", detail())))
+    Ok((!fits).then(|| finding(tx.org(), "contact rows equal their identities", detail())))
 }
 
 type Owners = (Option<(String, String)>, Vec<Finding>);
@@ -92,7 +92,7 @@ fn owners(tx: &mut OrgTx<'_, '_>, after: &(String, String)) -> Result<Owners> {
     let dangling = rows.iter().filter(|(_, _, living)| *living != 1);
     let of = |((kind, value), contact, _): &(_, ContactId, i64)| {
         let (kind, value): (&String, &String) = (kind, value);
-        finding(tx, "only living contacts are pointed at", format!("{kind} {value}: {contact:?} is no living contact"))
+        finding(tx.org(), "only living contacts are pointed at", format!("{kind} {value}: {contact:?} is no living contact"))
     };
     let findings = dangling.map(of).collect();
     Ok((rows.into_iter().next_back().map(|(key, _, _)| key), findings))

@@ -1,22 +1,24 @@
-//! Each message's state against its attempts and receipts, its work, and its references.
+//! Each message's state against its latest attempt, its work, and its references. Attempts are checked in `attempts`.
 
 use std::collections::HashSet;
 
 use parlance_model::Result;
-use parlance_model::delivery::Outcome;
-use parlance_model::id::{AccountId, AttemptId, MessageId, OrgId};
+use parlance_model::delivery::{DeliveryState, Outcome};
+use parlance_model::id::{AttemptId, ConversationId, MessageId, OrgId};
 use parlance_model::job::Job;
 
 use super::{CHUNK, Finding, Report, finding};
 use crate::db::params;
+use crate::watch::{self, Watch};
 use crate::{OrgTx, Store, attempt};
 
-pub(super) async fn check(store: &Store, org: OrgId, report: &mut Report) -> Result<()> {
-    let mut after = MessageId(0);
+pub(super) async fn check(store: &Store, org: OrgId, report: &mut Report, watch: &dyn Watch) -> Result<()> {
+    let mut after = (ConversationId(0), i64::MIN, MessageId(0));
     loop {
         let (count, last, findings) = store.read(org, move |tx| chunk(tx, after)).await?;
         report.messages += count;
         report.findings.extend(findings);
+        watch::advance(watch, count as u64)?;
         match last {
             Some(last) => after = last,
             None => return Ok(()),
@@ -24,37 +26,87 @@ pub(super) async fn check(store: &Store, org: OrgId, report: &mut Report) -> Res
     }
 }
 
-type Chunk = (usize, Option<MessageId>, Vec<Finding>);
+const FOREIGN: &str = "no row points into another org";
 
-fn chunk(tx: &mut OrgTx<'_, '_>, after: MessageId) -> Result<Chunk> {
+/// A message's place in its thread: the order of the index that begins with the org.
+type Place = (ConversationId, i64, MessageId);
+
+type Chunk = (usize, Option<Place>, Vec<Finding>);
+
+/// A message's row, with what only the doctor reads of it.
+struct Row {
+    id: MessageId,
+    place: Place,
+    outbound: bool,
+    shown: Outcome,
+    attempt: Option<AttemptId>,
+    latest: Option<AttemptId>,
+    /// What the attempt's own row keeps.
+    kept: Option<Outcome>,
+    conversations: i64,
+    /// Messages before it with the same provider id.
+    doubles: i64,
+}
+
+fn chunk(tx: &mut OrgTx<'_, '_>, after: Place) -> Result<Chunk> {
     const ROWS: &str = "SELECT m.id, m.direction, m.state, m.error_state, m.error_code, m.error_message, m.attempt_id,
-            (SELECT COUNT(*) FROM conversation c WHERE c.org_id = m.org_id AND c.id = m.conversation_id AND c.account_id = m.account_id)
-        FROM message m WHERE m.org_id = $1 AND m.id > $2 ORDER BY m.id LIMIT $3";
-    let jobs = queued(tx)?;
-    let rows = tx.query(ROWS, params![after, CHUNK], |row| {
-        let outbound = row.get::<String>(1)? == "outbound";
-        Ok((row.get::<MessageId>(0)?, outbound, attempt::outcome(row, 2)?, row.get::<Option<AttemptId>>(6)?, row.get::<i64>(7)?))
+            (SELECT COUNT(*) FROM conversation c WHERE c.org_id = m.org_id AND c.id = m.conversation_id AND c.account_id = m.account_id),
+            (SELECT MAX(a.id) FROM attempt a WHERE a.org_id = m.org_id AND a.message_id = m.id),
+            (SELECT COUNT(*) FROM message d WHERE d.org_id = m.org_id AND d.account_id = m.account_id
+                AND d.inbound_id IS NOT NULL AND d.inbound_id = m.inbound_id AND d.id < m.id),
+            a.state, a.error_state, a.error_code, a.error_message, m.conversation_id, m.at_ms
+        FROM message m LEFT JOIN attempt a ON a.org_id = m.org_id AND a.id = m.attempt_id AND a.message_id = m.id
+        WHERE m.org_id = $1 AND (m.conversation_id, m.at_ms, m.id) > ($2, $3, $4)
+        ORDER BY m.conversation_id, m.at_ms, m.id LIMIT $5";
+    let rows = tx.query(ROWS, params![after.0, after.1, after.2, CHUNK], |row| {
+        Ok(Row {
+            id: row.get(0)?,
+            place: (row.get(14)?, row.get(15)?, row.get(0)?),
+            outbound: row.get::<String>(1)? == "outbound",
+            shown: attempt::outcome(row, 2)?,
+            attempt: row.get(6)?,
+            conversations: row.get(7)?,
+            latest: row.get(8)?,
+            doubles: row.get(9)?,
+            kept: row.get::<Option<String>>(10)?.map(|_| attempt::outcome(row, 10)).transpose()?,
+        })
     })?;
+    let waits = |row: &Row| row.outbound && row.shown.state == DeliveryState::Pending;
+    let jobs = if rows.iter().any(waits) { queued(tx)? } else { HashSet::new() };
+    let org = tx.org();
     let mut findings = Vec::new();
-    for (id, outbound, shown, attempt, conversations) in &rows {
-        if *conversations != 1 {
-            findings.push(finding(tx, "no row points into another org", format!("{id:?}: its conversation is not in its org and account")));
+    for row in &rows {
+        let id = row.id;
+        if row.conversations != 1 {
+            findings.push(finding(org, FOREIGN, format!("{id:?}: its conversation is not in its org and account")));
         }
-        if !outbound {
-            continue;
+        if row.doubles > 0 {
+            findings.push(finding(org, "provider ids are unique", format!("{id:?}: its provider id is also that of an earlier message")));
         }
-        if let Some(attempt) = attempt {
-            findings.extend(folded(tx, *id, *attempt, shown)?);
-        }
-        if shown.state == parlance_model::delivery::DeliveryState::Pending && !jobs.contains(id) {
-            findings.push(finding(tx, "every message has its job or outcome", format!("{id:?} is pending and has no job")));
+        findings.extend(row.shows(org));
+        if waits(row) && !jobs.contains(&id) {
+            findings.push(finding(org, "every message has its job or outcome", format!("{id:?} is pending and has no job")));
         }
     }
-    Ok((rows.len(), rows.last().map(|row| row.0), findings))
+    Ok((rows.len(), rows.last().map(|row| row.place), findings))
+}
+
+impl Row {
+    /// A message shows its latest attempt.
+    fn shows(&self, org: OrgId) -> Option<Finding> {
+        let Self { id, shown, attempt, latest, kept, .. } = self;
+        let detail = match (attempt, kept) {
+            (Some(attempt), None) => return Some(finding(org, FOREIGN, format!("{id:?}: its attempt {attempt:?} is not its own"))),
+            _ if attempt != latest => format!("{id:?} names {attempt:?}, and its latest attempt is {latest:?}"),
+            (_, Some(kept)) if kept != shown => format!("{id:?} shows {shown:?}, its attempt has {kept:?}"),
+            _ => return None,
+        };
+        Some(finding(org, "a message's status is the fold of its receipts", detail))
+    }
 }
 
 /// The messages that a send job names.
-fn queued(tx: &mut OrgTx<'_, '_>) -> Result<HashSet<MessageId>> {
+pub(super) fn queued(tx: &mut OrgTx<'_, '_>) -> Result<HashSet<MessageId>> {
     const JOBS: &str = "SELECT payload FROM job WHERE org_id = $1 AND kind = 'send'";
     let jobs = tx.query(JOBS, &[], |row| row.json(0))?;
     let of = |job| match job {
@@ -62,22 +114,4 @@ fn queued(tx: &mut OrgTx<'_, '_>) -> Result<HashSet<MessageId>> {
         Job::Unassign { .. } => None,
     };
     Ok(jobs.into_iter().filter_map(of).collect())
-}
-
-fn folded(tx: &mut OrgTx<'_, '_>, message: MessageId, id: AttemptId, shown: &Outcome) -> Result<Option<Finding>> {
-    const OWN: &str = "SELECT account_id, provider_id, outcome, outcome_code, outcome_message FROM attempt
-        WHERE org_id = $1 AND id = $2 AND message_id = $3";
-    let own = tx.query_opt(OWN, params![id, message], |row| {
-        Ok((row.get::<AccountId>(0)?, row.get::<Option<String>>(1)?, attempt::own_outcome(row, 2)?))
-    })?;
-    let Some((account, provider_id, own)) = own else {
-        return Ok(Some(finding(tx, "no row points into another org", format!("{message:?}: its attempt {id:?} is not its own"))));
-    };
-    let folded = match provider_id {
-        Some(provider_id) => attempt::receipts(tx, account, &provider_id, own)?,
-        None => own,
-    };
-    Ok((folded != *shown).then(|| {
-        finding(tx, "a message's status is the fold of its receipts", format!("{message:?} shows {shown:?}, its receipts say {folded:?}"))
-    }))
 }
