@@ -99,6 +99,10 @@ pub(crate) enum Command {
     Account(AccountAction),
     /// Bring the database to this version's schema, and stop
     Migrate,
+    /// Write everything into one file, beside a running server
+    Backup(BackupArgs),
+    /// Put a backup into an empty place
+    Restore(RestoreArgs),
     /// Check what is promised against what is stored
     Doctor {
         /// Recount every conversation and recompute every message
@@ -157,6 +161,34 @@ pub(crate) struct ConfigArgs {
     pub(crate) example: bool,
     #[command(flatten)]
     pub(crate) serve: ServeArgs,
+}
+
+/// How to back up.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BackupArgs {
+    /// The file to write, or - for standard output. Default: parlance-backup-<time>.tar.zst in this folder
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Leave the data folder's secret key out. With the key in it, whoever has the file can read provider secrets
+    #[arg(long)]
+    pub(crate) without_key: bool,
+    /// Replace the file if it is there
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// How to restore.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RestoreArgs {
+    /// The backup, or - for standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Move what is in the data folder aside first. Nothing is deleted
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// The original stopped before the backup was made and stays so: send from here what is waiting, and keep people signed in
+    #[arg(long)]
+    pub(crate) keep_sending: bool,
 }
 
 /// A URL of PostgreSQL, or its settings as `name=value`.

@@ -5,6 +5,7 @@ mod cli;
 mod command;
 mod output;
 mod place;
+mod progress;
 mod settings;
 
 use std::process::ExitCode;
@@ -48,6 +49,8 @@ fn run(parsed: Parsed) -> parlance_model::Result<()> {
         Command::Key(action) => command::key::run(place, form, action),
         Command::Account(action) => command::account::run(place, form, action),
         Command::Migrate => command::database::migrate(place, form),
+        Command::Backup(options) => command::backup::back_up(place, form, options),
+        Command::Restore(options) => command::backup::restore(place, form, options),
         Command::Doctor { deep } => command::database::doctor(place, form, deep),
         Command::Simulate(what) => command::simulate::run(form, what),
         Command::Config(options) if options.example => command::config::example(form, &parsed.settings),

@@ -9,13 +9,24 @@ use parlance_model::entropy::{SharedEntropy, SystemEntropy};
 use parlance_model::{Error, Result};
 use parlance_net::{Client, Policy};
 use parlance_store::secret::SecretKey;
-use parlance_store::{Durability, Place, Setup, Store, installation, make_folder};
+use parlance_store::{Durability, Place, Setup, Store, backup, installation, make_folder};
 
 use crate::cli::PlaceArgs;
 
 impl PlaceArgs {
     /// The database.
+    ///
+    /// # Errors
+    /// `restore_unfinished` for a folder with a part of an installation.
     pub(crate) fn place(&self) -> Result<Place> {
+        if self.database_url.is_none() {
+            backup::check_finished(&self.data)?;
+        }
+        self.any_place()
+    }
+
+    /// The database, also where a restore was broken off.
+    pub(crate) fn any_place(&self) -> Result<Place> {
         if let Some(url) = &self.database_url {
             return Ok(Place::Postgres { url: url.clone() });
         }
@@ -23,6 +34,11 @@ impl PlaceArgs {
         make_folder(&data)?;
         let durability = if self.durability == "relaxed" { Durability::Relaxed } else { Durability::Full };
         Ok(Place::Sqlite { data, durability })
+    }
+
+    /// The key that was given, if one was.
+    pub(crate) fn given_secret(&self) -> Result<SecretKey> {
+        self.secret_key.as_deref().map_or(Ok(SecretKey::absent()), SecretKey::from_text)
     }
 
     /// The key from the environment, else from the data folder, which gets one at its first use.

@@ -1,12 +1,13 @@
 //! `migrate` and `doctor`.
 
 use parlance_model::{Error, Result};
-use parlance_store::doctor;
+use parlance_store::doctor::{self, Report};
 use serde_json::json;
 
 use crate::cli::PlaceArgs;
 use crate::output::{Form, say};
 use crate::place;
+use crate::progress::watched;
 
 pub(crate) fn migrate(args: &PlaceArgs, form: Form) -> Result<()> {
     let place = args.place()?;
@@ -25,7 +26,14 @@ pub(crate) fn migrate(args: &PlaceArgs, form: Form) -> Result<()> {
 }
 
 pub(crate) fn doctor(args: &PlaceArgs, form: Form, deep: bool) -> Result<()> {
-    let report = place::once(args, false, async |app| doctor::check(app.store(), deep).await)?;
+    let report = if deep {
+        let (place, setup) = (args.place()?, place::setup(args, false)?);
+        watched(move |watch| {
+            doctor::examine(&place, setup, &std::env::temp_dir(), watch, |checks| tokio::runtime::Handle::current().block_on(checks))
+        })?
+    } else {
+        quick(args)?
+    };
     let sound = report.findings.is_empty();
     if form == Form::Json {
         let findings = report.findings.iter();
@@ -37,7 +45,8 @@ pub(crate) fn doctor(args: &PlaceArgs, form: Form, deep: bool) -> Result<()> {
         say(&counts.to_string())?;
     } else {
         for finding in &report.findings {
-            say(&format!("org {}: {}: {}", finding.org, finding.invariant, finding.detail))?;
+            let whose = if finding.org.0 == 0 { "installation".to_owned() } else { format!("org {}", finding.org) };
+            say(&format!("{whose}: {}: {}", finding.invariant, finding.detail))?;
         }
     }
     if !sound {
@@ -49,4 +58,9 @@ pub(crate) fn doctor(args: &PlaceArgs, form: Form, deep: bool) -> Result<()> {
     }
     let depth = if deep { format!(", {} conversations, {} messages", report.conversations, report.messages) } else { String::new() };
     say(&format!("ok: {} organisations{depth}", report.orgs))
+}
+
+/// Counters and the event log.
+pub(crate) fn quick(args: &PlaceArgs) -> Result<Report> {
+    place::once(args, false, async |app| doctor::check(app.store(), false).await)
 }

@@ -1,6 +1,7 @@
 //! What each command does.
 
 pub(crate) mod account;
+pub(crate) mod backup;
 pub(crate) mod config;
 mod connections;
 pub(crate) mod database;

@@ -16,7 +16,7 @@ use crate::cli::{PlaceArgs, ServeArgs};
 use crate::place;
 
 /// The signal of a file that outgrew its limit, on Linux.
-const SIGXFSZ: i32 = 25;
+pub(crate) const SIGXFSZ: i32 = 25;
 /// How long open requests may take to end after the signal, and jobs after them. Together below 25 s.
 const REQUESTS_END: Duration = Duration::from_secs(10);
 const JOBS_END: Duration = Duration::from_secs(13);

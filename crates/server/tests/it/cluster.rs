@@ -7,10 +7,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::client::{Api, NUMBER, SID, TOKEN};
 use crate::process::Place;
 
-const PUBLIC_URL: &str = "https://chat.example.com";
+pub(crate) const PUBLIC_URL: &str = "https://chat.example.com";
 
 /// An org with an account whose provider is nowhere: sends stay pending.
-fn set_up(place: &Place) -> String {
+pub(crate) fn set_up(place: &Place) -> String {
     place.ok(&["org", "create", "Acme", "--slug", "acme"]);
     let account = ["account", "create", "--org", "acme", "twilio", "--account-sid", SID, "--auth-token", TOKEN, "--phone-number", NUMBER];
     place.ok(&[&account[..], &["--base-url", "http://127.0.0.1:9"]].concat());

@@ -1,6 +1,7 @@
 //! The binary itself, from outside: commands, real HTTP, two processes on one database, `kill -9`.
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test panics where it cannot go on, and waits for its own tasks")]
 
+mod backup;
 mod client;
 mod cluster;
 mod commands;

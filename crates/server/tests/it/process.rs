@@ -1,6 +1,7 @@
 //! The binary as a user runs it: commands that end, and a server that is killed and started again on the same port.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
 use parlance_testkit::{Database, FreshDatabase};
@@ -15,9 +16,13 @@ fn binary() -> String {
     std::env::var("PARLANCE_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_parlance").to_owned())
 }
 
-/// A database that commands and servers share.
+/// A database that commands and servers share, and a data folder.
 pub(crate) struct Place {
     fresh: FreshDatabase,
+    /// The data folder beside PostgreSQL.
+    beside: tempfile::TempDir,
+    /// Whether the secret key comes from the environment, and not from the data folder.
+    given_key: bool,
 }
 
 /// What a command that ended left.
@@ -29,22 +34,33 @@ pub(crate) struct Ended {
 
 impl Place {
     pub(crate) async fn new(database: Database) -> Self {
-        Self { fresh: tokio::task::spawn_blocking(move || database.fresh()).await.unwrap() }
+        let fresh = tokio::task::spawn_blocking(move || database.fresh()).await.unwrap();
+        Self { fresh, beside: tempfile::tempdir().unwrap(), given_key: true }
     }
 
-    /// The data folder of an embedded database.
-    pub(crate) fn folder(&self) -> Option<&std::path::Path> {
+    /// A place whose secret key is a file in its data folder.
+    pub(crate) async fn with_its_own_key(database: Database) -> Self {
+        Self { given_key: false, ..Self::new(database).await }
+    }
+
+    /// The data folder.
+    pub(crate) fn folder(&self) -> &Path {
         match &self.fresh {
-            FreshDatabase::Sqlite(folder) => Some(folder.path()),
-            FreshDatabase::Postgres(_) => None,
+            FreshDatabase::Sqlite(folder) => folder.path(),
+            FreshDatabase::Postgres(_) => self.beside.path(),
         }
     }
 
-    fn args(&self) -> [String; 2] {
-        match &self.fresh {
-            FreshDatabase::Sqlite(folder) => ["--data".to_owned(), folder.path().display().to_string()],
-            FreshDatabase::Postgres(url) => ["--database-url".to_owned(), url.clone()],
+    fn args(&self) -> Vec<String> {
+        let mut args = vec!["--data".to_owned(), self.folder().display().to_string()];
+        if let FreshDatabase::Postgres(url) = &self.fresh {
+            args.extend(["--database-url".to_owned(), url.clone()]);
         }
+        args
+    }
+
+    fn key(&self) -> Option<(&'static str, &'static str)> {
+        self.given_key.then_some(("PARLANCE_SECRET_KEY", SECRET_KEY))
     }
 
     /// Runs a command to its end.
@@ -54,12 +70,22 @@ impl Place {
 
     /// Runs a command with this standard input.
     pub(crate) fn run_with(&self, args: &[&str], stdin: &str) -> Ended {
-        self.run_in(&[("PARLANCE_SECRET_KEY", SECRET_KEY)], args, stdin)
+        self.run_in(&self.key().map_or(Vec::new(), |key| vec![key]), args, stdin)
     }
 
     /// Runs a command whose only settings in the environment are these.
     pub(crate) fn run_in(&self, environment: &[(&str, &str)], args: &[&str], stdin: &str) -> Ended {
-        let mut command = Command::new(binary());
+        self.run_by(Command::new(binary()), environment, args, stdin)
+    }
+
+    /// Runs a command that may let no file grow beyond this (`ulimit -f`): a full disk.
+    pub(crate) fn run_with_small_files(&self, kib: u32, args: &[&str]) -> Ended {
+        let mut command = Command::new("bash");
+        command.args(["-c", &format!("ulimit -f {kib}; exec \"$@\""), "bash", &binary()]);
+        self.run_by(command, &self.key().map_or(Vec::new(), |key| vec![key]), args, "")
+    }
+
+    fn run_by(&self, mut command: Command, environment: &[(&str, &str)], args: &[&str], stdin: &str) -> Ended {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PARLANCE_")) {
             command.env_remove(name);
         }
@@ -98,7 +124,7 @@ impl Place {
 
     async fn serve_by(&self, mut command: AsyncCommand, port: u16, public_url: &str) -> Server {
         command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--public-url", public_url]).args(self.args());
-        command.env("PARLANCE_SECRET_KEY", SECRET_KEY).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.envs(self.key()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.kill_on_drop(true).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut seen = Vec::new();

@@ -83,7 +83,7 @@ async fn a_wrong_value_is_told_in_one_form_wherever_it_comes_from() {
 #[tokio::test]
 async fn the_data_folders_own_file_is_read_and_what_it_does_not_know_is_an_error() {
     let place = Place::new(Database::Sqlite).await;
-    let data = place.folder().unwrap().to_owned();
+    let data = place.folder().to_owned();
     std::fs::write(data.join("parlance.toml"), "log_format = \"json\"\n").unwrap();
     let shown = settings(&place.run_in(&[], &["config", "--json"], ""));
     assert_eq!(shown["log_format"]["file"], json!(data.join("parlance.toml")));
