@@ -22,6 +22,7 @@ pub mod org;
 pub mod outbound;
 pub mod phone;
 pub mod role;
+pub mod search;
 pub mod text;
 
 pub use error::{Error, Result};
