@@ -11,6 +11,7 @@ use parlance_model::{Error, Result, text};
 use crate::db::{Row, params};
 use crate::{OrgTx, contact, counter};
 
+mod few;
 mod list;
 
 pub use list::{After, Filter, list, total};

@@ -4,6 +4,7 @@
 mod contacts;
 mod conversations;
 mod messages;
+mod search;
 
 use std::collections::BTreeMap;
 
@@ -56,6 +57,7 @@ pub async fn check(store: &Store, deep: bool) -> Result<Report> {
             contacts::check(store, org.id, &mut report).await?;
             conversations::check(store, org.id, &mut report).await?;
             messages::check(store, org.id, &mut report).await?;
+            search::check(store, org.id, &mut report).await?;
         }
     }
     Ok(report)

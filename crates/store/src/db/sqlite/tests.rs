@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use super::writer::commit;
-use super::{Access, Database, Durability, INTERRUPTED, Readers, file};
+use super::{Access, Database, Durability, Files, INTERRUPTED, Readers, file};
 use crate::bus::{Bus, Signal};
 use crate::conversation::plans;
 use crate::db::command::{Command, Typed};
@@ -237,7 +237,7 @@ fn a_slow_read_is_interrupted_where_it_was_asked_for_and_finished_by_the_pool() 
     const SLOW: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) SELECT COUNT(*) FROM n";
     let (folder, database) = database();
     database.run("INSERT INTO things (id, body) VALUES (7, 'x')").unwrap();
-    let readers = Readers::start(file(folder.path())).unwrap();
+    let readers = Readers::start(Files { database: file(folder.path()), search: folder.path().join("search.db") }).unwrap();
     let slow = |tx: &mut Tx<'_>| tx.query_one(SLOW, &[], |row| row.get::<i64>(0));
     assert_eq!(readers.in_place(slow).unwrap_err().code(), INTERRUPTED);
     // The thread's connection is free again.
