@@ -10,12 +10,14 @@ pub mod conversation;
 mod deliver;
 pub mod directory;
 pub mod event;
+mod indexer;
 pub mod ingest;
 pub mod key;
 pub mod operator;
 mod opt_out;
 pub mod page;
 mod password;
+pub mod search;
 pub mod send;
 pub mod session;
 pub mod settings;
@@ -72,9 +74,10 @@ impl App {
         }))
     }
 
-    /// Starts the job worker and the sweeper.
+    /// Starts the job worker, the sweeper and the consumers of the event log.
     pub fn start(&self) {
         worker::start(self);
+        indexer::start(self);
     }
 
     /// Stops claiming work and waits for what is under way.

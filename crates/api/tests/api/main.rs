@@ -18,6 +18,7 @@ mod idempotency;
 mod openapi;
 mod problems;
 mod reference;
+mod search;
 mod sending;
 mod sessions;
 mod settings;

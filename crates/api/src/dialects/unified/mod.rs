@@ -11,6 +11,7 @@ mod keys;
 mod me;
 mod messages;
 mod opt_outs;
+mod search;
 mod session;
 mod settings;
 mod staff;
@@ -46,6 +47,7 @@ pub(crate) fn routes() -> ApiRouter<App> {
         .api_route("/contacts/{id}", get_with(p::show, p::show_docs).put_with(p::change, p::change_docs))
         .api_route("/contacts/{id}/merge", post_with(p::merge, p::merge_docs))
         .api_route("/opt_outs", get_with(o::list, o::list_docs).put_with(o::set, o::put_docs).post_with(o::set, o::post_docs))
+        .api_route("/search", get_with(search::search, search::search_docs))
         .merge(directory())
 }
 

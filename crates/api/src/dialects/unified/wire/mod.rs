@@ -11,6 +11,7 @@ mod me;
 mod message;
 mod opt_out;
 mod request;
+mod search;
 mod settings;
 mod staff;
 #[cfg(test)]
@@ -27,5 +28,6 @@ pub(crate) use me::{Credentials, Me, SignedIn};
 pub(crate) use message::{Message, Sent};
 pub(crate) use opt_out::{OptOut, SetOptOut};
 pub(crate) use request::{Change, Open, Reply, Send};
+pub(crate) use search::{Search, SearchAnswer};
 pub(crate) use settings::{ChangeProviderSettings, ProviderSettings};
 pub(crate) use staff::{AddStaff, AddedStaff, ChangeStaff, Staff};

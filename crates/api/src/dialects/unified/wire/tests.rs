@@ -1,5 +1,6 @@
 //! The wire types against the contract's own examples, and against the whole answers that the OpenAPI document shows.
 
+use parlance_app::search::{Findings, Hit};
 use parlance_app::send;
 use parlance_model::channel::{Channel, JsonObject};
 use parlance_model::contact::{Contact as StoredContact, Identity, IdentityKind, Profile};
@@ -87,6 +88,28 @@ fn opt_out() -> StoredOptOut {
     StoredOptOut { identity, opted_out: true, written: Some((OptSource::Staff, AT_MS)), contact_id: Some(ContactId(123)) }
 }
 
+#[expect(clippy::single_range_in_vec_init, reason = "one match")]
+fn found() -> Value {
+    let message = message();
+    let hit = Hit {
+        id: message.id,
+        conversation_id: message.conversation_id,
+        channel: message.channel,
+        direction: message.direction,
+        sender: message.sender,
+        sender_user: message.sender_user,
+        body: "Hello John, your refund is on its way.".to_owned(),
+        has_media: false,
+        at_ms: AT_MS,
+        contact_id: ContactId(123),
+        contact_name: Some("John Doe".to_owned()),
+        peer: "+15551234567".to_owned(),
+        places: vec![6..10],
+    };
+    let found = Findings { people: vec![profile()], messages: vec![hit], next: None, complete: true };
+    serde_json::to_value(SearchAnswer::of(found, 20).0).unwrap()
+}
+
 /// Whether all that stands in `part` stands in `whole` too, with the same values.
 fn contains(whole: &Value, part: &Value) -> bool {
     match (whole, part) {
@@ -124,6 +147,7 @@ fn the_documents_examples_are_what_is_answered() {
     for (name, golden, ours) in [
         ("contact", golden!("contact"), contact.clone()),
         ("contacts", golden!("contacts"), json!({ "data": [contact["data"]], "meta": meta })),
+        ("search", golden!("search"), found()),
         ("opt_out", golden!("opt_out"), opt_out.clone()),
         ("opt_outs", golden!("opt_outs"), json!({ "data": [opt_out["data"]], "meta": meta })),
         ("sent", golden!("sent"), sent()),
