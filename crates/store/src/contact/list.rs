@@ -8,7 +8,7 @@ use parlance_model::{Error, Result};
 
 use super::{get, read, search};
 use crate::db::{Param, Row, Sql, params};
-use crate::search::{among, id_list};
+use crate::search::{among, by_id, id_list};
 use crate::total::{COUNT_LIMIT, Total};
 use crate::{OrgTx, counter, opt_out};
 
@@ -87,7 +87,7 @@ pub fn list(tx: &mut OrgTx<'_, '_>, search: Option<&str>, before: Option<Contact
 
 /// These contacts, in this order.
 pub(crate) fn profiles(tx: &mut OrgTx<'_, '_>, ids: &[ContactId]) -> Result<Vec<Profile>> {
-    const CONTACTS: Sql = among!(concat!("SELECT ", profile_columns!(), " FROM contact WHERE org_id = $1 AND id"), "$2", "");
+    const CONTACTS: Sql = by_id!(concat!("SELECT ", profile_columns!(), " FROM contact"), "", "$2", "");
     const IDENTITIES: Sql = among!("SELECT contact_id, kind, value FROM identity WHERE org_id = $1 AND contact_id", "$2", "");
     if ids.is_empty() {
         return Ok(Vec::new());

@@ -9,7 +9,7 @@ use parlance_model::{Error, Result};
 use super::cursor::{Cursor, Stage, anchor};
 use super::rows::{Indexed, MESSAGE, PERSON, indexed_columns, message_tokens, person_tokens};
 use super::touched::Touched;
-use super::{among, id_list, rebuild};
+use super::{by_id, id_list, rebuild};
 use crate::db::{Sql, params};
 use crate::{OrgTx, Store};
 
@@ -73,7 +73,7 @@ fn next(tx: &mut OrgTx<'_, '_>, cursor: &Cursor) -> Result<Option<Vec<Entry>>> {
 }
 
 fn apply(tx: &mut OrgTx<'_, '_>, entries: &[Entry]) -> Result<()> {
-    const MESSAGES: Sql = among!(concat!("SELECT ", indexed_columns!(), " FROM message WHERE org_id = $1 AND id"), "$2", "");
+    const MESSAGES: Sql = by_id!(concat!("SELECT ", indexed_columns!(), " FROM message"), "", "$2", "");
     let mut touched = Touched::default();
     entries.iter().try_for_each(|entry| touched.add(&entry.data))?;
     if !touched.messages.is_empty() {
@@ -92,13 +92,13 @@ pub(super) fn insert_messages(tx: &mut OrgTx<'_, '_>, mut messages: Vec<Indexed>
 
 /// Brings the rows of these contacts up to date. Who was merged away has none.
 pub(super) fn refresh_contacts(tx: &mut OrgTx<'_, '_>, ids: &BTreeSet<i64>) -> Result<()> {
-    const TEXTS: Sql = among!("SELECT id, search FROM contact WHERE org_id = $1 AND redirect_to IS NULL AND id", "$2", "");
+    const TEXTS: Sql = by_id!("SELECT id, search FROM contact", "", "$2", " AND redirect_to IS NULL");
     refresh(tx, TEXTS, ids, 0, KIND_CONTACT)
 }
 
 /// Brings the rows of these conversations' visitors up to date. Most have none.
 pub(super) fn refresh_visitors(tx: &mut OrgTx<'_, '_>, ids: &BTreeSet<i64>) -> Result<()> {
-    const TEXTS: Sql = among!("SELECT id, visitor_search FROM conversation WHERE org_id = $1 AND id", "$2", "");
+    const TEXTS: Sql = by_id!("SELECT id, visitor_search FROM conversation", "", "$2", "");
     refresh(tx, TEXTS, ids, 1, KIND_VISITOR)
 }
 

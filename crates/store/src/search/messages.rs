@@ -13,7 +13,7 @@ use parlance_model::text::{self, Needle};
 
 use super::rows::{MESSAGE, Wanted};
 use super::touched::pending;
-use super::{Stage, among, id_list, people, stage};
+use super::{Stage, among, by_id, id_list, people, stage};
 use crate::db::{Row, Sql, params};
 use crate::{OrgTx, org};
 
@@ -167,6 +167,8 @@ impl Wrote {
     }
 }
 
+const IDS: Sql = among!("SELECT id FROM message WHERE org_id = $1 AND conversation_id", "$2", "");
+
 /// Where candidates come from.
 enum Source {
     /// The index, and what it has not read yet.
@@ -198,7 +200,6 @@ impl Source {
     }
 
     fn next(&mut self, tx: &mut OrgTx<'_, '_>, before: i64, limit: usize) -> Result<Vec<i64>> {
-        const IDS: Sql = among!("SELECT id FROM message WHERE org_id = $1 AND conversation_id", "$2", "");
         match self {
             Self::Index { wanted, new } => {
                 let found = MESSAGE.find(tx, wanted, before, limit)?;
@@ -235,16 +236,18 @@ struct Candidate {
     contact: String,
 }
 
+const ROWS: Sql = by_id!(
+    "SELECT m.id, m.conversation_id, m.channel, m.direction, m.sender, m.sender_user_id, m.body, m.attachments IS NOT NULL, m.at_ms,
+        c.contact_id, c.contact_name, c.peer, k.search
+    FROM message m JOIN conversation c ON c.org_id = m.org_id AND c.id = m.conversation_id
+    JOIN contact k ON k.org_id = c.org_id AND k.id = c.contact_id",
+    "m.",
+    "$2",
+    ""
+);
+
 /// The rows of candidates, newest first.
 fn rows(tx: &mut OrgTx<'_, '_>, ids: &[i64]) -> Result<Vec<Candidate>> {
-    const ROWS: Sql = among!(
-        "SELECT m.id, m.conversation_id, m.channel, m.direction, m.sender, m.sender_user_id, m.body, m.attachments IS NOT NULL, m.at_ms,
-            c.contact_id, c.contact_name, c.peer, k.search
-        FROM message m JOIN conversation c ON c.org_id = m.org_id AND c.id = m.conversation_id
-        JOIN contact k ON k.org_id = c.org_id AND k.id = c.contact_id WHERE m.org_id = $1 AND m.id",
-        "$2",
-        ""
-    );
     let mut rows = tx.query(ROWS, params![id_list(ids.iter().copied())], read)?;
     rows.sort_by_key(|row| std::cmp::Reverse(row.hit.id.0));
     Ok(rows)
@@ -295,4 +298,10 @@ fn places(phrases: &[Phrase], text: &[Token]) -> Option<Vec<Range<usize>>> {
         all.extend(own);
     }
     Some(all)
+}
+
+/// The texts with the index that each should read.
+#[cfg(test)]
+pub(crate) fn plans() -> [(Sql, &'static str); 2] {
+    [(ROWS, "INTEGER PRIMARY KEY"), (IDS, "message_thread (org_id=? AND conversation_id=?)")]
 }

@@ -22,6 +22,12 @@ pub use people::people;
 pub(crate) use cursor::{Stage, is_level, stage};
 pub(crate) use rows::{Indexed, MESSAGE, PERSON, indexed_columns, message_tokens, person_tokens};
 
+/// Every text of a search with the index that it should read.
+#[cfg(test)]
+pub(crate) fn plans() -> Vec<(crate::db::Sql, &'static str)> {
+    [&rows::plans()[..], &messages::plans(), &people::plans()].concat()
+}
+
 /// A list of ids as a parameter of [`among`].
 pub(crate) fn id_list(ids: impl IntoIterator<Item = i64>) -> String {
     let ids: Vec<String> = ids.into_iter().map(|id| id.to_string()).collect();
@@ -37,4 +43,25 @@ macro_rules! among {
         )
     };
 }
-pub(crate) use among;
+/// A text that reads rows by a list of their ids: what stands before WHERE, the table's prefix, the parameter, and further
+/// conditions. SQLite takes each row by its id: it would rather walk an index that begins with the org, were it not for
+/// the plus.
+macro_rules! by_id {
+    ($before:expr, $table:literal, $list:literal, $further:expr) => {
+        $crate::db::Sql::differs(
+            concat!($before, " WHERE +", $table, "org_id = $1 AND ", $table, "id IN (SELECT value FROM json_each(", $list, "))", $further),
+            concat!(
+                $before,
+                " WHERE ",
+                $table,
+                "org_id = $1 AND ",
+                $table,
+                "id = ANY (CAST(translate(",
+                $list,
+                ", '[]', '{}') AS BIGINT[]))",
+                $further
+            ),
+        )
+    };
+}
+pub(crate) use {among, by_id};

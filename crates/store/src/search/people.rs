@@ -11,7 +11,7 @@ use parlance_model::text::{self, Needle};
 
 use super::rows::{PERSON, Wanted};
 use super::touched::pending;
-use super::{Stage, among, id_list, stage};
+use super::{Stage, by_id, id_list, stage};
 use crate::db::{Sql, params};
 use crate::total::COUNT_LIMIT;
 use crate::{OrgTx, contact, org};
@@ -60,7 +60,7 @@ pub(crate) fn visitors(tx: &mut OrgTx<'_, '_>, needle: &Needle, most: usize) -> 
 /// # Errors
 /// Those of the database.
 pub fn people(tx: &mut OrgTx<'_, '_>, typed: &str, limit: usize) -> Result<Vec<Profile>> {
-    const TEXTS: Sql = among!("SELECT id, search FROM contact WHERE org_id = $1 AND id", "$2", "");
+    const TEXTS: Sql = by_id!("SELECT id, search FROM contact", "", "$2", "");
     let Some(needle) = text::needle(typed, org::current(tx)?.region) else { return Ok(Vec::new()) };
     if stage(tx)? <= Stage::Contacts {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -91,16 +91,19 @@ fn newest(tx: &mut OrgTx<'_, '_>, needle: &Needle, kind: char, limit: usize) -> 
     Ok(ids.into_iter().rev().take(limit).map(|id| id / 2).collect())
 }
 
+const WITH: Sql =
+    by_id!("SELECT id FROM contact", "", "$2", " AND redirect_to IS NULL AND (search LIKE $3 ESCAPE '\\' OR search LIKE $4 ESCAPE '\\')");
+
 /// Those of these contacts who have the needle, newest first.
 fn with(tx: &mut OrgTx<'_, '_>, needle: &Needle, ids: &[i64]) -> Result<Vec<i64>> {
-    const WITH: Sql = among!(
-        "SELECT id FROM contact WHERE org_id = $1 AND redirect_to IS NULL
-            AND (search LIKE $3 ESCAPE '\\' OR search LIKE $4 ESCAPE '\\') AND id",
-        "$2",
-        ""
-    );
     let [typed, number] = patterns(needle);
     let mut found = tx.query(WITH, params![id_list(ids.iter().copied()), typed, number], |row| row.get::<i64>(0))?;
     found.sort_unstable_by(|a, b| b.cmp(a));
     Ok(found)
+}
+
+/// The text with the index that it should read.
+#[cfg(test)]
+pub(crate) fn plans() -> [(Sql, &'static str); 1] {
+    [(WITH, "INTEGER PRIMARY KEY")]
 }

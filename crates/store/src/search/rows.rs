@@ -146,6 +146,12 @@ impl Table {
     }
 }
 
+/// The texts of searches with the index that each should read.
+#[cfg(test)]
+pub(crate) fn plans() -> [(Sql, &'static str); 3] {
+    [(MESSAGE.find, "VIRTUAL TABLE INDEX"), (PERSON.find, "VIRTUAL TABLE INDEX"), (MESSAGE.ids, "VIRTUAL TABLE INDEX")]
+}
+
 /// What a row must have: all of these, and one of each group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Wanted {
