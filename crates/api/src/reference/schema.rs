@@ -44,6 +44,14 @@ pub(super) fn rows(document: &Value, schema: &Value) -> Vec<Row> {
     rows
 }
 
+/// What is said of the fields together: which of them exclude each other.
+pub(super) fn note(document: &Value, schema: &Value) -> String {
+    let choices = follow(document, schema).get("oneOf").and_then(Value::as_array).into_iter().flatten();
+    let names = choices.filter_map(|choice| choice.get("required")?.get(0)?.as_str());
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    if names.is_empty() { String::new() } else { html(&format!("Exactly one of {}.", names.join(", "))) }
+}
+
 fn collect(document: &Value, schema: &Value, depth: usize, rows: &mut Vec<Row>) {
     let schema = object_in(document, schema);
     let Some(fields) = schema.get("properties").and_then(Value::as_object).filter(|_| depth < DEEPEST) else { return };
