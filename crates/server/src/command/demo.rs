@@ -157,7 +157,7 @@ Answer it, and watch for the customer's reply:
     -d '{{"message": "Hello! How can we help?"}}' {url}/api/v1/conversations/{id}/messages
   curl -s -H 'Authorization: Bearer {token}' {url}/api/v1/conversations/{id}/messages
 
-The whole API: {url}/openapi.json
+The whole API, to read: {url}/docs
 "#
     )
 }
