@@ -133,6 +133,9 @@ async fn sweep(app: &App) {
             tracing::warn!(?error, "aged events could not be swept; trying again later");
         }
         while let Ok(1000..) = app.store().system_write(session::sweep).await {}
+        if let Err(error) = app.sweep_media().await {
+            tracing::warn!(?error, "uploads that nobody took could not be swept; trying again later");
+        }
         tokio::select! {
             () = tokio::time::sleep(SWEEP) => {}
             () = app.tasks().stopping() => return,

@@ -16,6 +16,7 @@ pub mod id;
 pub mod inbound;
 pub mod job;
 pub mod key;
+pub mod media;
 pub mod message;
 pub mod opt_out;
 pub mod org;

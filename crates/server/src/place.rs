@@ -3,6 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::sync::Arc;
 
+use parlance_app::media::Files;
 use parlance_app::{App, Config};
 use parlance_model::clock::{SharedClock, SystemClock};
 use parlance_model::entropy::{SharedEntropy, SystemEntropy};
@@ -23,6 +24,18 @@ impl PlaceArgs {
         make_folder(&data)?;
         let durability = if self.durability == "relaxed" { Durability::Relaxed } else { Durability::Full };
         Ok(Place::Sqlite { data, durability })
+    }
+
+    /// The media store: the one that is set, else a folder in the data folder, which is made.
+    pub(crate) fn files(&self) -> Result<Files> {
+        match self.media_store.as_deref() {
+            Some(url) if url.contains("://") => Files::in_bucket(url, std::env::vars()),
+            set => {
+                let folder = set.map_or_else(|| self.folder().join("media"), PathBuf::from);
+                make_folder(&folder)?;
+                Files::in_folder(&folder)
+            }
+        }
     }
 
     /// The key from the environment, else from the data folder, which gets one at its first use.
@@ -76,7 +89,7 @@ where
     let runtime = runtime()?;
     let app = {
         let _context = runtime.enter();
-        open(args, with_secrets, Policy::default(), Config { public_url: String::new() })?
+        open(args, with_secrets, Policy::default(), Config::default())?
     };
     runtime.block_on(async {
         if with_secrets {

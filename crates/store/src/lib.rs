@@ -18,6 +18,7 @@ pub mod idempotency;
 pub mod installation;
 pub mod job;
 pub mod key;
+pub mod media;
 pub mod message;
 mod migrate;
 pub mod opt_out;
@@ -148,6 +149,14 @@ impl Store {
     #[must_use]
     pub fn tag(&self) -> InstallationTag {
         self.0.tag
+    }
+
+    /// A key for one purpose, made of the installation's secret key.
+    ///
+    /// # Errors
+    /// `internal` when the store was opened without one.
+    pub fn derived_key(&self, purpose: &str) -> Result<[u8; 32]> {
+        self.0.shared.secret.derive(purpose)
     }
 
     /// Wake-up calls after commits.

@@ -15,6 +15,7 @@ mod hooks;
 mod hostile;
 
 mod idempotency;
+mod media;
 mod openapi;
 mod problems;
 mod reference;

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::process::{Command, ExitStatus, Stdio};
 
 use parlance_testkit::{Database, FreshDatabase};
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command as AsyncCommand};
 
@@ -18,6 +19,8 @@ fn binary() -> String {
 /// A database that commands and servers share.
 pub(crate) struct Place {
     fresh: FreshDatabase,
+    /// The data folder beside PostgreSQL: files are kept there.
+    data: TempDir,
 }
 
 /// What a command that ended left.
@@ -29,7 +32,8 @@ pub(crate) struct Ended {
 
 impl Place {
     pub(crate) async fn new(database: Database) -> Self {
-        Self { fresh: tokio::task::spawn_blocking(move || database.fresh()).await.unwrap() }
+        let data = tempfile::tempdir().unwrap();
+        Self { fresh: tokio::task::spawn_blocking(move || database.fresh()).await.unwrap(), data }
     }
 
     /// The data folder of an embedded database.
@@ -40,10 +44,11 @@ impl Place {
         }
     }
 
-    fn args(&self) -> [String; 2] {
+    fn args(&self) -> Vec<String> {
+        let data = |folder: &TempDir| vec!["--data".to_owned(), folder.path().display().to_string()];
         match &self.fresh {
-            FreshDatabase::Sqlite(folder) => ["--data".to_owned(), folder.path().display().to_string()],
-            FreshDatabase::Postgres(url) => ["--database-url".to_owned(), url.clone()],
+            FreshDatabase::Sqlite(folder) => data(folder),
+            FreshDatabase::Postgres(url) => [data(&self.data), vec!["--database-url".to_owned(), url.clone()]].concat(),
         }
     }
 
@@ -87,6 +92,13 @@ impl Place {
     /// Starts a server on this port (0: any) and waits until it says that it listens.
     pub(crate) async fn serve(&self, port: u16, public_url: &str) -> Server {
         self.serve_by(AsyncCommand::new(binary()), port, public_url).await
+    }
+
+    /// The same with these variables in its environment.
+    pub(crate) async fn serve_in(&self, environment: &[(&str, &str)], port: u16, public_url: &str) -> Server {
+        let mut command = AsyncCommand::new(binary());
+        command.envs(environment.iter().copied());
+        self.serve_by(command, port, public_url).await
     }
 
     /// The same, with no file allowed to grow beyond this (`ulimit -f`): a full disk.

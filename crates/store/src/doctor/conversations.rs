@@ -78,7 +78,7 @@ fn chunk(tx: &mut OrgTx<'_, '_>, after: ConversationId) -> Result<Chunk> {
             findings.push(finding(tx, "conversation rows equal a recount", detail));
         }
         let newest = message::list(tx, *id, None, 1, 0)?;
-        let expected = newest.first().map(|newest| message::preview(&newest.body)).unwrap_or_default();
+        let expected = newest.first().map(|newest| message::preview(&newest.body, &newest.attachments)).unwrap_or_default();
         if *preview != expected {
             findings.push(finding(tx, "previews equal the newest message", format!("{id:?}: kept {preview:?}, expected {expected:?}")));
         }

@@ -128,6 +128,7 @@ fn attempts(world: &World, document: &Value, operation: &Operation) -> Vec<Attem
         match media.as_str() {
             "application/json" => attempts.extend(in_json(world, document, operation, body)),
             "application/x-www-form-urlencoded" => attempts.extend(in_form(world, operation)),
+            "multipart/form-data" => attempts.extend(in_parts(world, operation)),
             other => panic!("a body of {other}: attack it here"),
         }
     }
@@ -205,6 +206,14 @@ fn in_form(world: &World, operation: &Operation) -> Vec<Attempt> {
         Attempt { what: "a form that is not signed".to_owned(), headers, body, ..base(world, operation) }
     };
     values::forms().into_iter().map(of).collect()
+}
+
+fn in_parts(world: &World, operation: &Operation) -> Vec<Attempt> {
+    let of = |(what, content_type, body): (&str, &str, Vec<u8>)| {
+        let headers = vec![("content-type", content_type.to_owned())];
+        Attempt { what: what.to_owned(), headers, body, field: Some("file".to_owned()), ..base(world, operation) }
+    };
+    values::parts().into_iter().map(of).collect()
 }
 
 fn in_json(world: &World, document: &Value, operation: &Operation, body: &Value) -> Vec<Attempt> {

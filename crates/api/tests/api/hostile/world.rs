@@ -46,7 +46,8 @@ impl World {
     /// The path with our ids in it.
     pub(crate) fn path(&self, path: &str) -> String {
         let path = if path.contains("{id}") { path.replace("{id}", &self.ours[kind_of_path(path)].to_string()) } else { path.to_owned() };
-        path.replace("{token}", "notARealAccountToken00000001")
+        let fixed = [("{token}", "notARealAccountToken00000001"), ("{org}", "1"), ("{media}", "1"), ("{variant}", "file")];
+        fixed.iter().fold(path, |path, (name, value)| path.replace(name, value))
     }
 
     /// The other org's id for a path.
@@ -98,5 +99,7 @@ async fn things(client: &Client) -> Things {
         let list = client.get(&format!("/api/v1/{kind}")).await.expect(200);
         things.insert(kind, list.data().as_array().unwrap().last().unwrap()["id"].as_i64().unwrap());
     }
+    let file = client.upload("a.txt", b"Hello").await.expect(201);
+    things.insert("media", file.data()["id"].as_i64().unwrap());
     things
 }
