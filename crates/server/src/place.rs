@@ -31,7 +31,7 @@ impl PlaceArgs {
         match self.media_store.as_deref() {
             Some(url) if url.contains("://") => Files::in_bucket(url, std::env::vars()),
             set => {
-                let folder = set.map_or_else(|| self.folder().join("media"), PathBuf::from);
+                let folder = set.map_or_else(|| self.data.join("media"), std::path::PathBuf::from);
                 make_folder(&folder)?;
                 Files::in_folder(&folder)
             }
