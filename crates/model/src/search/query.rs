@@ -57,6 +57,10 @@ pub enum Term {
     Begin(String),
 }
 
+/// Characters of the longest beginning that an index is asked for. Few words share more, and an index that is made for
+/// beginnings has each of these lengths.
+const LONGEST_BEGIN: usize = 12;
+
 impl Query {
     /// Reads a query. Never fails; a query without anything to look for [is empty](Self::is_empty).
     #[must_use]
@@ -177,8 +181,7 @@ impl Phrase {
                 Some(next) if token.joined => terms.push(Term::Word(format!("{}{}", token.text, next.text))),
                 // The pair before has it already.
                 _ if paired => {}
-                _ if token.single => terms.push(Term::Begin(token.text.clone())),
-                None if self.open => terms.push(Term::Begin(token.text.clone())),
+                None if self.open => terms.push(Term::Begin(token.text.chars().take(LONGEST_BEGIN).collect())),
                 _ => terms.push(Term::Word(token.text.clone())),
             }
         }

@@ -51,12 +51,13 @@ pub fn tokens(text: &str) -> Vec<Token> {
     made.done
 }
 
-/// The words that an index keeps for these tokens. Single characters are kept in pairs, which are rarer; the last of a
-/// run stands alone, so that each begins one word.
+/// The words that an index keeps for these tokens: each token, and the pairs of joined characters, which are rarer than
+/// the characters.
 pub fn index_terms(tokens: &[Token]) -> impl Iterator<Item = Cow<'_, str>> {
-    tokens.iter().enumerate().map(|(at, token)| match tokens.get(at + 1) {
-        Some(next) if token.joined => Cow::Owned(format!("{}{}", token.text, next.text)),
-        _ => Cow::Borrowed(token.text.as_str()),
+    tokens.iter().enumerate().flat_map(|(at, token)| {
+        let next = tokens.get(at + 1).filter(|_| token.joined);
+        let pair = next.map(|next| Cow::Owned(format!("{}{}", token.text, next.text)));
+        std::iter::once(Cow::Borrowed(token.text.as_str())).chain(pair)
     })
 }
 
@@ -179,7 +180,7 @@ mod tests {
     fn scripts_without_spaces_give_one_token_a_character_and_pairs_to_the_index() {
         assert_eq!(texts("我们是iPhone用户。ｶﾞ"), ["我", "们", "是", "iphone", "用", "户", "ガ"]);
         let made = tokens("我们是 用");
-        assert_eq!(index_terms(&made).collect::<Vec<_>>(), ["我们", "们是", "是", "用"]);
+        assert_eq!(index_terms(&made).collect::<Vec<_>>(), ["我", "我们", "们", "们是", "是", "用"]);
         assert_eq!(texts("สวัสดี").concat(), "สวัสดี");
     }
 

@@ -10,8 +10,8 @@ use parlance_model::search::VERSION;
 use crate::db::sqlite::{Access, DAMAGED, Database, Durability, SqliteTx};
 use crate::db::{Tx, params};
 
-/// The tables. `detail = none`, because the order of words is looked up in the message; the lengths of prefixes are
-/// those whose words would be too many to merge at each search.
+/// The tables. `detail = none`, because the order of words is looked up in the message. Beginnings of words have indexes
+/// of their own in every length that is asked for: without, each search would merge all that begins so.
 const SCHEMA: &str = r#"
 CREATE TABLE search_file (tag BIGINT NOT NULL, version BIGINT NOT NULL);
 CREATE TABLE search_cursor (
@@ -25,7 +25,7 @@ CREATE TABLE search_cursor (
   place_c BIGINT NOT NULL
 );
 CREATE VIRTUAL TABLE search_message USING fts5 (
-  tokens, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii', prefix = '2 3 4'
+  tokens, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii', prefix = '2 3 4 5 6 7 8 9 10 11 12'
 );
 CREATE VIRTUAL TABLE search_person USING fts5 (
   tokens, content = '', contentless_delete = 1, detail = none, tokenize = "ascii tokenchars '#'", prefix = '1 2'
