@@ -24,7 +24,9 @@ class Server:
     def __init__(self, database: str):
         self.database = database
         self.folder = tempfile.TemporaryDirectory(prefix="parlance-judge-")
-        self.environment = dict(os.environ, PARLANCE_SECRET_KEY="0" * 63 + "1", PARLANCE_DATA=str(Path(self.folder.name) / "data"))
+        self.environment = dict(os.environ, PARLANCE_SECRET_KEY="0" * 63 + "1", PARLANCE_DATA=str(Path(self.folder.name) / "data"),
+                                # Judges ask faster than anybody may.
+                                PARLANCE_RATE_LIMIT="0")
         if database == "postgres":
             self.environment["PARLANCE_DATABASE_URL"] = fresh_postgres()
         self.processes = []

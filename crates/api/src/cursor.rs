@@ -17,6 +17,8 @@ pub(crate) enum List {
     Contacts = 3,
     /// The ledger of opt-outs, latest first.
     OptOuts = 4,
+    /// Messages that a search found, newest first.
+    Search = 8,
 }
 
 /// The token of a place in a list.

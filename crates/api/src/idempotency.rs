@@ -51,16 +51,39 @@ pub(crate) async fn once(State(app): State<App>, Caller(who): Caller, request: R
 }
 
 async fn run_once(app: App, who: Principal, key: String, hash: [u8; 32], request: Request, next: Next) -> Answer<Response> {
-    match app.begin_once(&who, &key, hash).await? {
-        Begun::Run(number) => Ok(run(&app, &who, (&key, number), request, next).await),
-        Begun::Replay { status, body } => Ok(replay(status, body)),
+    match begin(&app, &who, &key, hash).await? {
+        Turn::Run(number) => {
+            let id = request.extensions().get::<RequestId>().cloned();
+            let response = next.run(request).await;
+            Ok(end(&app, &who, (&key, number), id.as_ref(), response).await)
+        }
+        Turn::Replay(response) => Ok(response),
+    }
+}
+
+/// Whose turn it is.
+pub(crate) enum Turn {
+    /// This request's: it is run under this number, and its answer given to [`end`].
+    Run(i64),
+    /// It was run before, and answered this.
+    Replay(Response),
+}
+
+/// Begins a request with this key. `hash` says what it asks for.
+///
+/// # Errors
+/// `idempotency_running`; `idempotency_mismatch`; those of the database.
+pub(crate) async fn begin(app: &App, who: &Principal, key: &str, hash: [u8; 32]) -> Result<Turn> {
+    match app.begin_once(who, key, hash).await? {
+        Begun::Run(number) => Ok(Turn::Run(number)),
+        Begun::Replay { status, body } => Ok(Turn::Replay(replay(status, body))),
         Begun::Running => {
             let text = "The first request with this Idempotency-Key is still running. Ask again in a moment.";
-            Err(Error::conflict("idempotency_running", text).with_retry_after(1).into())
+            Err(Error::conflict("idempotency_running", text).with_retry_after(1))
         }
         Begun::Mismatch => {
             let text = "This Idempotency-Key was used for another request. Use a new one for each request.";
-            Err(Error::refused("idempotency_mismatch", text).into())
+            Err(Error::refused("idempotency_mismatch", text))
         }
     }
 }
@@ -101,7 +124,7 @@ fn key_of(method: &Method, headers: &HeaderMap) -> Result<Option<String>> {
 }
 
 /// What makes two requests the same: the texts, each ended by a byte that they cannot hold, and the body.
-fn hash(texts: &[&str], body: &[u8]) -> [u8; 32] {
+pub(crate) fn hash(texts: &[&str], body: &[u8]) -> [u8; 32] {
     let mut hasher = Sha256::new();
     for text in texts {
         hasher.update(text.as_bytes());
@@ -111,10 +134,9 @@ fn hash(texts: &[&str], body: &[u8]) -> [u8; 32] {
     hasher.finalize().into()
 }
 
-/// Runs the handler and keeps its answer, or frees the key when trying again makes sense.
-async fn run(app: &App, who: &Principal, (key, number): (&str, i64), request: Request, next: Next) -> Response {
-    let id = request.extensions().get::<RequestId>().cloned();
-    let response = problem::finish(next.run(request).await, id.as_ref().map_or("", |id| &id.0));
+/// Keeps the answer of a run, or frees the key when trying again makes sense.
+pub(crate) async fn end(app: &App, who: &Principal, (key, number): (&str, i64), id: Option<&RequestId>, response: Response) -> Response {
+    let response = problem::finish(response, id.map_or("", |id| &id.0));
     let (parts, body) = response.into_parts();
     // Answers are made in memory, so reading one cannot fail.
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();

@@ -15,6 +15,7 @@ mod health;
 mod hooks;
 mod idempotency;
 mod json;
+mod media;
 mod moment;
 mod openapi;
 mod path;
@@ -24,6 +25,7 @@ mod problem;
 mod query;
 mod reference;
 mod request_id;
+mod upload;
 mod value;
 
 use aide::openapi::OpenApi;
@@ -37,7 +39,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 /// Describes itself at `/openapi.json` and, for people, at `/docs`; the document is built here, once.
 pub fn router(app: App) -> Router {
     let mut described = OpenApi::default();
-    let open = health::routes().merge(hooks::routes().layer(from_fn(body::take))).finish_api(&mut described);
+    let open = health::routes().merge(media::routes()).merge(hooks::routes().layer(from_fn(body::take))).finish_api(&mut described);
     let (unified, unified_described) = dialects::router(&app);
     let document = openapi::document(vec![("", described), (dialects::unified::BASE, unified_described)]);
     open.merge(openapi::route(openapi::text(&document)))

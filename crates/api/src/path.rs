@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 use parlance_model::Error;
 use parlance_model::error::Kind;
-use parlance_model::id::{AccountId, ContactId, ConversationId, KeyId, UserId};
+use parlance_model::id::{AccountId, ContactId, ConversationId, KeyId, MediaId, UserId};
 use schemars::JsonSchema;
 
 use crate::openapi;
@@ -52,6 +52,7 @@ in_path! {
     InContact(ContactId, "contact", "The contact's id.");
     InConversation(ConversationId, "conversation", "The conversation's id.");
     InKey(KeyId, "key", "The key's id.");
+    InMedia(MediaId, "file", "The file's id.");
     InStaff(UserId, "staff member", "The user's id.");
 }
 

@@ -5,13 +5,13 @@ use parlance_model::conversation::{Conversation, Status, Visitor};
 use parlance_model::event::Event;
 use parlance_model::id::{ContactId, ConversationId, MessageId, UserId};
 use parlance_model::key::Principal;
-use parlance_model::message::Message;
 use parlance_model::{Error, Result};
 use parlance_store::{OrgTx, contact, conversation, counter, message, staff};
 
 pub use parlance_store::conversation::Filter;
 
 use crate::App;
+use crate::media::Shown;
 use crate::page::{Cursor, Page, PageRequest};
 use crate::send::{Recipient, route};
 
@@ -67,11 +67,12 @@ impl App {
     ///
     /// # Errors
     /// `not_found`.
-    pub async fn conversation(&self, who: &Principal, id: ConversationId) -> Result<(Conversation, Vec<Message>)> {
+    pub async fn conversation(&self, who: &Principal, id: ConversationId) -> Result<(Conversation, Vec<Shown>)> {
+        let links = self.0.links.clone();
         let read = move |tx: &mut OrgTx<'_, '_>| {
             let found = conversation::get(tx, id)?;
-            let mut latest = message::list(tx, id, None, LATEST, 0)?;
-            latest.reverse();
+            let latest = message::list(tx, id, None, LATEST, 0)?.into_iter().rev();
+            let latest = latest.map(|message| links.show(tx.org(), message, tx.now_ms())).collect();
             Ok((found, latest))
         };
         self.store().read(who.org, read).await
@@ -81,12 +82,14 @@ impl App {
     ///
     /// # Errors
     /// `not_found`.
-    pub async fn messages(&self, who: &Principal, id: ConversationId, page: PageRequest) -> Result<Page<Message>> {
+    pub async fn messages(&self, who: &Principal, id: ConversationId, page: PageRequest) -> Result<Page<Shown>> {
+        let links = self.0.links.clone();
         let read = move |tx: &mut OrgTx<'_, '_>| {
             let found = conversation::get(tx, id)?;
             let after = page.after().map(|cursor| message::After { at_ms: cursor.at_ms, id: MessageId(cursor.id) });
             let rows = message::list(tx, id, after, page.limit + 1, page.offset())?;
-            Ok(Page::cut(rows, page.limit, (found.message_count, false), |row| Cursor { at_ms: row.at_ms, id: row.id.0 }))
+            let page = Page::cut(rows, page.limit, (found.message_count, false), |row| Cursor { at_ms: row.at_ms, id: row.id.0 });
+            Ok(page.map(|message| links.show(tx.org(), message, tx.now_ms())))
         };
         self.store().read(who.org, read).await
     }

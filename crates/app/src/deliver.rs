@@ -13,6 +13,7 @@ use parlance_model::{Result, entropy};
 use parlance_store::{OrgTx, account, attempt, conversation, job, message, opt_out};
 
 use crate::App;
+use crate::media::Links;
 use crate::send::peer_identity;
 
 /// How long a claim holds, in milliseconds: longer than a provider's call may take with the writes around it.
@@ -28,8 +29,8 @@ struct Ready {
 
 /// Runs a send job to its end. An error leaves the job to its lease.
 pub(crate) async fn run(app: &App, claimed: &Claimed, id: MessageId) -> Result<()> {
-    let (job, public_url) = (claimed.clone(), app.0.config.public_url.clone());
-    let prepared = app.store().write(claimed.org, move |tx| prepare(tx, &job, id, &public_url)).await;
+    let (job, links) = (claimed.clone(), app.0.links.clone());
+    let prepared = app.store().write(claimed.org, move |tx| prepare(tx, &job, id, &links)).await;
     let ready = match prepared {
         Ok(Some(ready)) => ready,
         Ok(None) => return Ok(()),
@@ -46,7 +47,7 @@ pub(crate) async fn run(app: &App, claimed: &Claimed, id: MessageId) -> Result<(
 }
 
 /// Checks and writes down everything that must be known before the call. `None`: there is nothing to call.
-fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, public_url: &str) -> Result<Option<Ready>> {
+fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, links: &Links) -> Result<Option<Ready>> {
     if !job::holds(tx, claimed)? {
         return Ok(None);
     }
@@ -90,8 +91,8 @@ fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, public_url:
         channel: message.channel,
         to: conversation.peer,
         body: message.body,
-        media_urls: Vec::new(),
-        status_callback: Some(parlance_channels::twilio::status_callback(public_url, &account.hook_token, attempt)),
+        media_urls: message.attachments.iter().filter_map(|file| links.for_provider(tx.org(), file, tx.now_ms())).collect(),
+        status_callback: Some(parlance_channels::twilio::status_callback(&links.public_url, &account.hook_token, attempt)),
     };
     Ok(Some(Ready { account, outgoing }))
 }

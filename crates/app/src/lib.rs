@@ -10,12 +10,15 @@ pub mod conversation;
 mod deliver;
 pub mod directory;
 pub mod event;
+mod indexer;
 pub mod ingest;
 pub mod key;
+pub mod media;
 pub mod operator;
 mod opt_out;
 pub mod page;
 mod password;
+pub mod search;
 pub mod send;
 pub mod session;
 pub mod settings;
@@ -36,10 +39,12 @@ pub use parlance_store::idempotency::Begun;
 pub use tasks::Tasks;
 
 /// What the use cases need to know of the installation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Config {
     /// Where providers and browsers reach us, without a trailing slash: `https://chat.example.com`.
     pub public_url: String,
+    /// Where files are kept.
+    pub media: media::Config,
 }
 
 /// The application: cheap to clone, shared by every request.
@@ -51,6 +56,7 @@ struct Inner {
     http: parlance_net::Client,
     entropy: SharedEntropy,
     config: Config,
+    links: media::Links,
     tasks: Tasks,
     /// Keys whose use is just being written down.
     noting: Mutex<HashSet<KeyId>>,
@@ -61,20 +67,25 @@ impl App {
     /// Puts the parts together. Nothing runs before [`App::start`].
     #[must_use]
     pub fn new(store: Store, http: parlance_net::Client, entropy: SharedEntropy, config: Config) -> Self {
+        // Without the secret key nothing is served: then a key that nobody knows, so that no link opens.
+        let link_key = store.derived_key("media links").unwrap_or_else(|_| entropy::bytes(entropy.as_ref()));
+        let links = media::Links::new(link_key, config.public_url.clone());
         Self(Arc::new(Inner {
             store,
             http,
             entropy,
             config,
+            links,
             tasks: Tasks::default(),
             noting: Mutex::default(),
             failures: session::Failures::default(),
         }))
     }
 
-    /// Starts the job worker and the sweeper.
+    /// Starts the job worker, the sweeper and the consumers of the event log.
     pub fn start(&self) {
         worker::start(self);
+        indexer::start(self);
     }
 
     /// Stops claiming work and waits for what is under way.

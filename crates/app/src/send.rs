@@ -6,20 +6,23 @@ use parlance_model::account::Account;
 use parlance_model::channel::{Channel, JsonObject};
 use parlance_model::contact::{Contact, Identity, IdentityKind};
 use parlance_model::conversation::{Conversation, session_key};
-use parlance_model::id::{ContactId, ConversationId, MessageId};
+use parlance_model::id::{ContactId, ConversationId, MediaId, MessageId};
 use parlance_model::job::Job;
 use parlance_model::key::{Principal, Scope};
-use parlance_model::message::{Direction, Kind, Message, SenderKind};
+use parlance_model::message::{Attachment, Direction, Kind, Message, SenderKind};
 use parlance_model::phone::{Address, Phone};
 use parlance_model::{Error, Result, text};
 use parlance_store::bus::Signal;
-use parlance_store::{OrgTx, account, contact, conversation, idempotency, job, message, opt_out, org};
+use parlance_store::{OrgTx, account, contact, conversation, idempotency, job, media, message, opt_out, org};
 use tokio::sync::broadcast::error::RecvError;
 
+use crate::media::{Links, Shown, ShownFile};
 use crate::{App, once_key};
 
 /// The most characters of an SMS body (Twilio's limit, error 21617).
 pub const BODY_LIMIT: usize = 1600;
+/// The most files of a message (Twilio's limit, error 21623).
+pub const FILES_LIMIT: usize = 10;
 /// How long an answer waits for the first outcome.
 const WAIT: Duration = Duration::from_secs(2);
 /// How often a waiting answer looks by itself: another node may have done the work.
@@ -41,8 +44,12 @@ pub enum Recipient {
 pub struct Draft {
     /// To whom.
     pub to: Recipient,
-    /// The text.
+    /// The text; may be empty when there are files.
     pub body: String,
+    /// Files of the org, each once.
+    pub media_ids: Vec<MediaId>,
+    /// Files that somebody else keeps, by their http or https addresses.
+    pub media_urls: Vec<String>,
     /// Whether the assistant wrote it, by a key that may say so.
     pub as_assistant: bool,
     /// Usage, tools, analysis, appointments, context.
@@ -60,6 +67,8 @@ pub struct Sent {
     pub contact: Contact,
     /// The message as it now stands.
     pub message: Message,
+    /// Its files, with links.
+    pub files: Vec<ShownFile>,
 }
 
 /// Where a message to somebody goes.
@@ -93,9 +102,10 @@ impl App {
         let draft = checked(who, draft)?;
         let mut signals = self.store().bus().listen();
         let (org, caller) = (who.org, who.clone());
+        let links = self.0.links.clone();
         let accepted = move |tx: &mut OrgTx<'_, '_>| {
             let id = accept(tx, &caller, &draft)?;
-            sent(tx, id)
+            sent(tx, id, &links)
         };
         // From here on it is stored: whatever goes wrong while waiting for more, the answer says so.
         let mut sent = self.store().write(org, accepted).await?;
@@ -113,8 +123,8 @@ impl App {
                     Err(RecvError::Lagged(_) | RecvError::Closed) => break,
                 }
             }
-            let message = sent.message.id;
-            match self.store().read(org, move |tx| self::sent(tx, message)).await {
+            let (message, links) = (sent.message.id, self.0.links.clone());
+            match self.store().read(org, move |tx| self::sent(tx, message, &links)).await {
                 Ok(seen) => sent = seen,
                 Err(error) => {
                     tracing::warn!(?error, message = %message, "a sent message could not be looked at");
@@ -127,8 +137,13 @@ impl App {
 
 fn checked(who: &Principal, mut draft: Draft) -> Result<Draft> {
     draft.body = text::clean(&draft.body);
-    if draft.body.trim().is_empty() {
-        return Err(Error::invalid("message", "Must not be empty."));
+    let files = draft.media_ids.len() + draft.media_urls.len();
+    if draft.body.trim().is_empty() && files == 0 {
+        return Err(Error::invalid("message", "Must not be empty, unless there are `media_ids` or `media_urls`."));
+    }
+    if files > FILES_LIMIT {
+        let field = if draft.media_ids.is_empty() { "media_urls" } else { "media_ids" };
+        return Err(Error::invalid(field, format!("Must be at most {FILES_LIMIT} files, `media_ids` and `media_urls` together.")));
     }
     if draft.body.chars().count() > BODY_LIMIT {
         return Err(Error::invalid("message", format!("Must be at most {BODY_LIMIT} characters. Split it into several messages.")));
@@ -143,11 +158,12 @@ fn checked(who: &Principal, mut draft: Draft) -> Result<Draft> {
     Ok(draft)
 }
 
-fn sent(tx: &mut OrgTx<'_, '_>, id: MessageId) -> Result<Sent> {
+fn sent(tx: &mut OrgTx<'_, '_>, id: MessageId, links: &Links) -> Result<Sent> {
     let message = message::get(tx, id)?;
     let conversation = conversation::get(tx, message.conversation_id)?;
     let contact = contact::get(tx, conversation.contact_id)?;
-    Ok(Sent { conversation, contact, message })
+    let Shown { message, files } = links.show(tx.org(), message, tx.now_ms());
+    Ok(Sent { conversation, contact, message, files })
 }
 
 /// Stores the message, its event and its job.
@@ -167,7 +183,7 @@ fn accept(tx: &mut OrgTx<'_, '_>, who: &Principal, draft: &Draft) -> Result<Mess
         sender_user: who.user,
         kind: Kind::Text,
         body: draft.body.clone(),
-        attachments: Vec::new(),
+        attachments: attachments(tx, &before, draft)?,
         meta: draft.meta.clone(),
         inbound_id: None,
         at_ms: None,
@@ -180,6 +196,22 @@ fn accept(tx: &mut OrgTx<'_, '_>, who: &Principal, draft: &Draft) -> Result<Mess
         idempotency::made(tx, once, id)?;
     }
     Ok(id)
+}
+
+/// Ties the files to the message, and refuses those that its provider would refuse.
+fn attachments(tx: &mut OrgTx<'_, '_>, conversation: &Conversation, draft: &Draft) -> Result<Vec<Attachment>> {
+    let own = draft.media_ids.iter().map(|id| media::attach(tx, *id)).collect::<Result<Vec<_>>>()?;
+    if !own.is_empty() {
+        let provider = account::get(tx, conversation.account_id)?.provider();
+        parlance_channels::of(provider).check_files(&own.iter().map(|file| &file.facts).collect::<Vec<_>>())?;
+    }
+    let own = own.into_iter().map(|file| Attachment::Stored {
+        media_id: file.id,
+        facts: file.facts,
+        has_thumbnail: file.thumbnail_key.is_some(),
+    });
+    let linked = draft.media_urls.iter().map(|url| Attachment::Linked { url: url.clone() });
+    Ok(own.chain(linked).collect())
 }
 
 /// The conversation that the message goes into, found or opened.

@@ -28,6 +28,12 @@ impl Tasks {
         self.stop.cancelled().await;
     }
 
+    /// Whether the group was told to stop.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
     /// Tells every task to stop and waits until the last has.
     pub async fn shutdown(&self) {
         self.stop.cancel();

@@ -29,8 +29,8 @@ pub(crate) fn start(app: &App) {
 }
 
 impl App {
-    /// Runs what is due now, one after the other, until nothing is. Answers how many jobs ran. For tests and for
-    /// commands that must not return before the work is done.
+    /// Runs what is due now, one after the other, until nothing is, then the consumers of the event log. Answers how many
+    /// jobs ran. For tests and for commands that must not return before the work is done.
     ///
     /// # Errors
     /// Those of the database.
@@ -39,6 +39,7 @@ impl App {
         loop {
             let claimed = self.store().system_write(|tx| job::claim(tx, 64, deliver::LEASE_MS)).await?;
             if claimed.is_empty() {
+                self.drain_search().await?;
                 return Ok(ran);
             }
             for claimed in &claimed {
@@ -132,6 +133,9 @@ async fn sweep(app: &App) {
             tracing::warn!(?error, "aged events could not be swept; trying again later");
         }
         while let Ok(1000..) = app.store().system_write(session::sweep).await {}
+        if let Err(error) = app.sweep_media().await {
+            tracing::warn!(?error, "uploads that nobody took could not be swept; trying again later");
+        }
         tokio::select! {
             () = tokio::time::sleep(SWEEP) => {}
             () = app.tasks().stopping() => return,

@@ -13,6 +13,7 @@ use parlance_model::Result;
 use parlance_model::account::Account;
 use parlance_model::channel::Provider;
 use parlance_model::inbound::Inbound;
+use parlance_model::media::Facts;
 use parlance_model::outbound::{Outgoing, SendOutcome};
 
 /// A request from a provider, before anything about it is believed.
@@ -61,6 +62,12 @@ pub trait Channel: Send + Sync {
 
     /// What a hook is answered when all is well: content type and body.
     fn answer(&self) -> (&'static str, &'static str);
+
+    /// Refuses files that the provider is known to refuse, so that nobody learns it only after sending.
+    ///
+    /// # Errors
+    /// `validation_failed` on `media_ids`, saying what can be sent.
+    fn check_files(&self, files: &[&Facts]) -> Result<()>;
 
     /// Hands one message over, once. Never retries, and says honestly what is known.
     fn send<'a>(&'a self, http: &'a parlance_net::Client, account: &'a Account, message: &'a Outgoing) -> Sending<'a>;

@@ -24,6 +24,8 @@ pub enum Kind {
     Gone,
     /// Larger than the limit.
     TooLarge,
+    /// It has no such part.
+    OutOfRange,
     /// A media type that is not taken here.
     UnsupportedMedia,
     /// Readable, but a value is not acceptable.

@@ -136,6 +136,8 @@ ids! {
     JobId("job", 10, "job");
     /// A person's being signed in.
     SessionId("session", 11, "session");
+    /// A file that was uploaded.
+    MediaId("media", 13, "file");
 }
 
 /// The event id that subscribers see: org and seq, such as `evt_7_42`.

@@ -16,12 +16,14 @@ pub mod id;
 pub mod inbound;
 pub mod job;
 pub mod key;
+pub mod media;
 pub mod message;
 pub mod opt_out;
 pub mod org;
 pub mod outbound;
 pub mod phone;
 pub mod role;
+pub mod search;
 pub mod text;
 
 pub use error::{Error, Result};

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::channel::{Channel, JsonObject};
 use crate::delivery::DeliveryState;
-use crate::id::{AccountId, ConversationId, MessageId, UserId};
+use crate::id::{AccountId, ConversationId, MediaId, MessageId, UserId};
+use crate::media::Facts;
 use crate::words;
 
 words! {
@@ -47,13 +48,44 @@ words! {
     }
 }
 
-/// A file that came or goes with a message.
+/// A file that came or goes with a message, as the message's row keeps it. Told apart by the names of the fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attachment {
-    /// Where the provider keeps it. Never shown: it may need the provider's credentials.
-    pub provider_url: String,
-    /// The type that the provider named.
-    pub content_type: String,
+#[serde(untagged)]
+pub enum Attachment {
+    /// One of ours. Files never change, so what is known of it is kept here, and threads are read without a look at it.
+    Stored {
+        /// Which.
+        media_id: MediaId,
+        /// What is known of it.
+        #[serde(flatten)]
+        facts: Facts,
+        /// Whether there is a thumbnail.
+        has_thumbnail: bool,
+    },
+    /// One that the sender keeps.
+    Linked {
+        /// Where; given to the provider as it is.
+        url: String,
+    },
+    /// One that came in and is still at the provider.
+    Remote {
+        /// Where the provider keeps it. Never shown: it may need the provider's credentials.
+        provider_url: String,
+        /// The type that the provider named.
+        content_type: String,
+    },
+}
+
+impl Attachment {
+    /// Its type, where it is known.
+    #[must_use]
+    pub fn content_type(&self) -> Option<&str> {
+        match self {
+            Self::Stored { facts, .. } => Some(&facts.content_type),
+            Self::Linked { .. } => None,
+            Self::Remote { content_type, .. } => Some(content_type),
+        }
+    }
 }
 
 /// A message as its row has it.
@@ -95,4 +127,34 @@ pub struct Message {
     pub updated_ms: i64,
     /// When it was read, unix ms: by the team (inbound) or by the contact (outbound).
     pub read_ms: Option<i64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attachments_read_back_as_they_were_stored_now_and_before() {
+        let facts = Facts { content_type: "image/png".to_owned(), size: 5, name: "a.png".to_owned(), width: Some(2), height: Some(1) };
+        let known = [
+            (
+                r#"{"media_id":7,"content_type":"image/png","size":5,"name":"a.png","width":2,"height":1,"has_thumbnail":true}"#,
+                Attachment::Stored { media_id: MediaId(7), facts: facts.clone(), has_thumbnail: true },
+            ),
+            (
+                r#"{"media_id":7,"content_type":"image/png","size":5,"name":"a.png","has_thumbnail":false}"#,
+                Attachment::Stored { media_id: MediaId(7), facts: Facts { width: None, height: None, ..facts }, has_thumbnail: false },
+            ),
+            (r#"{"url":"https://example.com/a.png"}"#, Attachment::Linked { url: "https://example.com/a.png".to_owned() }),
+            // What version 0.1 stored.
+            (
+                r#"{"provider_url":"https://media.example/1","content_type":"image/png"}"#,
+                Attachment::Remote { provider_url: "https://media.example/1".to_owned(), content_type: "image/png".to_owned() },
+            ),
+        ];
+        for (text, attachment) in known {
+            assert_eq!(serde_json::from_str::<Attachment>(text).unwrap(), attachment, "{text}");
+            assert_eq!(serde_json::to_string(&attachment).unwrap(), text);
+        }
+    }
 }

@@ -48,6 +48,9 @@ pub(crate) struct PlaceArgs {
     /// its own
     #[arg(long, global = true, value_name = "KEY", env = "PARLANCE_SECRET_KEY", hide_env_values = true, value_parser = secret_key)]
     pub(crate) secret_key: Option<String>,
+    /// Where files are kept: a folder, or s3://bucket/prefix with AWS_… variables. Default: `media` in the data folder
+    #[arg(long, global = true, value_name = "PLACE", env = "PARLANCE_MEDIA_STORE")]
+    pub(crate) media_store: Option<String>,
     /// What a commit promises: `full` survives power loss, `relaxed` a killed process only (embedded database)
     #[arg(long, global = true, value_name = "WORD", env = "PARLANCE_DURABILITY", default_value = "full", value_parser = ["full", "relaxed"])]
     pub(crate) durability: String,
@@ -143,6 +146,9 @@ pub(crate) struct ServeArgs {
     /// Let outbound requests reach these private addresses, such as 10.1.0.0/16. May be repeated
     #[arg(long, value_name = "CIDR", env = "PARLANCE_ALLOW_OUTBOUND", value_delimiter = ',')]
     pub(crate) allow_outbound: Vec<IpNet>,
+    /// The largest file that may be uploaded, in MiB
+    #[arg(long, value_name = "MIB", env = "PARLANCE_MEDIA_LIMIT", default_value_t = 25, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub(crate) media_limit: u64,
 }
 
 /// How to show the demo.

@@ -3,6 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::sync::Arc;
 
+use parlance_app::media::Files;
 use parlance_app::{App, Config};
 use parlance_model::clock::{SharedClock, SystemClock};
 use parlance_model::entropy::{SharedEntropy, SystemEntropy};
@@ -39,6 +40,26 @@ impl PlaceArgs {
     /// The key that was given, if one was.
     pub(crate) fn given_secret(&self) -> Result<SecretKey> {
         self.secret_key.as_deref().map_or(Ok(SecretKey::absent()), SecretKey::from_text)
+    }
+
+    /// The folder of media; none for a bucket.
+    pub(crate) fn media_folder(&self) -> Option<std::path::PathBuf> {
+        match self.media_store.as_deref() {
+            Some(url) if url.contains("://") => None,
+            set => Some(set.map_or_else(|| self.data.join("media"), std::path::PathBuf::from)),
+        }
+    }
+
+    /// The media store: the one that is set, else a folder in the data folder, which is made.
+    pub(crate) fn files(&self) -> Result<Files> {
+        match self.media_store.as_deref() {
+            Some(url) if url.contains("://") => Files::in_bucket(url, std::env::vars()),
+            set => {
+                let folder = set.map_or_else(|| self.data.join("media"), std::path::PathBuf::from);
+                make_folder(&folder)?;
+                Files::in_folder(&folder)
+            }
+        }
     }
 
     /// The key from the environment, else from the data folder, which gets one at its first use.
@@ -92,7 +113,7 @@ where
     let runtime = runtime()?;
     let app = {
         let _context = runtime.enter();
-        open(args, with_secrets, Policy::default(), Config { public_url: String::new() })?
+        open(args, with_secrets, Policy::default(), Config::default())?
     };
     runtime.block_on(async {
         if with_secrets {

@@ -21,9 +21,9 @@ pub(crate) mod search;
 pub use change::{Changes, change, merge};
 pub use list::{list, profile, total};
 
-pub(crate) use list::identities;
 #[cfg(test)]
 pub(crate) use list::plans;
+pub(crate) use list::{identities, profiles};
 
 /// Names of a contact to be made.
 #[derive(Debug, Clone, Default)]

@@ -11,24 +11,29 @@ use parlance_model::{Error, Result, text};
 use crate::db::{Row, params};
 use crate::{OrgTx, contact, counter};
 
+mod few;
 mod list;
 
 pub use list::{After, Filter, list, total};
 
 #[cfg(test)]
-pub(crate) use list::plans;
+pub(crate) use {few::plans as plans_of_few, list::plans};
 
-macro_rules! select {
-    ($rest:expr) => {
+macro_rules! columns {
+    () => {
         concat!(
             "SELECT id, account_id, session_key, channel, contact_id, contact_name, peer, state, archived, starred, assigned_to, ",
             "message_count, unread_count, read_through, last_message_ms, newest_id, preview, last_direction, metadata, ",
-            "visitor_name, visitor_email, visitor_phone, created_ms, updated_ms FROM conversation WHERE org_id = $1 ",
-            $rest
+            "visitor_name, visitor_email, visitor_phone, created_ms, updated_ms FROM conversation"
         )
     };
 }
-pub(crate) use select;
+macro_rules! select {
+    ($rest:expr) => {
+        concat!($crate::conversation::columns!(), " WHERE org_id = $1 ", $rest)
+    };
+}
+pub(crate) use {columns, select};
 
 pub(crate) fn read(row: &Row<'_>) -> Result<Conversation> {
     Ok(Conversation {

@@ -8,6 +8,7 @@ mod counters;
 mod log;
 mod messages;
 mod references;
+mod search;
 mod whole;
 
 use std::path::Path;
@@ -54,6 +55,7 @@ pub async fn check(store: &Store, deep_too: bool) -> Result<Report> {
     let (mut report, watch) = (Report::default(), Unwatched::default());
     if deep_too {
         deep(store, &watch, &mut report).await?;
+        searches(store, &mut report).await?;
         return Ok(report);
     }
     for org in store.system_read(org::all).await? {
@@ -70,11 +72,13 @@ pub async fn check(store: &Store, deep_too: bool) -> Result<Report> {
 /// Those of the database; `cancelled`.
 pub fn examine<R>(place: &Place, setup: Setup, scratch: &Path, watch: &dyn Watch, run: R) -> Result<Report>
 where
-    R: for<'a> FnOnce(std::pin::Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>) -> Result<()>,
+    R: for<'a> Fn(std::pin::Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>) -> Result<()>,
 {
-    let mut report = Report::default();
+    let (mut report, live) = (Report::default(), setup.clone());
     let checked = whole::open(place, setup, scratch, watch, &mut report)
-        .and_then(|(store, _snapshot)| run(Box::pin(deep(&store, watch, &mut report))));
+        .and_then(|(store, _snapshot)| run(Box::pin(deep(&store, watch, &mut report))))
+        .and_then(|()| Store::open(place, live))
+        .and_then(|store| run(Box::pin(searches(&store, &mut report))));
     match checked {
         // A damaged file cannot be read everywhere, and without an index some reads take too long. That much was found.
         Err(error) if !report.findings.is_empty() && error.code() != "cancelled" => {
@@ -100,6 +104,14 @@ async fn deep(store: &Store, watch: &dyn Watch, report: &mut Report) -> Result<(
         messages::check(store, org.id, report, watch).await?;
         report.findings.extend(attempts::check(store, org.id, watch).await?);
         report.findings.extend(references::check(store, org.id, watch).await?);
+    }
+    Ok(())
+}
+
+/// The index says itself how far it has read, so it is compared as it is.
+async fn searches(store: &Store, report: &mut Report) -> Result<()> {
+    for org in store.system_read(org::all).await? {
+        search::check(store, org.id, report).await?;
     }
     Ok(())
 }

@@ -19,10 +19,12 @@ pub mod idempotency;
 pub mod installation;
 pub mod job;
 pub mod key;
+pub mod media;
 pub mod message;
 mod migrate;
 pub mod opt_out;
 pub mod org;
+pub mod search;
 pub mod secret;
 pub mod session;
 pub mod staff;
@@ -107,7 +109,7 @@ pub(crate) struct Shared {
 }
 
 enum Driver {
-    Sqlite { writer: sqlite::Writer, readers: sqlite::Readers },
+    Sqlite { writer: sqlite::Writer, index: sqlite::Writer, readers: sqlite::Readers },
     Postgres { lanes: postgres::Lanes, readers: postgres::Readers },
 }
 
@@ -143,20 +145,22 @@ impl Store {
 
     /// Opens what needs no migration; on PostgreSQL with reads that all see one snapshot, when it is named.
     pub(crate) fn at(place: &Place, setup: Setup, snapshot: Option<&str>) -> Result<Self> {
+        let tag = installation::tag_at(place)?;
         let driver = match place {
             Place::Sqlite { data, durability } => {
-                let path = sqlite::file(data);
-                let database = sqlite::Database::open(&path, *durability, sqlite::Access::Write)?;
+                let files = sqlite::Files { database: sqlite::file(data), search: search::file::path(data) };
+                let database = sqlite::Database::open(&files.database, *durability, sqlite::Access::Write)?;
+                let index = search::file::open(data, tag).map_err(published)?.attach(&files.database)?;
                 Driver::Sqlite {
-                    writer: sqlite::Writer::start(database, path.clone(), *durability)?,
-                    readers: sqlite::Readers::start(path)?,
+                    writer: sqlite::Writer::start(database, files.database.clone(), *durability)?,
+                    index: sqlite::Writer::start(index, files.search.clone(), Durability::Relaxed)?,
+                    readers: sqlite::Readers::start(files)?,
                 }
             }
             Place::Postgres { url } => {
                 Driver::Postgres { lanes: postgres::Lanes::start(url)?, readers: postgres::Readers::at(url, snapshot)? }
             }
         };
-        let tag = installation::tag_at(place)?;
         let shared = Shared { clock: setup.clock, entropy: setup.entropy, secret: setup.secret };
         Ok(Self(Arc::new(Inner { driver, bus: Bus::new(), places: Arc::new(Semaphore::new(QUEUE)), shared, tag })))
     }
@@ -165,6 +169,14 @@ impl Store {
     #[must_use]
     pub fn tag(&self) -> InstallationTag {
         self.0.tag
+    }
+
+    /// A key for one purpose, made of the installation's secret key.
+    ///
+    /// # Errors
+    /// `internal` when the store was opened without one.
+    pub fn derived_key(&self, purpose: &str) -> Result<[u8; 32]> {
+        self.0.shared.secret.derive(purpose)
     }
 
     /// Wake-up calls after commits.
@@ -204,6 +216,19 @@ impl Store {
         self.submit_read(move |tx| closure(&mut OrgTx::new(tx, org, &shared))).await
     }
 
+    /// The same for what takes long: it goes to the reader pool at once, and holds up nobody who asked for less.
+    ///
+    /// # Errors
+    /// The closure's own, or `unavailable`.
+    pub async fn read_apart<T, F>(&self, org: OrgId, closure: F) -> Result<T>
+    where
+        F: Fn(&mut OrgTx<'_, '_>) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let shared = self.0.shared.clone();
+        self.submit_to_pool(move |tx| closure(&mut OrgTx::new(tx, org, &shared))).await
+    }
+
     /// Runs the closure in a write transaction over the directory tables.
     ///
     /// # Errors
@@ -232,6 +257,24 @@ impl Store {
     {
         let shared = self.0.shared.clone();
         self.submit_read(move |tx| closure(&mut SystemTx::new(tx, &shared))).await
+    }
+
+    /// Runs the closure where the search index is written. It sees the org's rows and writes the index alone; nobody
+    /// else's writes wait for it.
+    pub(crate) async fn index<T, F>(&self, org: OrgId, closure: F) -> Result<T>
+    where
+        F: Fn(&mut OrgTx<'_, '_>) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let shared = self.0.shared.clone();
+        let closure = move |tx: &mut Tx<'_>| Ok((closure(&mut OrgTx::new(tx, org, &shared))?, Signals::new()));
+        let (reply, answer) = oneshot::channel();
+        let command = Box::new(Typed { org: None, closure, kept: None, reply, bus: self.0.bus.clone(), _permit: None });
+        match &self.0.driver {
+            Driver::Sqlite { index, .. } => index.submit(command),
+            Driver::Postgres { lanes, .. } => lanes.submit_index(command),
+        }
+        answered(answer).await
     }
 
     async fn submit_write<T, F>(&self, org: Option<OrgId>, closure: F) -> Result<T>
@@ -264,6 +307,14 @@ impl Store {
                 result => return result.map_err(published),
             }
         }
+        self.submit_to_pool(closure).await
+    }
+
+    async fn submit_to_pool<T, F>(&self, closure: F) -> Result<T>
+    where
+        F: Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
         let closure = move |tx: &mut Tx<'_>| Ok((closure(tx)?, Signals::new()));
         let command: Box<dyn Command> = Box::new(Typed { org: None, closure, kept: None, reply, bus: self.0.bus.clone(), _permit: None });
@@ -291,6 +342,7 @@ fn published(error: Error) -> Error {
         sqlite::INTERRUPTED | postgres::RETRY | postgres::LOST | postgres::STALE => {
             Error::unavailable(error.message().to_owned(), error.retry_after_s().unwrap_or(1)).with_source(error)
         }
+        sqlite::DAMAGED => Error::internal(error),
         _ => error,
     }
 }

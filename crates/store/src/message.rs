@@ -7,7 +7,7 @@ use parlance_model::delivery::{DeliveryState, Outcome};
 use parlance_model::event::Event;
 use parlance_model::id::{AccountId, ConversationId, MessageId, UserId};
 use parlance_model::message::{Attachment, Direction, Kind, Message, SenderKind};
-use parlance_model::{Error, Result, text};
+use parlance_model::{Error, Result, media, text};
 
 use crate::db::{Row, params};
 use crate::{OrgTx, attempt};
@@ -38,9 +38,10 @@ pub struct NewMessage {
 /// Characters of a message that lists show.
 const PREVIEW: usize = 140;
 
-/// One line of a message, as lists show it.
-pub(crate) fn preview(body: &str) -> String {
-    text::preview(body, PREVIEW)
+/// One line of a message, as lists show it. One of files alone says what they are.
+pub(crate) fn preview(body: &str, attachments: &[Attachment]) -> String {
+    let line = text::preview(body, PREVIEW);
+    if line.is_empty() { media::summary(attachments.iter().map(Attachment::content_type)).unwrap_or_default() } else { line }
 }
 
 /// Stores a message and moves the conversation's image; the caller saves the image. `contact_created` goes into the
@@ -86,7 +87,7 @@ pub fn append(tx: &mut OrgTx<'_, '_>, conversation: &mut Conversation, new: &New
     }
     if at_ms >= conversation.last_message_ms || conversation.message_count == 1 {
         conversation.last_message_ms = at_ms;
-        conversation.preview = preview(&new.body);
+        conversation.preview = preview(&new.body, &new.attachments);
         conversation.last_direction = Some(new.direction);
     }
     tx.emit(Event::MessageCreated { conversation_id: conversation.id, message_id: id, direction: new.direction, contact_created });

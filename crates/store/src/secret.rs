@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac as _};
 use parlance_model::entropy::{self, Entropy};
 use parlance_model::{Error, Result};
 use sha2::{Digest as _, Sha256};
@@ -16,13 +17,30 @@ const NONCE: usize = 24;
 
 /// The installation's key, where there is one. Not printed by anything.
 #[derive(Clone)]
-pub struct SecretKey(Option<Arc<XChaCha20Poly1305>>);
+pub struct SecretKey(Option<Arc<Keys>>);
+
+struct Keys {
+    cipher: XChaCha20Poly1305,
+    /// What other keys are made of.
+    root: [u8; 32],
+}
 
 impl SecretKey {
     /// From 32 bytes.
     #[must_use]
     pub fn new(bytes: [u8; 32]) -> Self {
-        Self(Some(Arc::new(XChaCha20Poly1305::new(&bytes.into()))))
+        Self(Some(Arc::new(Keys { cipher: XChaCha20Poly1305::new(&bytes.into()), root: bytes })))
+    }
+
+    /// A key for one purpose, made of this one: it opens nothing else, and this key cannot be told from it. Another secret key
+    /// makes another.
+    ///
+    /// # Errors
+    /// `internal` without a secret key.
+    pub fn derive(&self, purpose: &str) -> Result<[u8; 32]> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.keys()?.root).map_err(Error::internal)?;
+        mac.update(purpose.as_bytes());
+        Ok(mac.finalize().into_bytes().into())
     }
 
     /// No key: for commands that touch no secret.
@@ -37,7 +55,7 @@ impl SecretKey {
         self.0.is_some()
     }
 
-    fn cipher(&self) -> Result<&XChaCha20Poly1305> {
+    fn keys(&self) -> Result<&Keys> {
         self.0.as_deref().ok_or_else(|| Error::internal("a secret was touched without the secret key"))
     }
 
@@ -95,7 +113,8 @@ impl SecretKey {
     pub(crate) fn seal(&self, entropy: &dyn Entropy, row: &str, secret: &str) -> Result<Vec<u8>> {
         let nonce: [u8; NONCE] = entropy::bytes(entropy);
         let payload = Payload { msg: secret.as_bytes(), aad: row.as_bytes() };
-        let sealed = self.cipher()?.encrypt(&XNonce::from(nonce), payload).map_err(|_| Error::internal("a secret could not be sealed"))?;
+        let sealed =
+            self.keys()?.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| Error::internal("a secret could not be sealed"))?;
         let mut out = vec![VERSION];
         out.extend_from_slice(&nonce);
         out.extend_from_slice(&sealed);
@@ -110,7 +129,7 @@ impl SecretKey {
             return Err(wrong());
         }
         let payload = Payload { msg: ciphertext, aad: row.as_bytes() };
-        let secret = self.cipher()?.decrypt(&XNonce::from(nonce), payload).map_err(|_| wrong())?;
+        let secret = self.keys()?.cipher.decrypt(&XNonce::from(nonce), payload).map_err(|_| wrong())?;
         String::from_utf8(secret).map_err(Error::internal)
     }
 }
@@ -130,6 +149,16 @@ mod tests {
         assert!(SecretKey::new([8; 32]).open("account:1:2", &sealed).is_err());
         assert!(key.open("account:1:2", &sealed[..10]).is_err());
         assert!(!sealed.windows(4).any(|window| window == b"real"));
+    }
+
+    #[test]
+    fn derived_keys_differ_by_purpose_and_secret_key() {
+        let of = |byte: u8, purpose: &str| SecretKey::new([byte; 32]).derive(purpose).unwrap();
+        assert_eq!(of(7, "links"), of(7, "links"));
+        assert_ne!(of(7, "links"), of(7, "other"));
+        assert_ne!(of(7, "links"), of(8, "links"));
+        assert_ne!(of(7, ""), [7; 32]);
+        assert_eq!(SecretKey::absent().derive("links").unwrap_err().code(), "internal");
     }
 
     #[test]

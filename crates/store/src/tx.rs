@@ -51,6 +51,11 @@ impl<'t, 'a> OrgTx<'t, 'a> {
         *self.counts.entry((kind, key)).or_default() += by;
     }
 
+    /// Whether this is SQLite, for what a text cannot say by itself.
+    pub(crate) const fn is_sqlite(&self) -> bool {
+        self.tx.is_sqlite()
+    }
+
     pub(crate) fn mark_jobs(&mut self) {
         self.jobs = true;
     }

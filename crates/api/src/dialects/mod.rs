@@ -28,6 +28,8 @@ pub(crate) fn router(app: &App) -> (Router<App>, OpenApi) {
         .fallback(problem::no_such_path)
         .layer(from_fn_with_state(app.clone(), idempotency::once))
         .layer(from_fn(body::take))
+        // Files are larger than any body that is held in memory: these read theirs as it comes.
+        .merge(unified::streamed().finish_api(&mut described).method_not_allowed_fallback(problem::method_not_allowed))
         .layer(from_fn(pick))
         .layer(from_fn_with_state(app.clone(), auth::authenticate));
     (routes, described)

@@ -36,7 +36,7 @@ impl Bench {
         let setup = Setup { clock: clock.clone(), entropy: entropy.clone(), secret: SecretKey::new([1; 32]) };
         let place = Place::Sqlite { data: folder.path().to_owned(), durability: Default::default() };
         let store = spawn_blocking(move || Store::open(&place, setup)).await.unwrap().unwrap();
-        let app = App::new(store, Client::new(Policy::default()).unwrap(), entropy, Config { public_url: String::new() });
+        let app = App::new(store, Client::new(Policy::default()).unwrap(), entropy, Config::default());
         app.create_org("acme", "Acme", "US").await.unwrap();
         let (_, token) = app.create_key("acme", None, "test", None, false).await.unwrap();
         let who = app.authenticate(&token).await.unwrap();

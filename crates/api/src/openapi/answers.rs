@@ -11,7 +11,7 @@ use super::{CODES, layers};
 use crate::problem::{self, Known, MEDIA_TYPE, status_of};
 
 /// Every kind that has a status of its own.
-const KINDS: [Kind; 11] = [
+const KINDS: [Kind; 12] = [
     Kind::Malformed,
     Kind::Unauthenticated,
     Kind::Forbidden,
@@ -19,6 +19,7 @@ const KINDS: [Kind; 11] = [
     Kind::Conflict,
     Kind::Gone,
     Kind::TooLarge,
+    Kind::OutOfRange,
     Kind::UnsupportedMedia,
     Kind::Invalid,
     Kind::RateLimited,
@@ -81,7 +82,7 @@ fn by_rule(call: &Call, kind: Kind, refuses: bool) -> Vec<&'static str> {
             [when(call.once, &["idempotency_mismatch"]), when(call.takes_json || call.takes_query, &["validation_failed"])].concat()
         }
         Kind::Unavailable => [when(refuses || call.needs_key, &["unavailable"]), when(call.is_hook, &["put_off"])].concat(),
-        Kind::Gone | Kind::RateLimited | Kind::Internal => Vec::new(),
+        Kind::Gone | Kind::OutOfRange | Kind::RateLimited | Kind::Internal => Vec::new(),
     }
 }
 
@@ -102,7 +103,8 @@ const fn description(kind: Kind) -> &'static str {
         Kind::NotFound => "There is no such thing in this organisation.",
         Kind::Conflict => "It clashes with what is there; `code` says with what.",
         Kind::Gone => "What was asked for is no longer kept.",
-        Kind::TooLarge => "The body is larger than 1 MiB.",
+        Kind::TooLarge => "The body is larger than is taken here.",
+        Kind::OutOfRange => "It has no such part; `Content-Range` says how long it is.",
         Kind::UnsupportedMedia => "The body is of a type that is not taken here.",
         Kind::Invalid => "The request was understood and is not acceptable; `errors` names the fields.",
         Kind::RateLimited => "Too many of these; `Retry-After` says when again.",

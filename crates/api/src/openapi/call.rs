@@ -38,7 +38,8 @@ impl Call {
             reads: method == "get",
             once: needs_key && method == "post",
             takes_json: body.is_some_and(|content| content.get("application/json").is_some()),
-            takes_query: query().next().is_some(),
+            // The query of a link is its seal: what does not fit is not found.
+            takes_query: query().next().is_some() && !path.starts_with("/media/"),
             takes_cursor: query().any(|parameter| parameter["name"] == "cursor"),
             is_hook: path.starts_with("/webhooks/"),
         }

@@ -133,12 +133,20 @@ pub(crate) const ALL: &[Known] = {
             "Let the person change it themselves.",
         ),
         known(S::GONE, "events_gone", "Events this old are no longer kept.", "Load the present state, and go on from the newest `seq`."),
+        known(S::GONE, "link_expired", "The link to a file has ended.", "Ask for the message or the file again: it comes with a new one."),
         known(S::PAYLOAD_TOO_LARGE, "body_too_large", "The body is larger than 1 MiB.", "Send less at once."),
+        known(
+            S::PAYLOAD_TOO_LARGE,
+            "file_too_large",
+            "The file is larger than this installation takes; `detail` says how large it may be.",
+            "Send a smaller one, or a link to it.",
+        ),
+        known(S::RANGE_NOT_SATISFIABLE, "no_such_range", "The file has no such range.", "`Content-Range` says how long it is."),
         known(
             S::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_media_type",
             "The body is of a type that is not taken here.",
-            "Send JSON with `Content-Type: application/json`.",
+            "Send JSON with `Content-Type: application/json`, and files as a form with `Content-Type: multipart/form-data`.",
         ),
         known(
             S::UNPROCESSABLE_ENTITY,

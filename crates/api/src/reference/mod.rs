@@ -36,7 +36,8 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>(document: Arc<Value>) -> 
     let reference = move || async move { rendered(&page, || render_reference(&document)) };
     let changelog = move || async move { rendered(&log, render_changelog) };
     Router::new()
-        .route("/docs", get(reference))
+        .route("/docs", get(reference.clone()))
+        .route("/docs/", get(reference))
         .route("/docs/changelog", get(changelog))
         .route("/docs/page.css", get(async || file("text/css; charset=utf-8", include_str!("page.css").into())))
         .route("/docs/page.js", get(async || file("text/javascript; charset=utf-8", include_str!("page.js").into())))

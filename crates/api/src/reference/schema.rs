@@ -25,8 +25,11 @@ pub(super) struct Row {
     pub(super) text: String,
 }
 
-/// What a reference leads to; anything else is itself.
+/// What a reference leads to, also one that stands alone in an `allOf` so that words may stand beside it; anything else is itself.
 pub(super) fn follow<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    if let Some([only]) = value.get("allOf").and_then(Value::as_array).map(Vec::as_slice) {
+        return follow(document, only);
+    }
     let target = value.get("$ref").and_then(Value::as_str).and_then(|reference| document.pointer(reference.trim_start_matches('#')));
     target.unwrap_or(value)
 }
@@ -42,6 +45,14 @@ pub(super) fn rows(document: &Value, schema: &Value) -> Vec<Row> {
     let mut rows = Vec::new();
     collect(document, schema, 0, &mut rows);
     rows
+}
+
+/// What is said of the fields together: which of them exclude each other.
+pub(super) fn note(document: &Value, schema: &Value) -> String {
+    let choices = follow(document, schema).get("oneOf").and_then(Value::as_array).into_iter().flatten();
+    let names = choices.filter_map(|choice| choice.get("required")?.get(0)?.as_str());
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    if names.is_empty() { String::new() } else { html(&format!("Exactly one of {}.", names.join(", "))) }
 }
 
 fn collect(document: &Value, schema: &Value, depth: usize, rows: &mut Vec<Row>) {
@@ -121,6 +132,7 @@ mod tests {
             "properties": { "id": { "type": "integer", "description": "Its id." }, "word": { "type": ["string", "null"], "enum": ["a", null] } } } } } });
         let schema = json!({ "type": "object", "properties": {
             "rows": { "type": "array", "items": { "$ref": "#/components/schemas/Inner" }, "maxItems": 5 },
+            "beside": { "description": "Words.", "allOf": [{ "$ref": "#/components/schemas/Inner" }] },
             "one": { "anyOf": [{ "$ref": "#/components/schemas/Inner" }, { "type": "null" }] },
         } });
         let rows = rows(&document, &schema);
@@ -129,6 +141,9 @@ mod tests {
             seen,
             [
                 ("rows", 0, "array of object", false),
+                ("id", 1, "integer", true),
+                ("word", 1, "a | null", false),
+                ("beside", 0, "object", false),
                 ("id", 1, "integer", true),
                 ("word", 1, "a | null", false),
                 ("one", 0, "object or null", false),

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::guide::{self, Guide, html};
-use super::schema::{Row, follow, row, rows};
+use super::schema::{Row, follow, note, row, rows};
 use crate::problem;
 
 /// Everything on the page.
@@ -49,6 +49,7 @@ struct Operation {
 #[derive(Debug, Serialize)]
 struct Content {
     media: String,
+    note: String,
     rows: Vec<Row>,
     example: String,
 }
@@ -139,7 +140,7 @@ fn contents(document: &Value, content: &Value) -> Option<Content> {
     let (media, content) = content.as_object()?.iter().next()?;
     let example = &content["example"];
     let example = example.as_str().map_or_else(|| serde_json::to_string_pretty(example).unwrap_or_default(), str::to_owned);
-    Some(Content { media: media.clone(), rows: rows(document, &content["schema"]), example })
+    Some(Content { media: media.clone(), note: note(document, &content["schema"]), rows: rows(document, &content["schema"]), example })
 }
 
 fn answered(document: &Value, status: &str, answer: &Value) -> Answered {

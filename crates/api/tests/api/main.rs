@@ -15,9 +15,11 @@ mod hooks;
 mod hostile;
 
 mod idempotency;
+mod media;
 mod openapi;
 mod problems;
 mod reference;
+mod search;
 mod sending;
 mod sessions;
 mod settings;

@@ -30,6 +30,7 @@ async fn the_page_has_every_operation_and_every_code() {
         assert!(ids.contains(operation.id()), "{} is not on the page", operation.id());
         assert!(page.text().contains(operation.value["summary"].as_str().unwrap().split('\'').next().unwrap()), "{}", operation.id());
     }
+    assert!(!page.text().contains(">any<"), "a field is shown without its type: teach reference/schema.rs");
     for code in document["components"]["examples"].as_object().unwrap().keys() {
         assert!(ids.contains(format!("problem-{code}").as_str()), "{code} is not on the page");
         let answer = app.anonymous().get(&format!("/problems/{code}")).await.expect(302);

@@ -46,6 +46,13 @@ impl Client {
         self.send("PUT", path, &[("content-type", "application/json")], body.into().to_string()).await
     }
 
+    /// Uploads a file.
+    pub(crate) async fn upload(&self, name: &str, content: &[u8]) -> Answer {
+        let head = format!("--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n");
+        let form = [head.as_bytes(), content, b"\r\n--x--\r\n"].concat();
+        self.send("POST", "/api/v1/media", &[("content-type", "multipart/form-data; boundary=x")], form).await
+    }
+
     /// Any request at all.
     pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
         let mut request = Request::builder().method(method).uri(path);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use parlance_app::directory::NewTwilio;
+use parlance_app::media::{self, Files};
 use parlance_app::{App, Config};
 use parlance_model::clock::ManualClock;
 use parlance_model::entropy::SeededEntropy;
@@ -18,6 +19,7 @@ use parlance_sim::twilio::{AccountConfig, Config as SimConfig, Sim, signature};
 use parlance_store::secret::SecretKey;
 use parlance_store::{Place, Setup, Store};
 use parlance_testkit::{Contents, Database, FreshDatabase};
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::{JoinSet, spawn_blocking};
 
@@ -32,6 +34,9 @@ pub(crate) const CUSTOMER: &str = "+14152000001";
 /// 2026-03-05T20:00:00Z.
 pub(crate) const START_MS: i64 = 1_772_740_800_000;
 
+/// The largest file that it takes: small, so that tests can be.
+pub(crate) const MEDIA_LIMIT: u64 = 8 << 20;
+
 /// The application under test. Keep it as long as its clients.
 pub(crate) struct TestApp {
     pub(crate) app: App,
@@ -41,6 +46,8 @@ pub(crate) struct TestApp {
     router: Router,
     _server: JoinSet<()>,
     database: FreshDatabase,
+    /// The media store.
+    pub(crate) files: TempDir,
 }
 
 /// An org of the application.
@@ -62,14 +69,16 @@ impl TestApp {
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let public_url = format!("http://{}", listener.local_addr().unwrap());
-        let config = Config { public_url: public_url.clone() };
+        let files = tempfile::tempdir().unwrap();
+        let media = media::Config { files: Files::in_folder(files.path()).unwrap(), limit: MEDIA_LIMIT };
+        let config = Config { public_url: public_url.clone(), media };
         let app = App::new(store, HttpClient::new(Policy::default()).unwrap(), entropy, config);
         let router = parlance_api::router(app.clone());
         let (served, mut server) = (router.clone(), JoinSet::new());
         server.spawn(async move { axum::serve(listener, served).await.unwrap() });
 
         let sim = simulator(&clock).await;
-        let this = Self { app, sim, clock, public_url, router, _server: server, database: fresh };
+        let this = Self { app, sim, clock, public_url, router, _server: server, database: fresh, files };
         let org = this.org("acme").await;
         this.account(&org, NUMBER).await;
         let staff = this.staff(&org, "ann", Role::Agent).await;

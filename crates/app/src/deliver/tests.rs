@@ -22,7 +22,7 @@ async fn waiting() -> (App, MessageId, Arc<ManualClock>, TempDir) {
     let place = Place::Sqlite { data: folder.path().to_owned(), durability: Durability::Relaxed };
     let store = Store::open(&place, setup).unwrap();
     let http = parlance_net::Client::new(parlance_net::Policy::default()).unwrap();
-    let app = App::new(store, http, entropy, Config { public_url: "https://chat.example.com".into() });
+    let app = App::new(store, http, entropy, Config { public_url: "https://chat.example.com".into(), ..Config::default() });
     app.create_org("acme", "Acme", "US").await.unwrap();
     let twilio = NewTwilio {
         account_sid: "AC00000000000000000000000000000001".into(),
@@ -35,7 +35,8 @@ async fn waiting() -> (App, MessageId, Arc<ManualClock>, TempDir) {
     let (_, token) = app.create_key("acme", None, "test", None, false).await.unwrap();
     let who = app.authenticate(&token).await.unwrap();
     let to = Recipient::Phone("+14152000001".into(), Channel::Sms);
-    let draft = Draft { to, body: "Hello".into(), as_assistant: false, meta: JsonObject::default(), once: None };
+    let (media_ids, media_urls) = (Vec::new(), Vec::new());
+    let draft = Draft { to, body: "Hello".into(), media_ids, media_urls, as_assistant: false, meta: JsonObject::default(), once: None };
     let sent = app.send(&who, draft, false).await.unwrap();
     (app, sent.message.id, clock, folder)
 }

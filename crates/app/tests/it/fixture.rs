@@ -1,10 +1,12 @@
 //! An application on a fresh database with a simulated Twilio behind one account. Jobs run only when a test says so,
 //! and time moves only when a test moves it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use parlance_app::directory::NewTwilio;
 use parlance_app::ingest::HookRequest;
+use parlance_app::media::{self, Files};
 use parlance_app::send::{Draft, Recipient, Sent};
 use parlance_app::{App, Config};
 use parlance_model::Result;
@@ -18,12 +20,15 @@ use parlance_sim::twilio::{AccountConfig, Config as SimConfig, Sim, signature};
 use parlance_store::secret::SecretKey;
 use parlance_store::{Place, Setup, Store};
 use parlance_testkit::{Database, FreshDatabase};
+use tempfile::TempDir;
 
 pub(crate) const SID: &str = "AC00000000000000000000000000000001";
 pub(crate) const TOKEN: &str = "not-a-real-auth-token-0000000001";
 pub(crate) const NUMBER: &str = "+15551234567";
 pub(crate) const SERVICE: &str = "MG00000000000000000000000000000001";
 pub(crate) const CUSTOMER: &str = "+14152000001";
+/// The largest file: small, so that tests can be.
+pub(crate) const MEDIA_LIMIT: u64 = 1 << 20;
 const PUBLIC_URL: &str = "https://chat.example.com";
 
 pub(crate) struct Fixture {
@@ -31,17 +36,20 @@ pub(crate) struct Fixture {
     pub(crate) who: Principal,
     pub(crate) sim: Sim,
     pub(crate) clock: Arc<ManualClock>,
+    /// The media store.
+    pub(crate) files: TempDir,
     place: Place,
     _database: Option<FreshDatabase>,
 }
 
 /// Opens a node on a place: on PostgreSQL several may share one.
-async fn node(place: &Place, clock: &Arc<ManualClock>, seed: u64) -> App {
+async fn node(place: &Place, clock: &Arc<ManualClock>, seed: u64, files: &Path) -> App {
     let (place, clock) = (place.clone(), Arc::clone(clock));
     let entropy = Arc::new(SeededEntropy::new(seed));
     let setup = Setup { clock, entropy: entropy.clone(), secret: SecretKey::new([3; 32]) };
     let store = tokio::task::spawn_blocking(move || Store::open(&place, setup)).await.unwrap().unwrap();
-    App::new(store, Client::new(Policy::default()).unwrap(), entropy, Config { public_url: PUBLIC_URL.into() })
+    let media = media::Config { files: Files::in_folder(files).unwrap(), limit: MEDIA_LIMIT };
+    App::new(store, Client::new(Policy::default()).unwrap(), entropy, Config { public_url: PUBLIC_URL.into(), media })
 }
 
 impl Fixture {
@@ -57,7 +65,8 @@ impl Fixture {
     /// The same on a database that the test itself stops and starts.
     pub(crate) async fn at(place: Place, fresh: Option<FreshDatabase>) -> Self {
         let clock = Arc::new(ManualClock::at(1_772_740_800_000));
-        let app = node(&place, &clock, 1).await;
+        let files = tempfile::tempdir().unwrap();
+        let app = node(&place, &clock, 1, files.path()).await;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let account = AccountConfig {
             phone_numbers: vec![NUMBER.into()],
@@ -70,12 +79,12 @@ impl Fixture {
         app.create_twilio("acme", twilio(&sim, NUMBER)).await.unwrap();
         let (_, token) = app.create_key("acme", None, "test", None, false).await.unwrap();
         let who = app.authenticate(&token).await.unwrap();
-        Self { app, who, sim, clock, place, _database: fresh }
+        Self { app, who, sim, clock, files, place, _database: fresh }
     }
 
     /// Another copy of the server on the same database.
     pub(crate) async fn second_node(&self) -> App {
-        node(&self.place, &self.clock, 3).await
+        node(&self.place, &self.clock, 3, self.files.path()).await
     }
 
     pub(crate) async fn send(&self, body: &str) -> Result<Sent> {
@@ -89,7 +98,7 @@ impl Fixture {
     /// The message as it now stands.
     pub(crate) async fn look(&self, sent: &Sent) -> Message {
         let (_, messages) = self.app.conversation(&self.who, sent.conversation.id).await.unwrap();
-        messages.into_iter().find(|message| message.id == sent.message.id).unwrap()
+        messages.into_iter().map(|shown| shown.message).find(|message| message.id == sent.message.id).unwrap()
     }
 }
 
@@ -144,6 +153,8 @@ pub(crate) fn draft(body: &str, once: Option<&str>) -> Draft {
     Draft {
         to: Recipient::Phone(CUSTOMER.into(), Channel::Sms),
         body: body.into(),
+        media_ids: Vec::new(),
+        media_urls: Vec::new(),
         as_assistant: false,
         meta: JsonObject::default(),
         once: once.map(Into::into),

@@ -3,4 +3,5 @@
 
 mod fixture;
 mod inbound;
+mod media;
 mod outbound;

@@ -4,6 +4,7 @@
 
 mod errors;
 mod form;
+mod media;
 mod parse;
 mod send;
 mod signature;
@@ -15,6 +16,7 @@ use parlance_model::Result;
 use parlance_model::account::{Account, Settings, TwilioSettings};
 use parlance_model::error::{Error, Kind};
 use parlance_model::id::AttemptId;
+use parlance_model::media::Facts;
 use parlance_model::outbound::Outgoing;
 
 use crate::{Channel, Hook, Parsed, Sending};
@@ -46,6 +48,10 @@ impl Channel for Twilio {
     fn answer(&self) -> (&'static str, &'static str) {
         // Any other content type becomes an error in Twilio's console, any verb in here an answer to the contact.
         ("text/xml", "<Response/>")
+    }
+
+    fn check_files(&self, files: &[&Facts]) -> Result<()> {
+        media::check(files)
     }
 
     fn send<'a>(&'a self, http: &'a parlance_net::Client, account: &'a Account, message: &'a Outgoing) -> Sending<'a> {

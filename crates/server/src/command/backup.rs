@@ -32,7 +32,10 @@ pub(crate) fn back_up(args: &PlaceArgs, form: Form, options: BackupArgs) -> Resu
     let scratch = if streamed { std::env::temp_dir() } else { folder_of(&file) };
     // A key that came from outside stays outside.
     let with_key = !options.without_key && args.secret_key.is_none();
-    let source = Source { place: args.place()?, folder: args.data.clone(), with_key, scratch };
+    let source = Source { place: args.place()?, folder: args.data.clone(), media: args.media_folder(), with_key, scratch };
+    if source.media.is_none() {
+        tracing::warn!("media are in a bucket and not in this backup: keep copies of the bucket by its own means");
+    }
     if streamed {
         if std::io::stdout().is_terminal() {
             return Err(Error::invalid("file", "A backup is not for the terminal. Send it into a file or another program."));
@@ -171,6 +174,9 @@ fn tell(restored: &Restored, keep_sending: bool) -> Result<()> {
 fn next(args: &PlaceArgs, restored: &Restored) -> Result<()> {
     if !restored.has_key {
         say("next: set PARLANCE_SECRET_KEY to the key of the original; without it provider secrets cannot be read")?;
+    }
+    if restored.media_files > 0 && args.media_folder().is_none_or(|folder| folder != args.data.join("media")) {
+        say(&format!("next: move the files of {} to where --media-store points", args.data.join("media").display()))?;
     }
     let place = match args.database_url {
         Some(_) => "--database-url …".to_owned(),

@@ -6,7 +6,7 @@ use std::path::Path;
 use parlance_app::conversation::Filter;
 use parlance_app::directory::NewTwilio;
 use parlance_app::page::{PageRequest, Start};
-use parlance_app::{App, Config};
+use parlance_app::{App, Config, media};
 use parlance_model::conversation::Conversation;
 use parlance_model::entropy;
 use parlance_model::role::Role;
@@ -40,7 +40,8 @@ pub(crate) fn run(args: &PlaceArgs, form: Form, options: &DemoArgs) -> Result<()
     let public_url = format!("http://{}", listener.local_addr().map_err(Error::internal)?);
     let app = {
         let _context = runtime.enter();
-        place::open(args, true, Policy::default(), Config { public_url: public_url.clone() })?
+        let media = media::Config { files: args.files()?, ..media::Config::default() };
+        place::open(args, true, Policy::default(), Config { public_url: public_url.clone(), media })?
     };
     runtime.block_on(async {
         app.store().system_write(installation::check_key).await?;
@@ -72,13 +73,14 @@ fn empty(folder: &Path) -> Result<()> {
         if name == "lock" || name == MARK {
             continue;
         }
-        let ours = name.starts_with("parlance.db") || name == "secret.key";
+        let ours = name.starts_with("parlance.db") || ["secret.key", "media"].contains(&name);
         if !(marked && ours) {
             let message =
                 format!("{} holds something else. The demo starts anew every time; give it a folder of its own.", folder.display());
             return Err(Error::conflict("not_a_demo_folder", message));
         }
-        std::fs::remove_file(&path).map_err(unusable)?;
+        let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        removed.map_err(unusable)?;
     }
     std::fs::write(folder.join(MARK), "").map_err(unusable)
 }
@@ -157,7 +159,7 @@ Answer it, and watch for the customer's reply:
     -d '{{"message": "Hello! How can we help?"}}' {url}/api/v1/conversations/{id}/messages
   curl -s -H 'Authorization: Bearer {token}' {url}/api/v1/conversations/{id}/messages
 
-The whole API: {url}/openapi.json
+The whole API, to read: {url}/docs
 "#
     )
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use parlance_app::{App, Config};
+use parlance_app::{App, Config, media};
 use parlance_model::{Error, Result};
 use parlance_net::Policy;
 use parlance_store::installation;
@@ -28,7 +28,8 @@ pub(crate) fn run(args: &PlaceArgs, options: &ServeArgs) -> Result<()> {
     let public_url = public_url(options, &listener)?;
     let app = {
         let _context = runtime.enter();
-        place::open(args, true, Policy { allow: options.allow_outbound.clone() }, Config { public_url })?
+        let media = media::Config { files: args.files()?, limit: options.media_limit << 20 };
+        place::open(args, true, Policy { allow: options.allow_outbound.clone() }, Config { public_url, media })?
     };
     runtime.block_on(async {
         app.store().system_write(installation::check_key).await?;

@@ -36,6 +36,13 @@ impl Api {
     }
 
     pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>, headers: &[(&str, &str)]) -> Result<Answer, Failure> {
+        let Some(body) = body else { return self.send(method, path, Vec::new(), headers).await };
+        let headers: Vec<_> = headers.iter().copied().chain([("content-type", "application/json")]).collect();
+        self.send(method, path, body.to_string().into_bytes(), &headers).await
+    }
+
+    /// A call with any body.
+    pub(crate) async fn send(&self, method: Method, path: &str, body: Vec<u8>, headers: &[(&str, &str)]) -> Result<Answer, Failure> {
         let mut request = Request::get(format!("{}{path}", self.url).parse().unwrap());
         request.method = method;
         request.trusted = true;
@@ -44,10 +51,7 @@ impl Api {
         for (name, value) in headers {
             request.headers.insert(http::HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
         }
-        if let Some(body) = body {
-            request.headers.insert("content-type", "application/json".parse().unwrap());
-            request.body = body.to_string().into();
-        }
+        request.body = body.into();
         let answer = self.http.execute(request).await?;
         Ok(Answer { status: answer.status.as_u16(), body: serde_json::from_slice(&answer.body).unwrap_or(Value::Null) })
     }

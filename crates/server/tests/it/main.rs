@@ -6,6 +6,7 @@ mod client;
 mod cluster;
 mod commands;
 mod crash;
+mod media;
 mod process;
 mod settings;
 mod shell;

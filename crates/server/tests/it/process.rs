@@ -115,6 +115,13 @@ impl Place {
         self.serve_by(AsyncCommand::new(binary()), port, public_url).await
     }
 
+    /// The same with these variables in its environment.
+    pub(crate) async fn serve_in(&self, environment: &[(&str, &str)], port: u16, public_url: &str) -> Server {
+        let mut command = AsyncCommand::new(binary());
+        command.envs(environment.iter().copied());
+        self.serve_by(command, port, public_url).await
+    }
+
     /// The same, with no file allowed to grow beyond this (`ulimit -f`): a full disk.
     pub(crate) async fn serve_with_small_files(&self, kib: u32, public_url: &str) -> Server {
         let mut command = AsyncCommand::new("bash");

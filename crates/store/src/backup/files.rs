@@ -43,13 +43,13 @@ pub(super) fn read_key(folder: &Path) -> Result<Option<Vec<u8>>> {
 
 /// Adds every file of the media folder. Files are never changed once they have their name; one that goes away
 /// meanwhile is noted.
-pub(super) fn add_media<W: Write>(folder: &Path, archive: &mut Writer<'_, W>, summary: &mut Summary, watch: &dyn Watch) -> Result<()> {
+pub(super) fn add_media<W: Write>(media: &Path, archive: &mut Writer<'_, W>, summary: &mut Summary, watch: &dyn Watch) -> Result<()> {
     let mut files = Vec::new();
-    walk(&folder.join(MEDIA), MEDIA, &mut files)?;
+    walk(media, MEDIA, &mut files)?;
     files.sort();
     watch.stage("Adding media", Some(files.iter().map(|(_, size)| size).sum()), Unit::Bytes);
     for (name, _) in files {
-        let path = folder.join(&name);
+        let path = media.join(name.strip_prefix("media/").unwrap_or(&name));
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(cause) if cause.kind() == ErrorKind::NotFound => {

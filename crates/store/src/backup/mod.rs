@@ -39,8 +39,10 @@ pub use schema::tables;
 pub struct Source {
     /// The database.
     pub place: Place,
-    /// The data folder: media, and the secret key where it is a file.
+    /// The data folder, with the secret key where it is a file.
     pub folder: PathBuf,
+    /// The folder of media; none where they are in a bucket, which is backed up by itself.
+    pub media: Option<PathBuf>,
     /// Whether the key's file goes into the backup. Whoever has the file can then read provider secrets.
     pub with_key: bool,
     /// Where an embedded database is copied to while it is read: a folder with as much room as the database takes.
@@ -94,7 +96,9 @@ pub fn write(source: &Source, clock: &SharedClock, out: impl Write, watch: &dyn 
     }
     dump.rows(&manifest, &mut archive, watch)?;
     // The rows came first: every file that they name was there by then, and files are never changed.
-    files::add_media(&source.folder, &mut archive, &mut summary, watch)?;
+    if let Some(media) = &source.media {
+        files::add_media(media, &mut archive, &mut summary, watch)?;
+    }
     archive.finish()?;
     Ok(summary)
 }

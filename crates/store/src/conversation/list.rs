@@ -1,11 +1,11 @@
 //! Lists of conversations, newest activity first, paged by keyset or offset, and how many there are.
 
-use parlance_model::Result;
 use parlance_model::channel::Channel;
 use parlance_model::conversation::{Conversation, Status};
 use parlance_model::id::{ContactId, ConversationId, UserId};
+use parlance_model::{Error, Result};
 
-use super::{read, select};
+use super::{few, read, select};
 use crate::db::{Param, params};
 use crate::total::{COUNT_LIMIT, Total};
 use crate::{OrgTx, contact, counter};
@@ -36,16 +36,23 @@ pub struct After {
 
 // Every text has the same parameters and the same residual filter; they differ in the condition that lets the
 // planner walk the index of that list.
-macro_rules! filter {
+macro_rules! facets {
     () => {
         " AND (CAST($2 AS TEXT) IS NULL OR channel = $2)
           AND (CAST($3 AS TEXT) IS NULL OR ($3 = 'archived' AND archived)
             OR ($3 = 'open' AND state IN ('open', 'escalated') AND NOT archived)
             OR ($3 = 'closed' AND state IN ('completed', 'abandoned') AND NOT archived))
           AND (CAST($4 AS BIGINT) IS NULL OR assigned_to = $4)
-          AND (CAST($5 AS BIGINT) IS NULL OR contact_id = $5)
-          AND (CAST($6 AS TEXT) IS NULL OR visitor_search LIKE $6 ESCAPE '\\' OR contact_id IN
+          AND (CAST($5 AS BIGINT) IS NULL OR contact_id = $5)"
+    };
+}
+macro_rules! filter {
+    () => {
+        concat!(
+            facets!(),
+            " AND (CAST($6 AS TEXT) IS NULL OR visitor_search LIKE $6 ESCAPE '\\' OR contact_id IN
             (SELECT c.id FROM contact c WHERE c.org_id = $1 AND (c.search LIKE $6 ESCAPE '\\' OR c.search LIKE $7 ESCAPE '\\')))"
+        )
     };
 }
 macro_rules! page {
@@ -87,13 +94,18 @@ impl Filter {
         }
     }
 
+    /// `$2` to `$5`.
+    pub(super) fn facets(&self) -> Vec<Param<'static>> {
+        params![self.channel.map(Channel::as_str), self.status.map(Status::as_str), self.assigned_to, self.contact_id].to_vec()
+    }
+
     /// `$2` to `$7`. `None`: nothing can be found.
     fn params(&self, tx: &mut OrgTx<'_, '_>) -> Result<Option<Vec<Param<'static>>>> {
         let patterns = contact::search::patterns(tx, self.search.as_deref())?;
-        let facets = params![self.channel.map(Channel::as_str), self.status.map(Status::as_str), self.assigned_to, self.contact_id];
-        Ok(patterns.map(|patterns| facets.iter().cloned().chain(patterns).collect()))
+        Ok(patterns.map(|patterns| self.facets().into_iter().chain(patterns).collect()))
     }
 }
+pub(super) use facets;
 
 /// A page of the list: up to `limit` rows behind `after`, or from `offset` on.
 ///
@@ -101,6 +113,9 @@ impl Filter {
 /// Those of the database.
 pub fn list(tx: &mut OrgTx<'_, '_>, filter: &Filter, after: Option<After>, limit: i64, offset: i64) -> Result<Vec<Conversation>> {
     let after = after.unwrap_or(After { last_message_ms: i64::MAX, id: ConversationId(i64::MAX) });
+    if let Some(found) = few::few(tx, filter)? {
+        return few::page(tx, found, after, limit, offset);
+    }
     let Some(mut values) = filter.params(tx)? else { return Ok(Vec::new()) };
     values.extend_from_slice(params![after.last_message_ms, after.id, limit, offset]);
     tx.query(filter.walk().page, &values, read)
@@ -114,6 +129,9 @@ pub fn total(tx: &mut OrgTx<'_, '_>, filter: &Filter) -> Result<Total> {
     if filter.contact_id.is_none() && filter.search.is_none() {
         let n = counter::conversations(tx, filter.status, filter.channel, filter.assigned_to)?;
         return Ok(Total::exact(n));
+    }
+    if let Some(found) = few::few(tx, filter)? {
+        return i64::try_from(found.len()).map(Total::counted).map_err(Error::internal);
     }
     let Some(mut values) = filter.params(tx)? else { return Ok(Total::exact(0)) };
     values.push(Param::from(COUNT_LIMIT + 1));

@@ -27,6 +27,12 @@ impl Sql {
     pub(crate) const fn differs(sqlite: &'static str, postgres: &'static str) -> Self {
         Self { sqlite, postgres }
     }
+
+    /// The text for SQLite, to look at its plan.
+    #[cfg(test)]
+    pub(crate) const fn on_sqlite(self) -> &'static str {
+        self.sqlite
+    }
 }
 
 impl From<&'static str> for Sql {

@@ -22,7 +22,7 @@ use super::{Param, Row};
 mod tests;
 
 pub(crate) use copy::copy;
-pub(crate) use reader::Readers;
+pub(crate) use reader::{Files, Readers};
 pub(crate) use writer::Writer;
 
 /// The database file in the data folder.
@@ -32,6 +32,9 @@ pub(crate) fn file(data: &Path) -> PathBuf {
 
 /// The code of an error that asks the reader pool to run the closure again.
 pub(crate) const INTERRUPTED: &str = "db_interrupted";
+
+/// The code of an error that says the file is no intact database.
+pub(crate) const DAMAGED: &str = "db_damaged";
 
 /// How much a commit promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -71,6 +74,8 @@ impl Access {
 /// A connection with its rewritten texts.
 pub(crate) struct Database {
     connection: Connection,
+    /// How its writing transactions begin.
+    begin: &'static str,
     texts: std::cell::RefCell<HashMap<(usize, usize), Box<str>>>,
 }
 
@@ -101,7 +106,21 @@ impl Database {
                 if access == Access::Read { "ON" } else { "OFF" }
             ))
             .map_err(error)?;
-        Ok(Self { connection, texts: std::cell::RefCell::default() })
+        Ok(Self { connection, begin: "BEGIN IMMEDIATE", texts: std::cell::RefCell::default() })
+    }
+
+    /// Adds another file's tables to this connection. Transactions take the lock of a file with the first write to it:
+    /// IMMEDIATE ones would take both.
+    pub(crate) fn attach(mut self, path: &Path) -> Result<Self> {
+        let path = path.to_str().ok_or_else(|| Error::invalid("data", "The data folder's name must be UTF-8."))?;
+        self.connection.execute("ATTACH DATABASE ?1 AS other", [path]).map_err(error)?;
+        self.begin = "BEGIN";
+        Ok(self)
+    }
+
+    /// Begins a writing transaction.
+    pub(crate) fn begin(&self) -> Result<()> {
+        self.run(self.begin)
     }
 
     pub(crate) const fn connection(&self) -> &Connection {
@@ -183,6 +202,10 @@ pub(crate) fn error(cause: rusqlite::Error) -> Error {
             | ErrorCode::CannotOpen
             | ErrorCode::ReadOnly,
         ) => Error::unavailable("The database cannot be used just now. Nothing was changed; try again.", 1).with_source(cause),
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            Error::new(parlance_model::error::Kind::Internal, DAMAGED, "The database file is damaged. Restore it from a backup.")
+                .with_source(cause)
+        }
         _ => Error::internal(cause),
     }
 }

@@ -42,6 +42,7 @@ param_from! {
     parlance_model::id::HookId => |value| Self::Int(value.0);
     parlance_model::id::JobId => |value| Self::Int(value.0);
     parlance_model::id::SessionId => |value| Self::Int(value.0);
+    parlance_model::id::MediaId => |value| Self::Int(value.0);
 }
 
 impl<'a, const N: usize> From<&'a [u8; N]> for Param<'a> {
@@ -164,4 +165,4 @@ macro_rules! id_columns {
         }
     )+};
 }
-id_columns!(OrgId, UserId, KeyId, ContactId, AccountId, ConversationId, MessageId, AttemptId, HookId, JobId, SessionId);
+id_columns!(OrgId, UserId, KeyId, ContactId, AccountId, ConversationId, MessageId, AttemptId, HookId, JobId, SessionId, MediaId);

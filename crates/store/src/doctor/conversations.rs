@@ -97,7 +97,7 @@ fn chunk(tx: &mut OrgTx<'_, '_>, after: &Place) -> Result<Chunk> {
             findings.push(finding(tx.org(), "conversation rows equal a recount", detail));
         }
         let newest = message::list(tx, *id, None, 1, 0)?;
-        let expected = newest.first().map(|newest| message::preview(&newest.body)).unwrap_or_default();
+        let expected = newest.first().map(|newest| message::preview(&newest.body, &newest.attachments)).unwrap_or_default();
         if *preview != expected {
             findings.push(finding(
                 tx.org(),

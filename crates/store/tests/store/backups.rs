@@ -69,7 +69,13 @@ fn clock() -> SharedClock {
 /// A backup of this place, whose media and key are in this folder.
 fn back_up(place: &Place, folder: &Path) -> Result<(Vec<u8>, Summary)> {
     let scratch = tempfile::tempdir().unwrap();
-    let source = Source { place: place.clone(), folder: folder.to_owned(), with_key: true, scratch: scratch.path().to_owned() };
+    let source = Source {
+        place: place.clone(),
+        folder: folder.to_owned(),
+        media: Some(folder.join("media")),
+        with_key: true,
+        scratch: scratch.path().to_owned(),
+    };
     let mut file = Vec::new();
     let summary = apart(|| backup::write(&source, &clock(), &mut file, &Unwatched::default()))?;
     assert_eq!(std::fs::read_dir(&scratch).unwrap().count(), 0, "the copy stayed behind");
@@ -297,7 +303,7 @@ both_databases! {
         }
         assert!(looks > 10, "only {looks} looks");
         let scratch = tempfile::tempdir().unwrap();
-        let source = Source { place: f.place.clone(), folder: folder.path().to_owned(), with_key: true, scratch: scratch.path().to_owned() };
+        let source = Source { place: f.place.clone(), folder: folder.path().to_owned(), media: None, with_key: true, scratch: scratch.path().to_owned() };
         let stopped = apart(|| backup::write(&source, &clock(), Vec::new(), &Impatient(AtomicUsize::new(0))));
         assert_eq!(code(stopped), "cancelled");
         assert_eq!(std::fs::read_dir(&scratch).unwrap().count(), 0);

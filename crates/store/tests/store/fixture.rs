@@ -169,11 +169,25 @@ impl Fixture {
         self.read(org::current).await.unwrap().seq
     }
 
+    /// Brings the search index up to date.
+    pub(crate) async fn drain(&self) {
+        drain(&self.store).await;
+    }
+
     /// Fails when doctor finds anything.
     pub(crate) async fn assert_clean(&self) {
         let report = parlance_store::doctor::check(&self.store, true).await.unwrap();
         assert_eq!(report.findings, Vec::new());
     }
+}
+
+/// Brings a node's search index up to date.
+pub(crate) async fn drain(store: &Store) {
+    for org in store.system_read(parlance_store::search::behind).await.unwrap() {
+        while parlance_store::search::step(store, org).await.unwrap() {}
+    }
+    assert_eq!(store.system_read(parlance_store::search::behind).await.unwrap(), []);
+    assert_eq!(store.system_read(parlance_store::search::lag).await.unwrap(), 0);
 }
 
 /// An inbound text that came just now.

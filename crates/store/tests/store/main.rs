@@ -22,6 +22,8 @@ mod opt_outs;
 mod orgs;
 mod outages;
 mod raw;
+mod search;
+mod search_index;
 mod sessions;
 mod staff;
 mod transactions;

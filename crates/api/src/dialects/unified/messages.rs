@@ -42,7 +42,7 @@ pub(super) async fn reply(
     Once(once): Once,
     Body(body): Body<wire::Reply>,
 ) -> Answer<Created<Sent>> {
-    let sent = app.send(&caller.who, body.read(id, once)?, wait).await?;
+    let sent = app.send(&caller.who, body.read(id, once), wait).await?;
     Ok(Created(Data::of(sent)))
 }
 

@@ -9,8 +9,10 @@ mod conversations;
 mod events;
 mod keys;
 mod me;
+mod media;
 mod messages;
 mod opt_outs;
+mod search;
 mod session;
 mod settings;
 mod staff;
@@ -46,7 +48,14 @@ pub(crate) fn routes() -> ApiRouter<App> {
         .api_route("/contacts/{id}", get_with(p::show, p::show_docs).put_with(p::change, p::change_docs))
         .api_route("/contacts/{id}/merge", post_with(p::merge, p::merge_docs))
         .api_route("/opt_outs", get_with(o::list, o::list_docs).put_with(o::set, o::put_docs).post_with(o::set, o::post_docs))
+        .api_route("/media/{id}", get_with(media::show, media::show_docs))
+        .api_route("/search", get_with(search::search, search::search_docs))
         .merge(directory())
+}
+
+/// The routes that read their bodies themselves.
+pub(crate) fn streamed() -> ApiRouter<App> {
+    ApiRouter::new().api_route("/media", post_with(media::upload, media::upload_docs))
 }
 
 /// The routes of the organisation itself.

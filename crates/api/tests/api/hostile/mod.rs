@@ -55,6 +55,28 @@ both_databases! {
         assert!(failures.is_empty(), "{} of {tried} attempts:\n{}", failures.len(), failures.join("\n"));
         assert!(tried > 1500, "only {tried} attempts");
     }
+
+    async fn another_orgs_cursor_shows_nothing_of_theirs(database) {
+        let world = World::new(database).await;
+        let document = document(&world.app.anonymous()).await;
+        let pages = |operation: &Operation| operation.parameters(&document).iter().any(|parameter| parameter["name"] == "cursor");
+        let mut tried = 0;
+        for operation in operations(&document).iter().filter(|operation| pages(operation)) {
+            let theirs = match operation.path.contains("{id}") {
+                true => operation.path.replace("{id}", &world.foreign_in_path(&operation.path).to_string()),
+                false => operation.path.clone(),
+            };
+            let cursor = world.other.get(&format!("{theirs}?limit=1")).await.expect(200).json["meta"]["next_cursor"].clone();
+            let ours = world.path(&operation.path);
+            let own = world.owner.get(&ours).await.expect(200).json["data"].clone();
+            let cursor = cursor.as_str().unwrap_or_else(|| panic!("{}: give the other org two rows in world.rs", operation.id()));
+            let seen = world.owner.get(&format!("{ours}?cursor={cursor}")).await;
+            let rows = seen.json["data"].as_array().cloned().unwrap_or_default();
+            assert!(rows.iter().all(|row| own.as_array().unwrap().contains(row)), "{}: {}", operation.id(), seen.text());
+            tried += 1;
+        }
+        assert!(tried >= 4, "{tried}");
+    }
 }
 
 /// What is wrong with the answer.
@@ -106,6 +128,7 @@ fn attempts(world: &World, document: &Value, operation: &Operation) -> Vec<Attem
         match media.as_str() {
             "application/json" => attempts.extend(in_json(world, document, operation, body)),
             "application/x-www-form-urlencoded" => attempts.extend(in_form(world, operation)),
+            "multipart/form-data" => attempts.extend(in_parts(world, operation)),
             other => panic!("a body of {other}: attack it here"),
         }
     }
@@ -183,6 +206,14 @@ fn in_form(world: &World, operation: &Operation) -> Vec<Attempt> {
         Attempt { what: "a form that is not signed".to_owned(), headers, body, ..base(world, operation) }
     };
     values::forms().into_iter().map(of).collect()
+}
+
+fn in_parts(world: &World, operation: &Operation) -> Vec<Attempt> {
+    let of = |(what, content_type, body): (&str, &str, Vec<u8>)| {
+        let headers = vec![("content-type", content_type.to_owned())];
+        Attempt { what: what.to_owned(), headers, body, field: Some("file".to_owned()), ..base(world, operation) }
+    };
+    values::parts().into_iter().map(of).collect()
 }
 
 fn in_json(world: &World, document: &Value, operation: &Operation, body: &Value) -> Vec<Attempt> {

@@ -230,3 +230,37 @@ pub(crate) fn forms() -> Vec<Vec<u8>> {
     forms.extend([b"\xff\xfe".to_vec(), b"AccountSid=\xff".to_vec(), vec![0; 100], vec![b'a'; (1 << 20) + 1]]);
     forms
 }
+
+/// Forms that hold no file, or not one: what, content type, body.
+pub(crate) fn parts() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    const FORM: &str = "multipart/form-data; boundary=x";
+    let part = |head: &str, content: &[u8]| [b"--x\r\n", head.as_bytes(), b"\r\n\r\n", content, b"\r\n"].concat();
+    let file = part("Content-Disposition: form-data; name=\"file\"; filename=\"a\"", b"Hello");
+    let ended = |parts: &[&[u8]]| [&parts.concat()[..], b"--x--\r\n"].concat();
+    vec![
+        ("no body", FORM, Vec::new()),
+        ("bytes", FORM, vec![0xff; 100]),
+        ("NUL alone", FORM, vec![0]),
+        ("JSON", FORM, b"{\"file\": 1}".to_vec()),
+        ("no part", FORM, ended(&[])),
+        ("another part", FORM, ended(&[&part("Content-Disposition: form-data; name=\"photo\"; filename=\"a\"", b"Hello")])),
+        ("a part without a name", FORM, ended(&[&part("Content-Type: image/png", b"Hello")])),
+        ("a head that is none", FORM, ended(&[&part("\u{1F44D}: \0", b"Hello")])),
+        (
+            "a name that is no UTF-8",
+            FORM,
+            ended(&[&[b"--x\r\nContent-Disposition: form-data; name=\"\xff\"\r\n\r\nHello\r\n"[..].to_vec()].concat()]),
+        ),
+        ("an empty file", FORM, ended(&[&part("Content-Disposition: form-data; name=\"file\"; filename=\"a\"", b"")])),
+        ("two files", FORM, ended(&[&file, &file])),
+        ("a file without an end", FORM, file.clone()),
+        ("half a file", FORM, file[..file.len() - 4].to_vec()),
+        ("another boundary", "multipart/form-data; boundary=y", ended(&[&file])),
+        ("no boundary", "multipart/form-data", ended(&[&file])),
+        ("an empty boundary", "multipart/form-data; boundary=", ended(&[&file])),
+        ("another type", "multipart/mixed; boundary=x", ended(&[&file])),
+        ("JSON's type", "application/json", ended(&[&file])),
+        ("no type", "", ended(&[&file])),
+        ("a type that is none", "\u{e4}", ended(&[&file])),
+    ]
+}

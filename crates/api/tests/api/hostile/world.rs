@@ -6,7 +6,7 @@ use parlance_model::role::Role;
 use parlance_testkit::Database;
 use serde_json::{Value, json};
 
-use crate::support::{CUSTOMER, Client, TestApp, sid};
+use crate::support::{CUSTOMER, Client, TestApp, inbound_form, sid};
 
 /// One of each kind of thing, by the word in its paths.
 type Things = BTreeMap<&'static str, i64>;
@@ -15,6 +15,8 @@ pub(crate) struct World {
     pub(crate) app: TestApp,
     /// Who may do everything in our org.
     pub(crate) owner: Client,
+    /// The same in the other org.
+    pub(crate) other: Client,
     pub(crate) other_org: i64,
     ours: Things,
     theirs: Things,
@@ -28,19 +30,24 @@ impl World {
         let ours = things(&owner).await;
         let other = app.org("other").await;
         app.account(&other, "+15551234568").await;
-        let theirs = app.staff(&other, "bob", Role::Owner).await;
-        theirs.post("/api/v1/conversations", json!({ "phone": "+14152000002" })).await.expect(201);
-        let other_org = theirs.get("/api/v1/me").await.data()["org"]["id"].as_i64().unwrap();
-        let theirs = things(&theirs).await;
+        let other = app.staff(&other, "bob", Role::Owner).await;
+        // Two of everything that is paged through.
+        for (number, phone) in [(2, "+14152000003"), (3, "+14152000003"), (4, "+14152000002")] {
+            app.hook("/webhooks/twilio", &inbound_form(&sid(number), phone, "+15551234568", "Hi")).await.expect(200);
+            other.put("/api/v1/opt_outs", json!({ "phone": phone, "opted_out": true })).await.expect(200);
+        }
+        let other_org = other.get("/api/v1/me").await.data()["org"]["id"].as_i64().unwrap();
+        let theirs = things(&other).await;
         // Ids of a kind count through all orgs: what is theirs is not ours.
         assert!(ours.iter().all(|(kind, id)| theirs[kind] != *id), "{ours:?} {theirs:?}");
-        Self { app, owner, other_org, ours, theirs }
+        Self { app, owner, other, other_org, ours, theirs }
     }
 
     /// The path with our ids in it.
     pub(crate) fn path(&self, path: &str) -> String {
         let path = if path.contains("{id}") { path.replace("{id}", &self.ours[kind_of_path(path)].to_string()) } else { path.to_owned() };
-        path.replace("{token}", "notARealAccountToken00000001")
+        let fixed = [("{token}", "notARealAccountToken00000001"), ("{org}", "1"), ("{media}", "1"), ("{variant}", "file")];
+        fixed.iter().fold(path, |path, (name, value)| path.replace(name, value))
     }
 
     /// The other org's id for a path.
@@ -92,5 +99,7 @@ async fn things(client: &Client) -> Things {
         let list = client.get(&format!("/api/v1/{kind}")).await.expect(200);
         things.insert(kind, list.data().as_array().unwrap().last().unwrap()["id"].as_i64().unwrap());
     }
+    let file = client.upload("a.txt", b"Hello").await.expect(201);
+    things.insert("media", file.data()["id"].as_i64().unwrap());
     things
 }

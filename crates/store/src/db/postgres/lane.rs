@@ -14,8 +14,10 @@ use super::{DOUBT, LOST, PostgresTx, RETRY, Reconnecting, STALE, Statements, err
 use crate::db::Tx;
 use crate::db::command::{Command, Indispensable, not_committed};
 
-/// Lanes for orgs; one more serves the directory.
+/// Lanes for orgs; one more serves the directory, and one the search index.
 const LANES: usize = 4;
+const DIRECTORY: usize = LANES;
+const INDEX: usize = LANES + 1;
 /// The most closures that share one commit.
 const BATCH: usize = 512;
 /// How often a closure that met a deadlock or a serialisation failure is tried again.
@@ -31,7 +33,7 @@ pub(crate) struct Lanes(Vec<Lane>);
 
 impl Lanes {
     pub(crate) fn start(url: &str) -> Result<Self> {
-        let lanes = (0..=LANES).map(|number| {
+        let lanes = (0..=INDEX).map(|number| {
             let (queue, commands) = channel();
             let connection = Reconnecting::for_writing(url);
             let thread = Builder::new()
@@ -46,9 +48,18 @@ impl Lanes {
     pub(crate) fn submit(&self, command: Box<dyn Command>) {
         let index = match command.org() {
             Some(org) => usize::try_from(org.0).unwrap_or(0) % LANES,
-            None => LANES,
+            None => DIRECTORY,
         };
-        if let Some(queue) = &self.0[index].queue {
+        self.send(index, command);
+    }
+
+    /// Queues work on the search index, which takes no org's lock and waits behind nobody else's writes.
+    pub(crate) fn submit_index(&self, command: Box<dyn Command>) {
+        self.send(INDEX, command);
+    }
+
+    fn send(&self, lane: usize, command: Box<dyn Command>) {
+        if let Some(queue) = &self.0[lane].queue {
             let _ = queue.send(command);
         }
     }

@@ -34,19 +34,26 @@ thread_local! {
 /// The readers of one store.
 pub(crate) struct Readers {
     id: u64,
-    path: PathBuf,
+    files: Files,
     pool: Sender<Box<dyn Command>>,
 }
 
+/// The database and the search index, which readers see as one.
+#[derive(Clone)]
+pub(crate) struct Files {
+    pub(crate) database: PathBuf,
+    pub(crate) search: PathBuf,
+}
+
 impl Readers {
-    pub(crate) fn start(path: PathBuf) -> Result<Self> {
+    pub(crate) fn start(files: Files) -> Result<Self> {
         let (pool, commands) = channel();
         let commands = Arc::new(Mutex::new(commands));
         for number in 0..POOL {
-            let (commands, path) = (Arc::clone(&commands), path.clone());
-            Builder::new().name(format!("sqlite-reader-{number}")).spawn(move || serve(&path, &commands)).map_err(Error::internal)?;
+            let (commands, files) = (Arc::clone(&commands), files.clone());
+            Builder::new().name(format!("sqlite-reader-{number}")).spawn(move || serve(&files, &commands)).map_err(Error::internal)?;
         }
-        Ok(Self { id: NEXT.fetch_add(1, Ordering::Relaxed), path, pool })
+        Ok(Self { id: NEXT.fetch_add(1, Ordering::Relaxed), files, pool })
     }
 
     /// Runs the closure here and now. An error with the code [`super::INTERRUPTED`] asks for the pool.
@@ -54,7 +61,7 @@ impl Readers {
         MINE.with_borrow_mut(|mine| {
             let limited = match mine.entry(self.id) {
                 std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-                std::collections::hash_map::Entry::Vacant(entry) => entry.insert(Limited::open(&self.path)?),
+                std::collections::hash_map::Entry::Vacant(entry) => entry.insert(Limited::open(&self.files)?),
             };
             limited.read(IN_PLACE, closure)
         })
@@ -66,7 +73,7 @@ impl Readers {
     }
 }
 
-fn serve(path: &std::path::Path, commands: &Mutex<Receiver<Box<dyn Command>>>) {
+fn serve(files: &Files, commands: &Mutex<Receiver<Box<dyn Command>>>) {
     let mut reader = None;
     loop {
         let next = commands.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -74,7 +81,7 @@ fn serve(path: &std::path::Path, commands: &Mutex<Receiver<Box<dyn Command>>>) {
         if command.is_abandoned() {
             continue;
         }
-        let failed = match opened(&mut reader, path) {
+        let failed = match opened(&mut reader, files) {
             Ok(limited) => limited
                 .read(AT_MOST, |tx| {
                     command.run(tx);
@@ -87,10 +94,10 @@ fn serve(path: &std::path::Path, commands: &Mutex<Receiver<Box<dyn Command>>>) {
     }
 }
 
-fn opened<'a>(reader: &'a mut Option<Limited>, path: &std::path::Path) -> Result<&'a mut Limited> {
+fn opened<'a>(reader: &'a mut Option<Limited>, files: &Files) -> Result<&'a mut Limited> {
     match reader {
         Some(limited) => Ok(limited),
-        None => Ok(reader.insert(Limited::open(path)?)),
+        None => Ok(reader.insert(Limited::open(files)?)),
     }
 }
 
@@ -102,8 +109,8 @@ struct Limited {
 }
 
 impl Limited {
-    fn open(path: &std::path::Path) -> Result<Self> {
-        let database = Database::open(path, Durability::Full, Access::Read)?;
+    fn open(files: &Files) -> Result<Self> {
+        let database = Database::open(&files.database, Durability::Full, Access::Read)?.attach(&files.search)?;
         let (epoch, deadline_us) = (Instant::now(), Arc::new(AtomicU64::new(u64::MAX)));
         let deadline = Arc::clone(&deadline_us);
         let expired = move || epoch.elapsed().as_micros() > u128::from(deadline.load(Ordering::Relaxed));

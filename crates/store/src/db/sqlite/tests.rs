@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use parlance_model::clock::ManualClock;
 use parlance_model::entropy::SeededEntropy;
+use parlance_model::id::InstallationTag;
 use parlance_model::{Error, Result};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use super::writer::commit;
-use super::{Access, Database, Durability, INTERRUPTED, Readers, file};
+use super::{Access, Database, Durability, Files, INTERRUPTED, Readers, file};
 use crate::bus::{Bus, Signal};
 use crate::conversation::plans;
 use crate::db::command::{Command, Typed};
 use crate::db::{Tx, params};
 use crate::secret::SecretKey;
-use crate::{Place, Setup, Store, contact, migrate, org};
+use crate::{Place, Setup, Store, contact, migrate, org, search};
 
 type Batch = Vec<Box<dyn Command>>;
 
@@ -237,7 +238,8 @@ fn a_slow_read_is_interrupted_where_it_was_asked_for_and_finished_by_the_pool() 
     const SLOW: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) SELECT COUNT(*) FROM n";
     let (folder, database) = database();
     database.run("INSERT INTO things (id, body) VALUES (7, 'x')").unwrap();
-    let readers = Readers::start(file(folder.path())).unwrap();
+    search::file::open(folder.path(), InstallationTag::new([0; 6])).unwrap();
+    let readers = Readers::start(Files { database: file(folder.path()), search: folder.path().join("search.db") }).unwrap();
     let slow = |tx: &mut Tx<'_>| tx.query_one(SLOW, &[], |row| row.get::<i64>(0));
     assert_eq!(readers.in_place(slow).unwrap_err().code(), INTERRUPTED);
     // The thread's connection is free again.
@@ -255,6 +257,7 @@ fn no_plan_of_a_list_scans_or_sorts() {
     let place = Place::Sqlite { data: folder.path().to_owned(), durability: Durability::Relaxed };
     migrate(&place, &setup()).unwrap();
     let database = Database::open(&file(folder.path()), Durability::Relaxed, Access::Write).unwrap();
+    search::file::open(folder.path(), InstallationTag::new([0; 6])).unwrap();
     for (text, index) in plans() {
         let steps = plan(&database, text);
         let of_list: Vec<_> = steps.iter().filter(|step| step.contains(" conversation")).collect();
@@ -272,6 +275,13 @@ fn no_plan_of_a_list_scans_or_sorts() {
                     || step.starts_with("SCAN") && !["SCAN page", "SCAN found"].contains(&step.as_str())),
             "{steps:#?}"
         );
+    }
+    let database = database.attach(&search::file::path(folder.path())).unwrap();
+    for (text, index) in search::plans().into_iter().chain(crate::conversation::plans_of_few()) {
+        let steps = plan(&database, text.on_sqlite());
+        assert!(steps.iter().any(|step| step.contains(index)), "not by {index}: {steps:#?}");
+        let list = |step: &str| step.starts_with("SCAN json_each") || step.starts_with("SCAN search_") && step.contains("VIRTUAL TABLE");
+        assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE") || step.starts_with("SCAN") && !list(step)), "{steps:#?}");
     }
     let thread = plan(&database, crate::message::LIST);
     assert!(thread.iter().all(|step| step.starts_with("SEARCH") || step.starts_with("CORRELATED")), "{thread:#?}");

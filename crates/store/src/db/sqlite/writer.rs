@@ -64,7 +64,7 @@ fn run(database: &Database, commands: &Receiver<Box<dyn Command>>, checkpointer:
 
 /// One transaction for the whole batch. Where that fails, nobody is answered Ok: each closure runs again alone.
 pub(super) fn commit(database: &Database, mut batch: Vec<Box<dyn Command>>) {
-    if let Err(cause) = begin(database) {
+    if let Err(cause) = database.begin() {
         // Another process holds the lock, or the disk is gone. Nothing has run; trying each alone would only wait again.
         return refuse(batch, &cause);
     }
@@ -77,7 +77,7 @@ pub(super) fn commit(database: &Database, mut batch: Vec<Box<dyn Command>>) {
             }
             let mut batch = batch.into_iter();
             while let Some(command) = batch.next() {
-                match begin(database) {
+                match database.begin() {
                     Ok(()) => alone(database, command),
                     Err(cause) => return refuse(std::iter::once(command).chain(batch).collect(), &cause),
                 }
@@ -121,10 +121,6 @@ fn alone(database: &Database, mut command: Box<dyn Command>) {
             command.answer(Some(not_committed(&cause)));
         }
     }
-}
-
-fn begin(database: &Database) -> Result<()> {
-    database.run("BEGIN IMMEDIATE")
 }
 
 fn finish(database: &Database) -> Result<()> {

@@ -100,8 +100,8 @@ pub(crate) struct Thread {
     messages: Vec<Message>,
 }
 
-impl From<(model::Conversation, Vec<parlance_model::message::Message>)> for Thread {
-    fn from((conversation, messages): (model::Conversation, Vec<parlance_model::message::Message>)) -> Self {
+impl From<(model::Conversation, Vec<parlance_app::media::Shown>)> for Thread {
+    fn from((conversation, messages): (model::Conversation, Vec<parlance_app::media::Shown>)) -> Self {
         Self { conversation: conversation.into(), messages: messages.into_iter().map(Into::into).collect() }
     }
 }

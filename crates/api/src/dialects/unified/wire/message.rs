@@ -1,16 +1,17 @@
 //! The contract's message, and the answer to sending one.
 
+use parlance_app::media::Shown;
 use parlance_app::send;
 use parlance_model::channel::Channel;
 use parlance_model::clock::iso8601;
 use parlance_model::contact;
 use parlance_model::delivery::{DeliveryState, DeliveryStatus};
-use parlance_model::message::{self as model, Direction, SenderKind};
+use parlance_model::message::{Direction, SenderKind};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::Conversation;
+use super::{Attachment, Conversation};
 use crate::value::{Vocabulary, Word};
 
 /// A message of a conversation.
@@ -52,12 +53,14 @@ pub(crate) struct Message {
     inserted_at: String,
     /// When it last changed.
     updated_at: String,
+    /// Its files, in order.
+    attachments: Vec<Attachment>,
     /// Usage, tools, analysis, appointments, context; the provider's facts under `provider`.
     meta: Map<String, Value>,
 }
 
-impl From<model::Message> for Message {
-    fn from(from: model::Message) -> Self {
+impl From<Shown> for Message {
+    fn from(Shown { message: from, files }: Shown) -> Self {
         // The row keeps every reason it was given. One of an earlier doubt beside "delivered" would be false.
         let arrived = matches!(from.state.status(), DeliveryStatus::Sent | DeliveryStatus::Delivered | DeliveryStatus::Read);
         let reason = |text: Option<String>| text.filter(|_| !arrived);
@@ -80,6 +83,7 @@ impl From<model::Message> for Message {
             read_at: from.read_ms.map(iso8601),
             inserted_at: iso8601(from.at_ms),
             updated_at: iso8601(from.updated_ms),
+            attachments: files.into_iter().map(Into::into).collect(),
             meta: from.meta.0,
         }
     }
@@ -162,6 +166,7 @@ impl From<contact::Contact> for ContactInBrief {
 impl From<send::Sent> for Sent {
     fn from(from: send::Sent) -> Self {
         let conversation = ConversationWithContact { conversation: from.conversation.into(), contact: from.contact.into() };
-        Self { conversation, status: Word(from.message.state.status()), message: from.message.into() }
+        let status = Word(from.message.state.status());
+        Self { conversation, status, message: Shown { message: from.message, files: from.files }.into() }
     }
 }

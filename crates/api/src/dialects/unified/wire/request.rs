@@ -10,15 +10,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::media::{MediaIds, MediaUrls};
 use crate::value::{Integer, Object, Text, Vocabulary, Word, not_null, present, without_nul};
 
 /// The most bytes of a conversation's `metadata`.
 const METADATA: usize = 16 * 1024;
 /// The most bytes of a message's `meta`.
 const META: usize = 64 * 1024;
-
-/// Not only white space, and no NUL.
-const NOT_BLANK: &str = r"^[^\u0000]*[^\s\u0000][^\u0000]*$";
 
 type Visitor = Text<200>;
 
@@ -120,43 +118,45 @@ impl From<Change> for Changes {
     }
 }
 
+/// A text that may be left out, but is neither null nor has a NUL.
+fn given_text<'de, D: serde::Deserializer<'de>>(from: D) -> std::result::Result<Option<String>, D::Error> {
+    without_nul(from).map(Some)
+}
+
 /// A message to be sent in a conversation.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "SendInConversation")]
 pub(crate) struct Reply {
-    /// The text, 1 to 1600 characters, not only white space.
-    #[serde(deserialize_with = "without_nul")]
-    #[schemars(with = "String", length(min = 1, max = BODY_LIMIT), regex(pattern = NOT_BLANK))]
-    message: String,
+    /// The text, at most 1600 characters. With `media_ids` or `media_urls` it may be left out, else it needs more than white space.
+    #[serde(default, deserialize_with = "given_text")]
+    #[schemars(with = "Option<String>", length(max = BODY_LIMIT), transform = not_null)]
+    message: Option<String>,
     /// Who speaks; `assistant` for keys with that scope.
     sender: Option<Word<Speaker>>,
     /// Usage, tools, analysis, appointments, context, at most 64 KiB of JSON; for keys with that scope.
     meta: Option<Object<META>>,
-    /// Sending media is not available yet: must be empty.
-    #[schemars(length(max = 0))]
-    media_ids: Option<Vec<Value>>,
-    /// Sending media is not available yet: must be empty.
-    #[schemars(length(max = 0))]
-    media_urls: Option<Vec<Value>>,
+    /// Files to send, by the ids of their uploads, each once. With `media_urls` at most ten.
+    media_ids: Option<MediaIds>,
+    /// Files to send that the provider fetches elsewhere: public http or https URLs.
+    media_urls: Option<MediaUrls>,
 }
 
 impl Reply {
     /// What the use case takes, for a message in this conversation.
-    ///
-    /// # Errors
-    /// `validation_failed`.
-    pub(crate) fn read(self, id: ConversationId, once: Option<String>) -> Result<Draft> {
+    pub(crate) fn read(self, id: ConversationId, once: Option<String>) -> Draft {
         self.to(Recipient::Conversation(id), once)
     }
 
-    fn to(self, to: Recipient, once: Option<String>) -> Result<Draft> {
-        for (field, media) in [("media_ids", &self.media_ids), ("media_urls", &self.media_urls)] {
-            if media.as_ref().is_some_and(|media| !media.is_empty()) {
-                return Err(Error::invalid(field, "Sending media is not available yet. Leave it out."));
-            }
+    fn to(self, to: Recipient, once: Option<String>) -> Draft {
+        Draft {
+            to,
+            body: self.message.unwrap_or_default(),
+            media_ids: self.media_ids.map(|ids| ids.0).unwrap_or_default(),
+            media_urls: self.media_urls.map(|urls| urls.0).unwrap_or_default(),
+            as_assistant: self.sender.is_some_and(|word| word.0 == Speaker::Assistant),
+            meta: self.meta.map(|object| object.0).unwrap_or_default(),
+            once,
         }
-        let as_assistant = self.sender.is_some_and(|word| word.0 == Speaker::Assistant);
-        Ok(Draft { to, body: self.message, as_assistant, meta: self.meta.map(|object| object.0).unwrap_or_default(), once })
     }
 }
 
@@ -175,20 +175,18 @@ pub(crate) struct Send {
     /// The medium; `sms` when not given.
     channel: Option<Word<Channel>>,
     // The fields of `Reply`. Not flattened: serde then forgets which field was wrong.
-    /// The text, 1 to 1600 characters, not only white space.
-    #[serde(deserialize_with = "without_nul")]
-    #[schemars(with = "String", length(min = 1, max = BODY_LIMIT), regex(pattern = NOT_BLANK))]
-    message: String,
+    /// The text, at most 1600 characters. With `media_ids` or `media_urls` it may be left out, else it needs more than white space.
+    #[serde(default, deserialize_with = "given_text")]
+    #[schemars(with = "Option<String>", length(max = BODY_LIMIT), transform = not_null)]
+    message: Option<String>,
     /// Who speaks; `assistant` for keys with that scope.
     sender: Option<Word<Speaker>>,
     /// Usage, tools, analysis, appointments, context, at most 64 KiB of JSON; for keys with that scope.
     meta: Option<Object<META>>,
-    /// Sending media is not available yet: must be empty.
-    #[schemars(length(max = 0))]
-    media_ids: Option<Vec<Value>>,
-    /// Sending media is not available yet: must be empty.
-    #[schemars(length(max = 0))]
-    media_urls: Option<Vec<Value>>,
+    /// Files to send, by the ids of their uploads, each once. With `media_urls` at most ten.
+    media_ids: Option<MediaIds>,
+    /// Files to send that the provider fetches elsewhere: public http or https URLs.
+    media_urls: Option<MediaUrls>,
 }
 
 impl Send {
@@ -199,7 +197,7 @@ impl Send {
     pub(crate) fn read(self, once: Option<String>) -> Result<Draft> {
         let to = recipient(self.contact_id, self.phone, self.channel)?;
         let Self { message, sender, meta, media_ids, media_urls, .. } = self;
-        Reply { message, sender, meta, media_ids, media_urls }.to(to, once)
+        Ok(Reply { message, sender, meta, media_ids, media_urls }.to(to, once))
     }
 }
 

@@ -1,11 +1,14 @@
 //! The wire types against the contract's own examples, and against the whole answers that the OpenAPI document shows.
 
+use parlance_app::media::{Shown, ShownMedia};
+use parlance_app::search::{Findings, Hit};
 use parlance_app::send;
 use parlance_model::channel::{Channel, JsonObject};
 use parlance_model::contact::{Contact as StoredContact, Identity, IdentityKind, Profile};
 use parlance_model::conversation::{Conversation as StoredConversation, Standing, Visitor};
 use parlance_model::delivery::DeliveryState;
-use parlance_model::id::{AccountId, ContactId, ConversationId, MessageId, UserId};
+use parlance_model::id::{AccountId, ContactId, ConversationId, MediaId, MessageId, UserId};
+use parlance_model::media::{Facts, Media as StoredMedia};
 use parlance_model::message::{Direction, Kind, Message as StoredMessage, SenderKind};
 use parlance_model::opt_out::{OptOut as StoredOptOut, OptSource};
 use serde_json::{Value, json};
@@ -66,11 +69,15 @@ fn message() -> StoredMessage {
     }
 }
 
+fn shown(message: StoredMessage) -> Shown {
+    Shown { message, files: Vec::new() }
+}
+
 fn sent() -> Value {
     let (first_name, last_name) = ("John".to_owned(), "Doe".to_owned());
     let phone = Some("+15551234567".to_owned());
     let contact = StoredContact { id: ContactId(123), first_name, last_name, phone, email: None, created_ms: AT_MS, updated_ms: AT_MS };
-    let sent = send::Sent { conversation: conversation(), contact, message: message() };
+    let sent = send::Sent { conversation: conversation(), contact, message: message(), files: Vec::new() };
     serde_json::to_value(Data::<Sent>::of(sent).0).unwrap()
 }
 
@@ -85,6 +92,28 @@ fn profile() -> Profile {
 fn opt_out() -> StoredOptOut {
     let identity = profile().identities.remove(0);
     StoredOptOut { identity, opted_out: true, written: Some((OptSource::Staff, AT_MS)), contact_id: Some(ContactId(123)) }
+}
+
+#[expect(clippy::single_range_in_vec_init, reason = "one match")]
+fn found() -> Value {
+    let message = message();
+    let hit = Hit {
+        id: message.id,
+        conversation_id: message.conversation_id,
+        channel: message.channel,
+        direction: message.direction,
+        sender: message.sender,
+        sender_user: message.sender_user,
+        body: "Hello John, your refund is on its way.".to_owned(),
+        has_media: false,
+        at_ms: AT_MS,
+        contact_id: ContactId(123),
+        contact_name: Some("John Doe".to_owned()),
+        peer: "+15551234567".to_owned(),
+        places: vec![6..10],
+    };
+    let found = Findings { people: vec![profile()], messages: vec![hit], next: None, complete: true };
+    serde_json::to_value(SearchAnswer::of(found, 20).0).unwrap()
 }
 
 /// Whether all that stands in `part` stands in `whole` too, with the same values.
@@ -110,13 +139,13 @@ fn the_contracts_bodies_are_read() {
         assert_eq!(draft.body, "Hello!");
     }
     let reply = json::parse::<Reply>(golden!("reply").to_string().as_bytes()).unwrap();
-    assert_eq!(reply.read(ConversationId(1), None).unwrap().body, "Hello!");
+    assert_eq!(reply.read(ConversationId(1), None).body, "Hello!");
 }
 
 #[test]
 fn the_documents_examples_are_what_is_answered() {
     let conversation_json = serde_json::to_value(Data::<Conversation>::of(conversation()).0).unwrap();
-    let thread = serde_json::to_value(Data::<Thread>::of((conversation(), vec![message()])).0).unwrap();
+    let thread = serde_json::to_value(Data::<Thread>::of((conversation(), vec![shown(message())])).0).unwrap();
     let meta = json!({ "total": 1, "limit": 50, "offset": 0, "next_cursor": null, "total_bounded": false });
     let message_json = thread["data"]["messages"][0].clone();
     let contact = serde_json::to_value(Data::<Contact>::of(profile()).0).unwrap();
@@ -124,6 +153,7 @@ fn the_documents_examples_are_what_is_answered() {
     for (name, golden, ours) in [
         ("contact", golden!("contact"), contact.clone()),
         ("contacts", golden!("contacts"), json!({ "data": [contact["data"]], "meta": meta })),
+        ("search", golden!("search"), found()),
         ("opt_out", golden!("opt_out"), opt_out.clone()),
         ("opt_outs", golden!("opt_outs"), json!({ "data": [opt_out["data"]], "meta": meta })),
         ("sent", golden!("sent"), sent()),
@@ -167,11 +197,28 @@ fn senders_and_states_are_shown_in_both_vocabularies() {
     for (sender, word) in
         [(SenderKind::Contact, "visitor"), (SenderKind::Staff, "staff"), (SenderKind::Assistant, "staff"), (SenderKind::System, "system")]
     {
-        let shown = serde_json::to_value(Message::from(StoredMessage { sender, ..message() })).unwrap();
+        let shown = serde_json::to_value(Message::from(shown(StoredMessage { sender, ..message() }))).unwrap();
         assert_eq!((&shown["sender_type"], &shown["sender"]), (&json!(word), &json!(sender.as_str())));
     }
     for &state in DeliveryState::ALL {
-        let shown = serde_json::to_value(Message::from(StoredMessage { state, ..message() })).unwrap();
+        let shown = serde_json::to_value(Message::from(shown(StoredMessage { state, ..message() }))).unwrap();
         assert_eq!((&shown["delivery_status"], &shown["delivery_state"]), (&json!(state.status().as_str()), &json!(state.as_str())));
     }
+}
+
+#[test]
+fn a_file_is_shown_as_the_document_says() {
+    let facts = Facts {
+        content_type: "image/jpeg".to_owned(),
+        size: 482_133,
+        name: "front-wheel.jpg".to_owned(),
+        width: Some(1600),
+        height: Some(1200),
+    };
+    let (object_key, thumbnail_key) = ("1/ab/abcd".to_owned(), Some("1/ab/abcd.jpg".to_owned()));
+    let media = StoredMedia { id: MediaId(31), object_key, facts, sha256: [0; 32], thumbnail_key, created_ms: AT_MS };
+    let golden = golden!("media");
+    let link = |name: &str| golden["data"][name].as_str().unwrap().to_owned();
+    let shown = ShownMedia { media, url: link("url"), thumbnail_url: Some(link("thumbnail_url")), links_end_ms: AT_MS + 7 * 3_600_000 };
+    assert_eq!(serde_json::to_value(Data::<Media>::of(shown).0).unwrap(), golden);
 }

@@ -1,0 +1,324 @@
+//! Files: upload, look at, fetch by link, and sweep what nobody took.
+//!
+//! An upload is a row that nobody sees, then a durable file, then the row is seen. Whatever stops it in between leaves such a row
+//! behind, by which the sweeper finds and removes the file a day later: the media store is never listed, and files of others in it
+//! are never touched.
+
+mod files;
+mod links;
+mod show;
+mod sniff;
+mod thumbnail;
+
+use std::ops::Range;
+use std::pin::pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
+use parlance_model::error::Kind;
+use parlance_model::id::{MediaId, OrgId};
+use parlance_model::key::Principal;
+use parlance_model::media::{Facts, Media, Variant, is_shown_inline};
+use parlance_model::{Error, Result, entropy};
+use parlance_store::OrgTx;
+use parlance_store::media::{self, Doomed, Uploaded};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
+
+pub use files::{Content, Files};
+pub(crate) use links::Links;
+pub use links::Target;
+pub use show::{Shown, ShownFile, ShownMedia};
+
+use crate::App;
+
+/// The largest file when no other limit is set, in bytes: 25 MiB.
+pub const LIMIT: u64 = 25 << 20;
+/// How long an upload that no message names is kept, in milliseconds.
+pub const KEPT_MS: i64 = 24 * 60 * 60 * 1000;
+/// Uploads at once in this process: each holds some megabytes.
+static PLACES: Semaphore = Semaphore::const_new(16);
+/// How long an upload waits for its place.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Doomed files that are removed between two looks for more.
+const SWEPT: i64 = 100;
+
+/// Where files are kept, and how large they may be.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The media store.
+    pub files: Files,
+    /// The largest file, in bytes.
+    pub limit: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { files: Files::default(), limit: LIMIT }
+    }
+}
+
+/// A file that has arrived whole and is durable, and that nobody sees yet: it is [kept](App::keep) or [dropped](App::discard).
+#[derive(Debug)]
+pub struct Received {
+    org: OrgId,
+    id: MediaId,
+    object_key: String,
+    content_type: &'static str,
+    size: i64,
+    sha256: [u8; 32],
+}
+
+impl Received {
+    /// The SHA-256 of the content.
+    #[must_use]
+    pub fn sha256(&self) -> &[u8; 32] {
+        &self.sha256
+    }
+}
+
+/// What a link leads to.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    object_key: String,
+    /// The type of its content.
+    pub content_type: String,
+    /// Bytes.
+    pub size: u64,
+    /// The name to keep it under.
+    pub name: String,
+    /// A name of the content, which never changes.
+    pub etag: String,
+    /// Whether a browser may show it in place.
+    pub inline: bool,
+    /// How long the link still lasts, in milliseconds.
+    pub lasts_ms: i64,
+}
+
+impl App {
+    /// The largest file that is taken, in bytes.
+    #[must_use]
+    pub fn media_limit(&self) -> u64 {
+        self.0.config.media.limit
+    }
+
+    fn files(&self) -> &Files {
+        &self.0.config.media.files
+    }
+
+    /// Takes a file in as it arrives. When this returns it is durable.
+    ///
+    /// # Errors
+    /// `file_too_large`; `validation_failed` for an empty one; `unavailable` when it cannot be stored; the stream's own.
+    pub async fn receive(&self, who: &Principal, content: impl Stream<Item = Result<Bytes>> + Send) -> Result<Received> {
+        let busy = || Error::unavailable("Too many files are being uploaded just now. Try again in a moment.", 5);
+        let _place = tokio::time::timeout(PATIENCE, PLACES.acquire()).await.map_err(|_| busy())?.map_err(|_| busy())?;
+        let object_key = new_key(who.org, &entropy::bytes(self.0.entropy.as_ref()));
+        let key = object_key.clone();
+        let id = self.store().write(who.org, move |tx| media::begin(tx, &key)).await?;
+        match self.write(&object_key, content).await {
+            Ok((content_type, size, sha256)) => Ok(Received { org: who.org, id, object_key, content_type, size, sha256 }),
+            Err(error) => {
+                self.give_up(Doomed { org: who.org, id, object_key, thumbnail_key: None }).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes the stream to the media store, and learns what it is on the way.
+    async fn write(&self, key: &str, content: impl Stream<Item = Result<Bytes>> + Send) -> Result<(&'static str, i64, [u8; 32])> {
+        let mut writing = self.files().begin(key)?;
+        let (mut hasher, mut head, mut size) = (Sha256::new(), Vec::new(), 0_u64);
+        let mut content = pin!(content);
+        let copied = loop {
+            let chunk = match content.next().await {
+                Some(Ok(chunk)) => chunk,
+                Some(Err(error)) => break Err(error),
+                None if size == 0 => break Err(Error::invalid("file", "Must not be empty.")),
+                None => break Ok(()),
+            };
+            size += chunk.len() as u64;
+            if size > self.media_limit() {
+                break Err(self.file_too_large());
+            }
+            hasher.update(&chunk);
+            head.extend_from_slice(&chunk[..chunk.len().min(sniff::HEAD - head.len())]);
+            if let Err(error) = writing.put(chunk).await {
+                break Err(error);
+            }
+        };
+        match copied {
+            Ok(()) => writing.finish().await?,
+            Err(error) => {
+                writing.abort().await;
+                return Err(error);
+            }
+        }
+        let size = i64::try_from(size).map_err(Error::internal)?;
+        Ok((sniff::content_type(&head), size, hasher.finalize().into()))
+    }
+
+    /// The refusal of a file above the limit.
+    #[must_use]
+    pub fn file_too_large(&self) -> Error {
+        let limit = self.media_limit();
+        let limit = if limit.is_multiple_of(1 << 20) { format!("{} MiB", limit >> 20) } else { format!("{limit} bytes") };
+        Error::new(Kind::TooLarge, "file_too_large", format!("The file must be at most {limit}. Send a smaller one, or a link."))
+    }
+
+    /// Shows a file that was received, under a name that does no harm.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn keep(&self, received: Received, name: Option<&str>) -> Result<ShownMedia> {
+        let Received { org, id, object_key, content_type, size, sha256 } = received;
+        let mut facts =
+            Facts { content_type: content_type.to_owned(), size, name: sniff::safe_name(name, content_type), width: None, height: None };
+        let thumbnail_key = self.add_thumbnail(&object_key, &mut facts).await;
+        let uploaded = Uploaded { facts, sha256, thumbnail_key: thumbnail_key.clone() };
+        match self.store().write(org, move |tx| Ok((media::finish(tx, id, &uploaded)?, tx.now_ms()))).await {
+            Ok((kept, now_ms)) => Ok(self.0.links.show_media(org, kept, now_ms)),
+            Err(error) => {
+                self.give_up(Doomed { org, id, object_key, thumbnail_key }).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Stores the thumbnail of an image that can be decoded, and notes how large the image is. Without one the file is as good.
+    async fn add_thumbnail(&self, object_key: &str, facts: &mut Facts) -> Option<String> {
+        if !thumbnail::is_wanted(&facts.content_type, facts.size) {
+            return None;
+        }
+        let stored = async {
+            let content = self.files().bytes(object_key).await?;
+            let Some(made) = thumbnail::of(&facts.content_type, content).await else { return Ok(None) };
+            (facts.width, facts.height) = (Some(made.width.into()), Some(made.height.into()));
+            let key = format!("{object_key}.{}", made.extension);
+            self.files().write(&key, made.content).await.map(|()| Some(key))
+        };
+        stored.await.unwrap_or_else(|error: Error| {
+            tracing::warn!(?error, "a thumbnail could not be stored; the file is kept without one");
+            None
+        })
+    }
+
+    /// Drops a file that was received and is not wanted after all.
+    pub async fn discard(&self, received: Received) {
+        let Received { org, id, object_key, .. } = received;
+        self.give_up(Doomed { org, id, object_key, thumbnail_key: None }).await;
+    }
+
+    /// Removes what an upload left. What cannot be removed now is swept later.
+    async fn give_up(&self, doomed: Doomed) {
+        let id = doomed.id;
+        let removed = async {
+            self.store().write(doomed.org, move |tx| media::doom(tx, id)).await?;
+            self.remove(&doomed).await
+        };
+        if let Err(error) = removed.await {
+            tracing::warn!(?error, media = %id, "an upload that came to nothing is removed later");
+        }
+    }
+
+    /// Removes the files of a doomed row, then the row.
+    async fn remove(&self, doomed: &Doomed) -> Result<()> {
+        self.files().delete(&doomed.object_key).await?;
+        if let Some(thumbnail) = &doomed.thumbnail_key {
+            self.files().delete(thumbnail).await?;
+        } else {
+            // One may have been written without the row knowing of it.
+            for extension in ["jpg", "png"] {
+                self.files().delete(&format!("{}.{extension}", doomed.object_key)).await?;
+            }
+        }
+        let id = doomed.id;
+        self.store().write(doomed.org, move |tx| media::forget(tx, id)).await
+    }
+
+    /// Removes the uploads that no message took within a day, and what broken uploads left. Answers how many went.
+    ///
+    /// # Errors
+    /// Those of the database and of the media store.
+    pub async fn sweep_media(&self) -> Result<u64> {
+        let mut swept = 0;
+        loop {
+            let doomed = self.store().system_write(|tx| media::doom_aged(tx, tx.now_ms() - KEPT_MS, SWEPT)).await?;
+            if doomed.is_empty() {
+                return Ok(swept);
+            }
+            for doomed in &doomed {
+                self.remove(doomed).await?;
+                swept += 1;
+            }
+        }
+    }
+
+    /// A file of the caller's org, with fresh links.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub async fn media(&self, who: &Principal, id: MediaId) -> Result<ShownMedia> {
+        let links = self.0.links.clone();
+        let read = move |tx: &mut OrgTx<'_, '_>| {
+            let found = media::get(tx, id)?;
+            Ok(links.show_media(tx.org(), found, tx.now_ms()))
+        };
+        self.store().read(who.org, read).await
+    }
+
+    /// What a link leads to. The signature is the key.
+    ///
+    /// # Errors
+    /// `not_found` for a signature that is not ours; `link_expired`.
+    pub async fn open_link(&self, target: Target, expires: i64, signature: &str) -> Result<Opened> {
+        self.0.links.check(target, expires, signature)?;
+        let read = move |tx: &mut OrgTx<'_, '_>| {
+            links::lasts(expires, tx.now_ms())?;
+            Ok((media::get(tx, target.media)?, expires * 1000 - tx.now_ms()))
+        };
+        let (found, lasts_ms) = self.store().read(target.org, read).await?;
+        self.opened(found, target.variant, lasts_ms).await
+    }
+
+    async fn opened(&self, found: Media, variant: Variant, lasts_ms: i64) -> Result<Opened> {
+        let Media { object_key, facts, sha256, thumbnail_key, .. } = found;
+        let digest: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+        match variant {
+            Variant::File => {
+                let size = u64::try_from(facts.size).map_err(Error::internal)?;
+                let inline = is_shown_inline(&facts.content_type);
+                let etag = format!("\"{digest}\"");
+                Ok(Opened { object_key, content_type: facts.content_type, size, name: facts.name, etag, inline, lasts_ms })
+            }
+            Variant::Thumbnail => {
+                let object_key = thumbnail_key.ok_or_else(|| Error::not_found("file"))?;
+                let size = self.files().size(&object_key).await?.ok_or_else(|| missing(&object_key))?;
+                let content_type = thumbnail::content_type(&object_key).to_owned();
+                let name = sniff::safe_name(None, &content_type);
+                Ok(Opened { object_key, content_type, size, name, etag: format!("\"{digest}-thumbnail\""), inline: true, lasts_ms })
+            }
+        }
+    }
+
+    /// A part of what was opened, as a stream.
+    ///
+    /// # Errors
+    /// `unavailable`; `not_found` when the media store has lost it.
+    pub async fn content(&self, opened: &Opened, range: Range<u64>) -> Result<Content> {
+        self.files().read(&opened.object_key, range).await?.ok_or_else(|| missing(&opened.object_key))
+    }
+}
+
+/// A row names a file that is not there: somebody took it away behind our back.
+fn missing(key: &str) -> Error {
+    tracing::error!(key, "a file is missing from the media store");
+    Error::not_found("file")
+}
+
+/// A key that no file had before. Folders of a hundredth each keep the media folder easy to look at.
+fn new_key(org: OrgId, random: &[u8; 16]) -> String {
+    let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{org}/{}/{name}", &name[..2])
+}

@@ -1,0 +1,1 @@
+-- The search index of an embedded database is a file of its own, search.db, made by crates/store/src/search/file.rs.
