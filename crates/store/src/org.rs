@@ -50,6 +50,15 @@ pub fn by_slug(tx: &mut SystemTx<'_, '_>, slug: &str) -> Result<Org> {
     tx.tx.query_opt(COLUMNS, params![slug], read)?.ok_or_else(|| Error::not_found("organisation"))
 }
 
+/// Whether there is any org.
+///
+/// # Errors
+/// Those of the database.
+pub fn exists(tx: &mut SystemTx<'_, '_>) -> Result<bool> {
+    const ANY: &str = "SELECT id FROM org LIMIT 1";
+    Ok(tx.tx.query_opt(ANY, &[], |row| row.get::<i64>(0))?.is_some())
+}
+
 /// Every org, oldest first.
 ///
 /// # Errors

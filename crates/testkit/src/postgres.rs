@@ -5,6 +5,7 @@
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -130,6 +131,25 @@ impl Cluster {
         self.tell(&format!("start {}", self.port))?;
         self.running = true;
         Ok(())
+    }
+
+    /// Restarts the server with this certificate and key (PEM), refusing connections over the network that are not encrypted.
+    ///
+    /// # Errors
+    /// The files cannot be written, or the server does not start with them.
+    pub fn encrypt(&mut self, certificate: &str, key: &str) -> io::Result<()> {
+        let data = self.folder.join("data");
+        let owner = std::fs::metadata(&data)?;
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let path = data.join(name);
+            std::fs::write(&path, text)?;
+            // PostgreSQL wants its key readable by its own user alone.
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+            std::os::unix::fs::chown(&path, Some(owner.uid()), Some(owner.gid()))?;
+        }
+        std::fs::OpenOptions::new().append(true).open(data.join("postgresql.conf"))?.write_all(b"ssl = on\n")?;
+        std::fs::write(data.join("pg_hba.conf"), "hostssl all all 127.0.0.1/32 trust\n")?;
+        self.restart()
     }
 
     fn start_on_a_free_port(&mut self) -> io::Result<()> {

@@ -6,6 +6,7 @@
 
 mod lane;
 mod reader;
+mod tls;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use parlance_model::error::Kind;
 use parlance_model::{Error, Result};
 use postgres::error::SqlState;
 use postgres::types::ToSql;
-use postgres::{Client, NoTls, Statement, Transaction};
+use postgres::{Client, Statement, Transaction};
 
 use super::{Param, Row};
 
@@ -43,13 +44,11 @@ const SLOW: Duration = Duration::from_millis(500);
 impl Connection {
     /// Connects, and sets what its use asks for: one of the texts above.
     pub(crate) fn open(url: &str, settings: &str) -> Result<Self> {
-        let mut config: postgres::Config = url.parse().map_err(|cause: postgres::Error| {
-            Error::invalid("database-url", "Must be postgres://user:password@host:port/name.").with_source(cause)
-        })?;
+        let (mut config, tls) = tls::read(url)?;
         // A server that went silent (a lost host, a cut network) is noticed in ten seconds, not in hours.
         config.application_name("parlance").connect_timeout(Duration::from_secs(5)).tcp_user_timeout(Duration::from_secs(10));
         config.keepalives_idle(Duration::from_secs(10)).keepalives_interval(Duration::from_secs(3)).keepalives_retries(3);
-        let mut client = config.connect(NoTls).map_err(error)?;
+        let mut client = config.connect(tls).map_err(not_connected)?;
         client.batch_execute(settings).map_err(error)?;
         Ok(Self { client, statements: HashMap::new() })
     }
@@ -86,7 +85,7 @@ impl Reconnecting {
         }
         if self.connection.is_none() {
             if self.failed.is_some_and(|failed| failed.elapsed() < AWAY) {
-                return Err(Error::unavailable("The database cannot be reached just now. Nothing was changed; try again.", 1));
+                return Err(Error::unavailable(AWAY_TEXT, 1));
             }
             let begun = Instant::now();
             let opened = Connection::open(&self.url, self.settings);
@@ -192,6 +191,8 @@ fn bound<'p>(params: &'p [Param<'p>]) -> Vec<&'p (dyn ToSql + Sync)> {
     params.iter().map(|param| param as &(dyn ToSql + Sync)).collect()
 }
 
+/// What a caller reads of all this.
+const AWAY_TEXT: &str = "The database cannot be reached just now. Nothing was changed; try again.";
 /// The code of an error after which the same closure may succeed at once.
 pub(crate) const RETRY: &str = "db_retry";
 /// The code of an error that took the connection with it.
@@ -220,13 +221,20 @@ fn stale(cause: postgres::Error) -> Error {
     }
 }
 
+/// Translates what connecting failed with. What the server did not say itself, such as a certificate that is not trusted, is no defect either.
+fn not_connected(cause: postgres::Error) -> Error {
+    match cause.code() {
+        Some(_) => error(cause),
+        None => Error::new(Kind::Unavailable, LOST, AWAY_TEXT).with_source(cause).with_retry_after(1),
+    }
+}
+
 /// Translates PostgreSQL's errors: deadlocks and serialisation failures are retried, a lost connection, a full disk
 /// and a server that is starting or stopping are `unavailable`, the rest is a defect.
 pub(crate) fn error(cause: postgres::Error) -> Error {
-    let away = "The database cannot be reached just now. Nothing was changed; try again.";
     match cause.code() {
         Some(code) if [SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE].contains(code) => {
-            Error::new(Kind::Unavailable, RETRY, away).with_source(cause).with_retry_after(1)
+            Error::new(Kind::Unavailable, RETRY, AWAY_TEXT).with_source(cause).with_retry_after(1)
         }
         // Class 53 is "insufficient resources" (disk full, too many connections), 57 "operator intervention" and
         // statements that took too long, 58 a system error such as I/O, 08 the connection, 28 its credentials. 25006 is
@@ -235,11 +243,11 @@ pub(crate) fn error(cause: postgres::Error) -> Error {
             if ["53", "57", "58", "08", "28", "25006", "25P03"].iter().any(|class| code.code().starts_with(class))
                 || *code == SqlState::LOCK_NOT_AVAILABLE =>
         {
-            Error::unavailable(away, 1).with_source(cause)
+            Error::unavailable(AWAY_TEXT, 1).with_source(cause)
         }
         Some(_) => Error::internal(cause),
         None if cause.is_closed() || std::error::Error::source(&cause).is_some_and(|source| source.is::<std::io::Error>()) => {
-            Error::new(Kind::Unavailable, LOST, away).with_source(cause).with_retry_after(1)
+            Error::new(Kind::Unavailable, LOST, AWAY_TEXT).with_source(cause).with_retry_after(1)
         }
         None => Error::internal(cause),
     }

@@ -26,4 +26,5 @@ mod search;
 mod search_index;
 mod sessions;
 mod staff;
+mod tls;
 mod transactions;
