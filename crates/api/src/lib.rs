@@ -20,11 +20,13 @@ mod moment;
 mod openapi;
 mod path;
 mod permission;
+mod place;
 mod prefer;
 mod problem;
 mod query;
 mod reference;
 mod request_id;
+mod setup;
 mod upload;
 mod value;
 
@@ -44,6 +46,7 @@ pub fn router(app: App) -> Router {
     let document = openapi::document(vec![("", described), (dialects::unified::BASE, unified_described)]);
     open.merge(openapi::route(openapi::text(&document)))
         .merge(reference::routes(document.into()))
+        .merge(setup::routes().layer(from_fn(body::take)))
         .nest(dialects::unified::BASE, unified)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .fallback(problem::no_such_path)

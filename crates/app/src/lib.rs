@@ -10,6 +10,7 @@ pub mod conversation;
 mod deliver;
 pub mod directory;
 pub mod event;
+pub mod first_run;
 mod indexer;
 pub mod ingest;
 pub mod key;

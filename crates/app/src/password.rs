@@ -10,12 +10,21 @@ use parlance_model::{Error, Result};
 /// # Errors
 /// `validation_failed` when it is shorter than 10 characters or longer than 200 bytes.
 pub(crate) fn hash(password: &str, entropy: &dyn Entropy) -> Result<String> {
-    if password.chars().count() < 10 || password.len() > 200 {
-        return Err(Error::invalid("password", "Must be 10 characters or more, and at most 200 bytes."));
-    }
+    check(password)?;
     let salt: [u8; 16] = entropy::bytes(entropy);
     let hash = Argon2::default().hash_password_with_salt(password.as_bytes(), &salt).map_err(|cause| Error::internal(cause.to_string()))?;
     Ok(hash.to_string())
+}
+
+/// Refuses a password that is too short to be safe or too long to be hashed.
+///
+/// # Errors
+/// `validation_failed`.
+pub(crate) fn check(password: &str) -> Result<()> {
+    if password.chars().count() < 10 || password.len() > 200 {
+        return Err(Error::invalid("password", "Must be 10 characters or more, and at most 200 bytes."));
+    }
+    Ok(())
 }
 
 /// Whether the password is the one that was hashed.

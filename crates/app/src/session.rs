@@ -194,7 +194,7 @@ fn not_in_org() -> Error {
     Error::new(Kind::Forbidden, "not_in_org", "You do not work in this organisation. GET /api/v1/me lists those where you do.")
 }
 
-/// Failed sign-ins, by e-mail address and place, in this process's memory.
+/// Failed sign-ins by e-mail address and place, and wrong first-run tokens by place, in this process's memory.
 #[derive(Debug, Default)]
 pub(crate) struct Failures(Mutex<HashMap<(String, String), (u32, i64)>>);
 
@@ -203,7 +203,7 @@ impl Failures {
     ///
     /// # Errors
     /// `too_many_failures` when there were too many in the window.
-    fn count(&self, name: &(String, String), now_ms: i64) -> Result<()> {
+    pub(crate) fn count(&self, name: &(String, String), now_ms: i64) -> Result<()> {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() >= REMEMBERED {
             seen.retain(|_, (_, since_ms)| now_ms - *since_ms < WINDOW_MS);
@@ -217,7 +217,7 @@ impl Failures {
         }
         if *count >= FAILURES {
             let wait_s = u32::try_from((*since_ms + WINDOW_MS - now_ms) / 1000 + 1).unwrap_or(1);
-            let text = "Too many failed sign-ins. Wait, and try again.";
+            let text = "Too many failed tries. Wait, and try again.";
             return Err(Error::new(Kind::RateLimited, "too_many_failures", text).with_retry_after(wait_s));
         }
         *count += 1;

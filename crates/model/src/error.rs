@@ -81,6 +81,15 @@ impl Error {
         error
     }
 
+    /// Several values that are not acceptable, in one answer. `None` when there are none.
+    #[must_use]
+    pub fn together(fields: Vec<Field>) -> Option<Self> {
+        let first = fields.first()?;
+        let mut error = Self::invalid(first.name.clone(), first.message.clone());
+        error.0.fields = fields;
+        Some(error)
+    }
+
     /// A clash with what is already there.
     #[must_use]
     pub fn conflict(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {

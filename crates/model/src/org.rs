@@ -1,5 +1,8 @@
 //! The tenant: an org, its users and its staff.
 
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
+
 use crate::id::{OrgId, UserId};
 use crate::phone::Region;
 use crate::role::Role;
@@ -68,6 +71,29 @@ pub fn check_slug(slug: &str) -> Result<()> {
     if fits { Ok(()) } else { Err(Error::invalid("slug", "Must be 1 to 40 lower-case letters, digits and hyphens, such as acme.")) }
 }
 
+/// A slug for an org of this name: its Latin letters without their marks, its digits, and hyphens between them. `org` when nothing is left.
+#[must_use]
+pub fn suggest_slug(name: &str) -> String {
+    let mut slug = String::new();
+    for c in name.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase) {
+        let hyphen = !slug.is_empty() && !slug.ends_with('-');
+        match c {
+            'ß' => slug.push_str("ss"),
+            'ø' => slug.push('o'),
+            'æ' => slug.push_str("ae"),
+            'ł' => slug.push('l'),
+            // An apostrophe stands inside a word.
+            '\'' | '’' => {}
+            _ if c.is_ascii_alphanumeric() => slug.push(c),
+            _ if hyphen => slug.push('-'),
+            _ => {}
+        }
+    }
+    slug.truncate(40);
+    let slug = slug.trim_end_matches('-');
+    if slug.is_empty() { "org".to_owned() } else { slug.to_owned() }
+}
+
 /// Checks an e-mail address and gives its comparison form (lower case).
 ///
 /// # Errors
@@ -81,5 +107,28 @@ pub fn check_email(email: &str) -> Result<String> {
         Ok(email)
     } else {
         Err(Error::invalid("email", "Must be an e-mail address, such as ann@example.com."))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check_slug, suggest_slug};
+
+    #[test]
+    fn every_name_suggests_a_slug_that_is_taken() {
+        let long = "Long ".repeat(30);
+        for (name, slug) in [
+            ("Acme Bikes", "acme-bikes"),
+            ("  Spoke & Wheel, Inc. ", "spoke-wheel-inc"),
+            ("Müller's Straße №5", "mullers-strasse-no5"),
+            ("ＡＣＭＥ", "acme"),
+            ("株式会社", "org"),
+            ("--", "org"),
+            ("", "org"),
+            (&long, "long-long-long-long-long-long-long-long"),
+        ] {
+            assert_eq!(suggest_slug(name), slug, "{name}");
+            check_slug(&suggest_slug(name)).unwrap();
+        }
     }
 }

@@ -22,9 +22,10 @@ impl FromStr for Region {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        MetadataRegion::from_str(text)
-            .map(Self)
-            .map_err(|_| Error::invalid("region", "Must be a two-letter country code of ISO 3166-1, such as US."))
+        // Some codes, such as ZZ, are regions of the metadata and have no numbers.
+        let has_numbers = |region: &MetadataRegion| PHONE_NUMBER_UTIL.get_country_code_for_region(*region).is_some();
+        let known = MetadataRegion::from_str(text).ok().filter(has_numbers);
+        known.map(Self).ok_or_else(|| Error::invalid("region", "Must be a two-letter country code of ISO 3166-1, such as US."))
     }
 }
 
@@ -175,6 +176,13 @@ mod tests {
         }
         assert_eq!(Phone::parse("0049 30 901820", us()).unwrap().as_str(), "+4930901820");
         assert_eq!(Phone::parse("030 901820", "DE".parse().unwrap()).unwrap().as_str(), "+4930901820");
+    }
+
+    #[test]
+    fn what_is_no_country_is_no_region() {
+        for text in ["", "ZZ", "XX", "USA", "U", "1"] {
+            assert!(text.parse::<Region>().is_err(), "{text}");
+        }
     }
 
     #[test]

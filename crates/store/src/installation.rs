@@ -38,6 +38,30 @@ pub fn ping(tx: &mut crate::SystemTx<'_, '_>) -> Result<()> {
     tx.tx.query_one("SELECT id FROM installation WHERE id = 1", &[], |row| row.get::<i64>(0)).map(drop)
 }
 
+/// What the key is for whose text opens the first run.
+const FIRST_RUN: &str = "parlance first run";
+
+/// What lets its holder make the first org: known to every process with the installation's key, and to nobody else. The same at every
+/// node and after every start.
+///
+/// # Errors
+/// `internal` without the secret key.
+pub fn first_run_proof(tx: &mut crate::SystemTx<'_, '_>) -> Result<[u8; 32]> {
+    const TAG: &str = "SELECT tag FROM installation WHERE id = 1";
+    let tag: i64 = tx.tx.query_one(TAG, &[], |row| row.get(0))?;
+    tx.shared().secret.derive(&format!("{FIRST_RUN} {tag}"))
+}
+
+/// Lets no other transaction, of any node, past this point before this one has ended.
+///
+/// # Errors
+/// Those of the database.
+pub fn lock(tx: &mut crate::SystemTx<'_, '_>) -> Result<()> {
+    // A write that changes nothing locks the row on both databases; `FOR UPDATE` is unknown to SQLite.
+    const LOCK: &str = "UPDATE installation SET tag = tag WHERE id = 1";
+    tx.tx.execute(LOCK, &[]).map(drop)
+}
+
 /// What the key check seals.
 const CHECK: &str = "parlance";
 

@@ -23,4 +23,5 @@ mod search;
 mod sending;
 mod sessions;
 mod settings;
+mod setup;
 mod surface;

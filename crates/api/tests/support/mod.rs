@@ -50,6 +50,19 @@ pub(crate) struct TestApp {
     pub(crate) files: TempDir,
 }
 
+/// An application on this database, with seeded randomness of its own.
+async fn node(database: &FreshDatabase, clock: &Arc<ManualClock>, files: &TempDir, public_url: &str, seed: u64) -> App {
+    let place = match database {
+        FreshDatabase::Sqlite(folder) => Place::Sqlite { data: folder.path().to_owned(), durability: Default::default() },
+        FreshDatabase::Postgres(url) => Place::Postgres { url: url.clone() },
+    };
+    let entropy = Arc::new(SeededEntropy::new(seed));
+    let setup = Setup { clock: clock.clone(), entropy: entropy.clone(), secret: SecretKey::new([3; 32]) };
+    let store = spawn_blocking(move || Store::open(&place, setup)).await.unwrap().unwrap();
+    let media = media::Config { files: Files::in_folder(files.path()).unwrap(), limit: MEDIA_LIMIT };
+    App::new(store, HttpClient::new(Policy::default()).unwrap(), entropy, Config { public_url: public_url.to_owned(), media })
+}
+
 /// An org of the application.
 pub(crate) struct Org {
     pub(crate) slug: String,
@@ -58,27 +71,7 @@ pub(crate) struct Org {
 impl TestApp {
     /// An application with the org Acme, its Twilio account, and Ann, an agent, whose key the client shows. Jobs run.
     pub(crate) async fn new(database: Database) -> (Self, Org, Client) {
-        let fresh = spawn_blocking(move || database.fresh()).await.unwrap();
-        let place = match &fresh {
-            FreshDatabase::Sqlite(folder) => Place::Sqlite { data: folder.path().to_owned(), durability: Default::default() },
-            FreshDatabase::Postgres(url) => Place::Postgres { url: url.clone() },
-        };
-        let (clock, entropy) = (Arc::new(ManualClock::at(START_MS)), Arc::new(SeededEntropy::new(1)));
-        let setup = Setup { clock: clock.clone(), entropy: entropy.clone(), secret: SecretKey::new([3; 32]) };
-        let store = spawn_blocking(move || Store::open(&place, setup)).await.unwrap().unwrap();
-
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let public_url = format!("http://{}", listener.local_addr().unwrap());
-        let files = tempfile::tempdir().unwrap();
-        let media = media::Config { files: Files::in_folder(files.path()).unwrap(), limit: MEDIA_LIMIT };
-        let config = Config { public_url: public_url.clone(), media };
-        let app = App::new(store, HttpClient::new(Policy::default()).unwrap(), entropy, config);
-        let router = parlance_api::router(app.clone());
-        let (served, mut server) = (router.clone(), JoinSet::new());
-        server.spawn(async move { axum::serve(listener, served).await.unwrap() });
-
-        let sim = simulator(&clock).await;
-        let this = Self { app, sim, clock, public_url, router, _server: server, database: fresh, files };
+        let this = Self::empty(database).await;
         let org = this.org("acme").await;
         this.account(&org, NUMBER).await;
         let staff = this.staff(&org, "ann", Role::Agent).await;
@@ -89,6 +82,27 @@ impl TestApp {
     /// Every row that is stored.
     pub(crate) fn contents(&self) -> Contents {
         self.database.contents()
+    }
+
+    /// An application without an org, as it is before its first run.
+    pub(crate) async fn empty(database: Database) -> Self {
+        let fresh = spawn_blocking(move || database.fresh()).await.unwrap();
+        let clock = Arc::new(ManualClock::at(START_MS));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let public_url = format!("http://{}", listener.local_addr().unwrap());
+        let files = tempfile::tempdir().unwrap();
+        let app = node(&fresh, &clock, &files, &public_url, 1).await;
+        let router = parlance_api::router(app.clone());
+        let (served, mut server) = (router.clone(), JoinSet::new());
+        server.spawn(async move { axum::serve(listener, served).await.unwrap() });
+
+        let sim = simulator(&clock).await;
+        Self { app, sim, clock, public_url, router, _server: server, database: fresh, files }
+    }
+
+    /// Another server on the same database.
+    pub(crate) async fn another_node(&self) -> App {
+        node(&self.database, &self.clock, &self.files, &self.public_url, 2).await
     }
 
     /// Another org, without an account.

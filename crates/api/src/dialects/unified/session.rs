@@ -1,13 +1,11 @@
 //! Signing in with a cookie, and out.
 
-use std::net::SocketAddr;
-
 use aide::generate::GenContext;
 use aide::openapi::{Operation, Response as Documented, StatusCode};
 use aide::transform::TransformOperation;
 use aide::{OperationInput, OperationOutput};
 use axum::Json;
-use axum::extract::{ConnectInfo, FromRequestParts, State};
+use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{HeaderValue, SET_COOKIE};
 use http::request::Parts;
@@ -20,6 +18,7 @@ use crate::cookie;
 use crate::json::Json as Body;
 use crate::openapi;
 use crate::permission::KnowSelf;
+use crate::place;
 use crate::problem::{Answer, Problem};
 use wire::{Created, Credentials, Data, Done, SignedIn};
 
@@ -55,8 +54,7 @@ impl FromRequestParts<App> for Place {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Answer<Self> {
         cookie::not_foreign(app, &parts.headers)?;
-        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip().to_string());
-        Ok(Self(address.unwrap_or_default()))
+        Ok(Self(place::of(parts)))
     }
 }
 
