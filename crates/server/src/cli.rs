@@ -3,6 +3,7 @@
 
 mod directory;
 mod simulate;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use url::Url;
 
 pub(crate) use directory::{AccountAction, KeyAction, OrgAction, ProviderArgs, UserAction};
 pub(crate) use simulate::{Simulate, SimulateTwilio};
+pub(crate) use tls::TlsArgs;
 
 use crate::output::Form;
 
@@ -140,7 +142,7 @@ pub(crate) struct ServeArgs {
     /// The address to listen on
     #[arg(long, value_name = "ADDR", env = "PARLANCE_LISTEN", default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
-    /// Where providers reach this server: what they call and sign. Default: http:// and the address above
+    /// Where providers reach this server: what they call and sign. Default: the first domain of --acme, else the address above
     #[arg(long, value_name = "URL", env = "PARLANCE_PUBLIC_URL", value_parser = public_url)]
     pub(crate) public_url: Option<Url>,
     /// Let outbound requests reach these private addresses, such as 10.1.0.0/16. May be repeated
@@ -149,6 +151,8 @@ pub(crate) struct ServeArgs {
     /// The largest file that may be uploaded, in MiB
     #[arg(long, value_name = "MIB", env = "PARLANCE_MEDIA_LIMIT", default_value_t = 25, value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub(crate) media_limit: u64,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
 }
 
 /// How to show the demo.

@@ -7,6 +7,7 @@ mod output;
 mod place;
 mod progress;
 mod settings;
+mod tls;
 
 use std::process::ExitCode;
 

@@ -116,6 +116,15 @@ pub(crate) fn say_bytes(bytes: &[u8]) -> Result<()> {
     out.write_all(bytes).and_then(|()| out.flush()).map_err(|cause| Error::unavailable("Standard output is closed.", 1).with_source(cause))
 }
 
+/// Tells the person who started the server something that they must not miss: plainly on a terminal, else in the log.
+pub(crate) fn announce(text: &str, link: &str) {
+    let mut out = std::io::stderr().lock();
+    if !out.is_terminal() || writeln!(out, "\n  {text}\n\n  {link}\n").is_err() {
+        drop(out);
+        tracing::info!("{text} {link}");
+    }
+}
+
 /// Starts the logs on standard error.
 pub(crate) fn start_logs(args: &OutputArgs) {
     // The filter was read once already, when it was checked.

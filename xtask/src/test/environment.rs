@@ -33,6 +33,7 @@ impl Environment {
                 (Some(cluster), url)
             }
         };
+        step("Pebble", have_pebble)?;
         let cases_file = target().join("store-cases.txt");
         std::fs::create_dir_all(target())?;
         std::fs::write(&cases_file, "")?;
@@ -50,6 +51,12 @@ impl Environment {
     pub(super) fn cases_file(&self) -> &Path {
         &self.cases_file
     }
+}
+
+/// The certificate authority that the tests of automatic certificates talk to.
+fn have_pebble() -> Result {
+    let installed = ["pebble", "pebble-challtestsrv"].iter().all(|program| Command::new(program).arg("-help").output().is_ok());
+    if installed { Ok(()) } else { packages::install("no Pebble, the ACME test server", &["pebble"]) }
 }
 
 fn start_postgres() -> Result<Cluster> {

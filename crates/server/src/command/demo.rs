@@ -16,7 +16,7 @@ use parlance_sim::customers::{Customers, Pace};
 use parlance_sim::twilio::{AccountConfig, Config as SimConfig, Sim};
 use parlance_store::{installation, make_folder};
 
-use super::serve::{bind, ended, serve};
+use super::serve::{Front, bind, ended, serve};
 use crate::cli::{DemoArgs, PlaceArgs};
 use crate::output::Form;
 use crate::place::{self, Parts, parts};
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &PlaceArgs, form: Form, options: &DemoArgs) -> Result<()
         let (guide, url) = (app.clone(), public_url.clone());
         let guided = app.tasks().spawn(async move { explain(form, &guide, &url, &sample).await });
         let customers = Customers::start(&sim, ACCOUNT_SID, NUMBER, Pace::default());
-        let served = serve(app, listener, ended()).await;
+        let served = serve(app, Front::plain(listener), ended()).await;
         guided.abort();
         drop(customers);
         sim.shutdown().await;

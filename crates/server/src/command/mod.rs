@@ -8,6 +8,7 @@ pub(crate) mod database;
 pub(crate) mod demo;
 pub(crate) mod key;
 pub(crate) mod org;
+mod redirect;
 pub(crate) mod serve;
 pub(crate) mod shell;
 pub(crate) mod simulate;

@@ -11,21 +11,30 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::connections;
+use super::connections::{Connections, Limits};
+use super::redirect;
 use crate::cli::{PlaceArgs, ServeArgs};
+use crate::output::announce;
 use crate::place;
+use crate::tls::Tls;
 
 /// The signal of a file that outgrew its limit, on Linux.
 pub(crate) const SIGXFSZ: i32 = 25;
-/// How long open requests may take to end after the signal, and jobs after them. Together below 25 s.
-const REQUESTS_END: Duration = Duration::from_secs(10);
+/// How long jobs may take to end after open requests have. Together with those below 25 s.
 const JOBS_END: Duration = Duration::from_secs(13);
 
 pub(crate) fn run(args: &PlaceArgs, options: &ServeArgs) -> Result<()> {
     let _lock = place::lock(args)?;
     let runtime = place::runtime()?;
-    let listener = runtime.block_on(bind(options.listen))?;
-    let public_url = public_url(options, &listener)?;
+    let tls = Tls::of(&options.tls, &args.data, place::parts().clock)?;
+    let front = runtime.block_on(async {
+        let redirect = match options.tls.redirect_http {
+            Some(listen) => Some(bind(listen).await?),
+            None => None,
+        };
+        Ok::<_, Error>(Front { listener: bind(options.listen).await?, tls, redirect })
+    })?;
+    let public_url = public_url(options, &front)?;
     let app = {
         let _context = runtime.enter();
         let media = media::Config { files: args.files()?, limit: options.media_limit << 20 };
@@ -33,40 +42,71 @@ pub(crate) fn run(args: &PlaceArgs, options: &ServeArgs) -> Result<()> {
     };
     runtime.block_on(async {
         app.store().system_write(installation::check_key).await?;
-        serve(app, listener, ended()).await
+        serve(app, front, ended()).await
     })
+}
+
+/// Where the server is reached.
+pub(crate) struct Front {
+    listener: TcpListener,
+    tls: Option<Tls>,
+    /// The plain listener beside TLS.
+    redirect: Option<TcpListener>,
+}
+
+impl Front {
+    /// Plain http.
+    pub(crate) fn plain(listener: TcpListener) -> Self {
+        Self { listener, tls: None, redirect: None }
+    }
+
+    /// Its own address as a URL.
+    fn url(&self) -> Result<String> {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        Ok(format!("{scheme}://{}", self.listener.local_addr().map_err(Error::internal)?))
+    }
 }
 
 /// Listens on the address.
 pub(crate) async fn bind(listen: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(listen).await.map_err(|cause| {
-        Error::unavailable(format!("Cannot listen on {listen}. Is another server running there? --listen takes another address."), 1)
-            .with_source(cause)
+        let why = match cause.kind() {
+            std::io::ErrorKind::PermissionDenied => "Ports below 1024 need a right of their own (CAP_NET_BIND_SERVICE).",
+            _ => "Is another server running there?",
+        };
+        Error::unavailable(format!("Cannot listen on {listen}. {why} --listen takes another address."), 1).with_source(cause)
     })
 }
 
-fn public_url(options: &ServeArgs, listener: &TcpListener) -> Result<String> {
+fn public_url(options: &ServeArgs, front: &Front) -> Result<String> {
     match &options.public_url {
         Some(url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
-        None => Ok(format!("http://{}", listener.local_addr().map_err(Error::internal)?)),
+        None => front.tls.as_ref().and_then(Tls::public_url).map_or_else(|| front.url(), Ok),
     }
 }
 
 /// Serves until `end`, then lets what is under way finish.
-pub(crate) async fn serve(app: App, listener: TcpListener, end: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
+pub(crate) async fn serve(app: App, front: Front, end: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
     let router = parlance_api::router(app.clone());
     app.start();
     // A file that outgrows the limit set by `ulimit -f` is a write that fails, like a full disk, and not the server's end.
     let _file_limit = signal(SignalKind::from_raw(SIGXFSZ)).map_err(Error::internal)?;
-    tracing::info!("listening on http://{}", listener.local_addr().map_err(Error::internal)?);
-    let stop = CancellationToken::new();
-    let mut server = app.tasks().spawn(connections::serve(listener, router, stop.clone(), app.tasks().clone()));
+    tracing::info!("listening on {}", front.url()?);
+    let (stop, tasks) = (CancellationToken::new(), app.tasks());
+    let plain = Connections { router, tls: None, limits: Limits::default(), stop: stop.clone() };
+    let mut servers = Vec::new();
+    if let Some(listener) = front.redirect {
+        let redirect = Connections { router: redirect::router(app.public_url())?, ..plain.clone() };
+        servers.push(tasks.spawn(redirect.serve(listener, tasks.clone())));
+    }
+    let tls = front.tls.map(|tls| tls.start(tasks));
+    servers.push(tasks.spawn(Connections { tls, ..plain }.serve(front.listener, tasks.clone())));
+    announce_first_run(&app).await;
     end.await?;
     tracing::info!("stopping: open requests end first, then jobs");
     stop.cancel();
-    if tokio::time::timeout(REQUESTS_END, &mut server).await.is_err() {
-        tracing::warn!("some requests did not end in time; they are cut off");
-        server.abort();
+    for server in servers {
+        server.await.map_err(Error::internal)?;
     }
     if tokio::time::timeout(JOBS_END, app.shutdown()).await.is_err() {
         tracing::warn!("some work did not end in time; its leases run out and it is taken up again");
@@ -76,11 +116,26 @@ pub(crate) async fn serve(app: App, listener: TcpListener, end: impl Future<Outp
     Ok(())
 }
 
-/// Resolves at SIGTERM or Ctrl-C.
-pub(crate) async fn ended() -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        pressed = tokio::signal::ctrl_c() => pressed.map_err(Error::internal),
+/// Says where the first organisation is made, while there is none.
+async fn announce_first_run(app: &App) {
+    match app.first_run_token().await {
+        Ok(None) => {}
+        Ok(Some(token)) => announce(
+            "There is no organisation yet. Make the first one and its owner here; the link works until it is made:",
+            &format!("{}/setup?token={token}", app.public_url()),
+        ),
+        Err(error) => tracing::warn!(?error, "it is not known whether there is an organisation"),
+    }
+}
+
+/// Resolves at SIGTERM or Ctrl-C. Both are heeded from this call on, not only once it is waited for.
+pub(crate) fn ended() -> impl Future<Output = Result<()>> + Send + 'static {
+    let heeded = signal(SignalKind::terminate()).and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)));
+    async move {
+        let (mut terminate, mut interrupt) = heeded.map_err(Error::internal)?;
+        tokio::select! {
+            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => Ok(()),
+        }
     }
 }

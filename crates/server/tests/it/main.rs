@@ -1,13 +1,16 @@
 //! The binary itself, from outside: commands, real HTTP, two processes on one database, `kill -9`.
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test panics where it cannot go on, and waits for its own tasks")]
 
+mod acme;
 mod backup;
 mod client;
 mod cluster;
 mod commands;
 mod crash;
+mod https;
 mod media;
 mod process;
 mod settings;
 mod shell;
 mod switches;
+mod tls;

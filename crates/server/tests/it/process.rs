@@ -129,18 +129,34 @@ impl Place {
         self.serve_by(command, 0, public_url).await
     }
 
+    /// The same with further flags and variables, without a public URL.
+    pub(crate) async fn serve_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Server {
+        let mut command = AsyncCommand::new(binary());
+        command.args(["serve"]).args(args).envs(variables.iter().copied());
+        self.start(command).await
+    }
+
     async fn serve_by(&self, mut command: AsyncCommand, port: u16, public_url: &str) -> Server {
-        command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--public-url", public_url]).args(self.args());
-        command.envs(self.key()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--public-url", public_url]);
+        self.start(command).await
+    }
+
+    async fn start(&self, mut command: AsyncCommand) -> Server {
+        command.args(self.args()).envs(self.key()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.kill_on_drop(true).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut seen = Vec::new();
         while let Some(line) = lines.next_line().await.unwrap() {
-            if let Some((_, address)) = line.split_once("listening on http://127.0.0.1:") {
+            if let Some((_, address)) = line.split_once("listening on http").and_then(|(_, url)| url.split_once("://127.0.0.1:")) {
                 let port = address.trim().parse().unwrap();
+                let (said, heard) = tokio::sync::mpsc::unbounded_channel();
                 // The pipe is read to its end, so that a full one never stops the server.
-                let rest = tokio::task::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-                return Server { child, port, _rest: rest };
+                let rest = tokio::task::spawn(async move {
+                    while let Ok(Some(line)) = lines.next_line().await {
+                        let _ = said.send(line);
+                    }
+                });
+                return Server { child, port, heard, _rest: rest };
             }
             seen.push(line);
         }
@@ -152,12 +168,25 @@ impl Place {
 pub(crate) struct Server {
     child: Child,
     pub(crate) port: u16,
+    heard: tokio::sync::mpsc::UnboundedReceiver<String>,
     _rest: tokio::task::JoinHandle<()>,
 }
 
 impl Server {
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The next line of its log with this in it.
+    pub(crate) async fn says(&mut self, what: &str) -> String {
+        let mut seen = Vec::new();
+        while let Some(line) = self.heard.recv().await {
+            if line.contains(what) {
+                return line;
+            }
+            seen.push(line);
+        }
+        panic!("the server ended without saying {what:?}: {seen:?}");
     }
 
     /// `kill -9`.
@@ -167,8 +196,22 @@ impl Server {
 
     /// SIGTERM; answers how it ended.
     pub(crate) async fn terminate(mut self) -> ExitStatus {
+        self.signal();
+        self.child.wait().await.unwrap()
+    }
+
+    /// SIGTERM.
+    pub(crate) fn signal(&self) {
         let id = self.child.id().unwrap().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        self.child.wait().await.unwrap()
+    }
+
+    /// Everything that it says until its end.
+    pub(crate) async fn rest(mut self) -> Vec<String> {
+        let mut said = Vec::new();
+        while let Some(line) = self.heard.recv().await {
+            said.push(line);
+        }
+        said
     }
 }
