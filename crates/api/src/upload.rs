@@ -1,8 +1,10 @@
 //! Uploads: a multipart form whose part `file` is handed on as it arrives, never held whole. A body that is too long, too slow or cut
 //! short ends, and leaves nothing.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use aide::OperationInput;
@@ -43,6 +45,8 @@ pub(crate) struct Upload {
     form: Multipart<'static>,
     /// Whether the file has begun: what comes before it is held in memory, and may be less.
     begun: Arc<AtomicBool>,
+    /// How often the form was gone on with. The parser takes all that is ready into its memory, so each turn has one chunk only.
+    turn: Arc<AtomicU64>,
 }
 
 impl FromRequest<App> for Upload {
@@ -68,13 +72,17 @@ impl Upload {
         let begun = Arc::new(AtomicBool::new(false));
         let (limit, too_large) = (app.media_limit().saturating_add(AROUND), app.clone());
         let (started, gate) = (Instant::now(), Arc::clone(&begun));
-        let state = (body.into_data_stream(), 0_u64);
+        let turn = Arc::new(AtomicU64::new(0));
+        let (turns, state) = (Arc::clone(&turn), (body.into_data_stream(), 0_u64, 0_u64));
         let stream = stream::unfold(Some(state), move |state| {
-            let (gate, app) = (Arc::clone(&gate), too_large.clone());
+            let (gate, turns, app) = (Arc::clone(&gate), Arc::clone(&turns), too_large.clone());
             async move {
-                let (mut body, mut taken) = state?;
-                // The parser takes all that is ready into its memory. So nothing is, until it has worked off what it has.
-                tokio::task::yield_now().await;
+                let (mut body, mut taken, last) = state?;
+                let mut turn = turns.load(Ordering::Relaxed);
+                while turn == last {
+                    tokio::task::yield_now().await;
+                    turn = turns.load(Ordering::Relaxed);
+                }
                 let most = if gate.load(Ordering::Relaxed) { limit } else { AROUND };
                 if taken > most {
                     return Some((Err(if most == limit { app.file_too_large() } else { crowded() }), None));
@@ -83,7 +91,7 @@ impl Upload {
                 match tokio::time::timeout_at(until, body.next()).await {
                     Ok(Some(Ok(chunk))) => {
                         taken += chunk.len() as u64;
-                        Some((Ok(chunk), Some((body, taken))))
+                        Some((Ok(chunk), Some((body, taken, turns.load(Ordering::Relaxed)))))
                     }
                     Ok(Some(Err(error))) => Some((Err(broken().with_source(error)), None)),
                     Ok(None) => None,
@@ -91,7 +99,7 @@ impl Upload {
                 }
             }
         });
-        Self { form: Multipart::new(stream, boundary), begun }
+        Self { form: Multipart::new(stream, boundary), begun, turn }
     }
 
     /// Reads the form to its end, and its file into the media store. Answers the file and the name that the form gives it.
@@ -114,7 +122,7 @@ impl Upload {
             }
             Ok(())
         };
-        let read = read.await;
+        let read = in_turns(&self.turn, read).await;
         match (read, taken) {
             (Ok(()), Some(taken)) => Ok(taken),
             (Ok(()), None) => Err(Error::invalid(PART, "Is required: a part of the form with a file.")),
@@ -125,6 +133,16 @@ impl Upload {
             (Err(error), None) => Err(error),
         }
     }
+}
+
+/// Runs this to its end, and counts how often it is gone on with.
+async fn in_turns<F: Future>(turn: &AtomicU64, run: F) -> F::Output {
+    let mut run = pin!(run);
+    poll_fn(|context| {
+        turn.fetch_add(1, Ordering::Relaxed);
+        run.as_mut().poll(context)
+    })
+    .await
 }
 
 fn content(field: multer::Field<'static>) -> impl Stream<Item = Result<Bytes>> + Send {
