@@ -86,6 +86,7 @@ fn tags() -> Value {
         { "name": "conversations", "description": "Conversations and their messages." },
         { "name": "contacts", "description": "People outside, how they are reached, and who opted out." },
         { "name": "media", "description": "Files: upload, and fetch by links that end." },
+        { "name": "search", "description": "People and messages by what was written." },
         { "name": "directory", "description": "The organisation: people, keys, accounts, settings, and its log of events." },
         { "name": "hooks", "description": "Where providers call." },
         { "name": "system", "description": "For supervisors and load balancers." },

@@ -36,6 +36,7 @@ fn by_name(name: &str) -> Option<Value> {
         "limit" => Some(json!(50)),
         "offset" => Some(json!(0)),
         "cursor" => Some(json!("AQAAAZnMi6wAAAAAAAAAAcg")),
+        "q" => Some(json!("hello")),
         "search" => Some(json!("Doe")),
         "contact_id" => Some(json!(123)),
         "assigned_to" => Some(json!(7)),

@@ -39,6 +39,16 @@ impl Operation {
         parameters.map(|parameter| follow(document, parameter).clone()).collect()
     }
 
+    /// The parameters of the query that it cannot do without, with their examples, except one.
+    pub(crate) fn needed_query(&self, document: &Value, except: &str) -> String {
+        let needed = self.parameters(document).into_iter().filter(|parameter| parameter["in"] == "query" && parameter["required"] == true);
+        let pairs = needed.filter(|parameter| parameter["name"] != except).map(|parameter| {
+            let example = parameter["example"].as_str().map_or_else(|| parameter["example"].to_string(), str::to_owned);
+            format!("&{}={example}", parameter["name"].as_str().unwrap())
+        });
+        pairs.collect()
+    }
+
     /// The codes of the problems that it answers with a status.
     pub(crate) fn codes(&self, document: &Value, status: u16) -> Vec<String> {
         let response = follow(document, &self.value["responses"][status.to_string()]);

@@ -66,16 +66,26 @@ both_databases! {
                 true => operation.path.replace("{id}", &world.foreign_in_path(&operation.path).to_string()),
                 false => operation.path.clone(),
             };
-            let cursor = world.other.get(&format!("{theirs}?limit=1")).await.expect(200).json["meta"]["next_cursor"].clone();
+            let needed = operation.needed_query(&document, "");
+            let cursor = world.other.get(&format!("{theirs}?limit=1{needed}")).await.expect(200).json["meta"]["next_cursor"].clone();
             let ours = world.path(&operation.path);
-            let own = world.owner.get(&ours).await.expect(200).json["data"].clone();
+            let own = rows_of(&world.owner.get(&format!("{ours}?{needed}")).await.expect(200).json["data"]);
             let cursor = cursor.as_str().unwrap_or_else(|| panic!("{}: give the other org two rows in world.rs", operation.id()));
-            let seen = world.owner.get(&format!("{ours}?cursor={cursor}")).await;
-            let rows = seen.json["data"].as_array().cloned().unwrap_or_default();
-            assert!(rows.iter().all(|row| own.as_array().unwrap().contains(row)), "{}: {}", operation.id(), seen.text());
+            let seen = world.owner.get(&format!("{ours}?cursor={cursor}{needed}")).await;
+            let rows = rows_of(&seen.json["data"]);
+            assert!(rows.iter().all(|row| own.contains(row)), "{}: {}", operation.id(), seen.text());
             tried += 1;
         }
         assert!(tried >= 4, "{tried}");
+    }
+}
+
+/// The rows of a list, or of the lists that an answer has side by side.
+fn rows_of(data: &Value) -> Vec<Value> {
+    match data {
+        Value::Array(rows) => rows.clone(),
+        Value::Object(lists) => lists.values().flat_map(rows_of).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -118,7 +128,7 @@ fn attempts(world: &World, document: &Value, operation: &Operation) -> Vec<Attem
     for parameter in operation.parameters(document) {
         match parameter["in"].as_str().unwrap() {
             "path" => attempts.extend(in_path(world, operation, &parameter)),
-            "query" => attempts.extend(in_query(world, operation, &parameter)),
+            "query" => attempts.extend(in_query(world, document, operation, &parameter)),
             "header" => attempts.extend(in_header(world, operation, &parameter)),
             other => panic!("a parameter in {other}: attack it here"),
         }
@@ -161,7 +171,7 @@ fn in_path(world: &World, operation: &Operation, parameter: &Value) -> Vec<Attem
     wrong.map(of).collect()
 }
 
-fn in_query(world: &World, operation: &Operation, parameter: &Value) -> Vec<Attempt> {
+fn in_query(world: &World, document: &Value, operation: &Operation, parameter: &Value) -> Vec<Attempt> {
     let name = parameter["name"].as_str().unwrap();
     let mut wrong = values::in_query(name, &parameter["schema"]);
     if (name.ends_with("_id") || name == "assigned_to") && !FILTERS.contains(&(operation.id(), name)) {
@@ -170,11 +180,12 @@ fn in_query(world: &World, operation: &Operation, parameter: &Value) -> Vec<Atte
     let mut queries: Vec<_> = wrong.into_iter().map(|value| format!("{name}={value}")).collect();
     let example = parameter["example"].as_str().map_or_else(|| parameter["example"].to_string(), str::to_owned);
     queries.push(format!("{name}={example}&{name}={example}"));
+    let others = operation.needed_query(document, name);
     let of = |query: String| {
         let base = base(world, operation);
         Attempt {
             what: query.get(..60).unwrap_or(&query).to_owned(),
-            path: format!("{}?{query}", base.path),
+            path: format!("{}?{query}{others}", base.path),
             field: Some(name.to_owned()),
             ..base
         }

@@ -33,9 +33,10 @@ impl World {
         let other = app.staff(&other, "bob", Role::Owner).await;
         // Two of everything that is paged through.
         for (number, phone) in [(2, "+14152000003"), (3, "+14152000003"), (4, "+14152000002")] {
-            app.hook("/webhooks/twilio", &inbound_form(&sid(number), phone, "+15551234568", "Hi")).await.expect(200);
+            app.hook("/webhooks/twilio", &inbound_form(&sid(number), phone, "+15551234568", "Hello")).await.expect(200);
             other.put("/api/v1/opt_outs", json!({ "phone": phone, "opted_out": true })).await.expect(200);
         }
+        app.app.drain_search().await.unwrap();
         let other_org = other.get("/api/v1/me").await.data()["org"]["id"].as_i64().unwrap();
         let theirs = things(&other).await;
         // Ids of a kind count through all orgs: what is theirs is not ours.
