@@ -1,10 +1,11 @@
 //! Accounts, as the people of an org see and change them.
 
 use parlance_model::account::{Account, Settings};
+use parlance_model::audit::{Act, Action};
 use parlance_model::id::AccountId;
 use parlance_model::key::Principal;
 use parlance_model::{Error, Result, text};
-use parlance_store::{OrgTx, account, org};
+use parlance_store::{OrgTx, account, health, org};
 
 use crate::App;
 use crate::directory::{NewTwilio, TwilioFields, add_account};
@@ -44,7 +45,7 @@ impl App {
         let region = self.store().read(who.org, org::current).await?.region;
         let settings = Settings::Twilio(new.checked(region, &FIELDS)?);
         let name = name.as_deref().map(checked_name).transpose()?;
-        self.store().write(who.org, move |tx| add_account(tx, name.as_deref(), &settings)).await
+        self.write_as(who, move |tx| add_account(tx, name.as_deref(), &settings)).await
     }
 
     /// Gives an account another name, or switches it on or off.
@@ -54,16 +55,17 @@ impl App {
     pub async fn change_account(&self, who: &Principal, id: AccountId, name: Option<String>, enabled: Option<bool>) -> Result<Account> {
         let name = name.as_deref().map(checked_name).transpose()?;
         let write = move |tx: &mut OrgTx<'_, '_>| {
-            let mut account = account::get(tx, id)?;
+            let before = account::get(tx, id)?;
+            let mut account = before.clone();
             if let Some(name) = &name {
                 account.name.clone_from(name);
             }
             let enabled = enabled.unwrap_or(account.enabled);
             switch(&mut account, enabled)?;
-            account::save(tx, &account)?;
+            save(tx, &before, &account)?;
             Ok(account)
         };
-        self.store().write(who.org, write).await
+        self.write_as(who, write).await
     }
 
     /// Where the provider of an account calls us.
@@ -84,6 +86,27 @@ pub(crate) fn switch(account: &mut Account, enabled: bool) -> Result<()> {
     }
     account.enabled = enabled;
     Ok(())
+}
+
+/// Writes an account as it now is, where anything changed. Other credentials are given the benefit of the doubt: the account
+/// is not failing any more, until the provider says so again.
+pub(crate) fn save(tx: &mut OrgTx<'_, '_>, before: &Account, after: &Account) -> Result<()> {
+    let (Settings::Twilio(was), Settings::Twilio(is)) = (&before.settings, &after.settings);
+    let act = Act::new(Action::AccountUpdate, after.id)
+        .changed("name", before.name.as_str(), after.name.as_str())
+        .changed("enabled", before.enabled, after.enabled)
+        .changed("phone_number", was.phone_number.as_str(), is.phone_number.as_str())
+        .changed("messaging_service_sid", was.messaging_service_sid.as_deref(), is.messaging_service_sid.as_deref())
+        .hidden("account_sid", was.account_sid != is.account_sid)
+        .hidden("auth_token", was.auth_token != is.auth_token);
+    if !act.changes_something() {
+        return Ok(());
+    }
+    account::save(tx, after)?;
+    if was.account_sid != is.account_sid || was.auth_token != is.auth_token {
+        health::works(tx, after.id)?;
+    }
+    tx.audit(&act)
 }
 
 fn checked_name(name: &str) -> Result<String> {

@@ -1,5 +1,6 @@
 //! Contacts as staff and programs handle them: lists, making, changing, merging.
 
+use parlance_model::audit::{Act, Action};
 use parlance_model::contact::{Contact, Identity, Profile};
 use parlance_model::id::ContactId;
 use parlance_model::key::Principal;
@@ -76,9 +77,10 @@ impl App {
                 return Err(Error::invalid("first_name", "Is required, or `last_name`, `phone` or `email` in its place."));
             }
             let made = contact::create(tx, &details, &identities)?;
+            tx.audit(&created(&made))?;
             contact::profile(tx, made.id)
         };
-        self.store().write(who.org, write).await
+        self.write_as(who, write).await
     }
 
     /// Changes what is given.
@@ -89,10 +91,18 @@ impl App {
         let write = move |tx: &mut OrgTx<'_, '_>| {
             let before = contact::get(tx, id)?;
             let changes = read(&before, &changes, org::current(tx)?.region)?;
-            contact::change(tx, before.id, &changes)?;
-            contact::profile(tx, before.id)
+            let after = contact::change(tx, before.id, &changes)?;
+            let act = Act::new(Action::ContactUpdate, after.id)
+                .changed("first_name", before.first_name, after.first_name)
+                .changed("last_name", before.last_name, after.last_name)
+                .changed("phone", before.phone, after.phone)
+                .changed("email", before.email, after.email);
+            if act.changes_something() {
+                tx.audit(&act)?;
+            }
+            contact::profile(tx, after.id)
         };
-        self.store().write(who.org, write).await
+        self.write_as(who, write).await
     }
 
     /// Merges `other` into `survivor`, whose id remains; the other's leads to it. Merging again changes nothing.
@@ -105,11 +115,20 @@ impl App {
             if survivor == other {
                 return Err(Error::invalid("contact_id", "Must be another contact than the one in the path."));
             }
+            let (into, from) = (contact::living(tx, survivor)?, contact::living(tx, other)?);
             let merged = contact::merge(tx, survivor, other)?;
+            if into != from {
+                tx.audit(&Act::new(Action::ContactMerge, into).with("merged_id", from.0))?;
+            }
             contact::profile(tx, merged.id)
         };
-        self.store().write(who.org, write).await
+        self.write_as(who, write).await
     }
+}
+
+/// What is written down of a contact that a person or a key made.
+pub(crate) fn created(made: &Contact) -> Act {
+    Act::new(Action::ContactCreate, made.id).with("phone", made.phone.as_deref()).with("email", made.email.as_deref())
 }
 
 /// A name as it is kept.

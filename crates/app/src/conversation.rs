@@ -1,5 +1,6 @@
 //! Conversations as staff and programs handle them: lists, reading, assigning, closing, changing, opening.
 
+use parlance_model::audit::{Act, Action};
 use parlance_model::channel::JsonObject;
 use parlance_model::conversation::{Conversation, Status, Visitor};
 use parlance_model::event::Event;
@@ -110,9 +111,14 @@ impl App {
     pub async fn mark_read(&self, who: &Principal, id: ConversationId) -> Result<Conversation> {
         let write = move |tx: &mut OrgTx<'_, '_>| {
             let found = conversation::get(tx, id)?;
-            conversation::mark_read(tx, &found)
+            let after = conversation::mark_read(tx, &found)?;
+            if after.read_through != found.read_through {
+                let act = Act::new(Action::ConversationRead, id).with("unread", found.unread_count);
+                tx.audit(&act.with("through_message_id", after.read_through.0))?;
+            }
+            Ok(after)
         };
-        self.store().write(who.org, write).await
+        self.write_as(who, write).await
     }
 
     /// Assigns it to the calling person.
@@ -133,7 +139,7 @@ impl App {
             }
             change(tx, &before, &changes)
         };
-        self.store().write(who.org, write).await
+        self.write_as(who, write).await
     }
 
     /// Changes what is given.
@@ -145,7 +151,7 @@ impl App {
             let before = conversation::get(tx, id)?;
             change(tx, &before, &changes)
         };
-        self.store().write(who.org, write).await
+        self.write_as(who, write).await
     }
 
     /// Opens the conversation with a contact or a number, or finds it. The flag says whether it is new.
@@ -160,7 +166,7 @@ impl App {
             let found = if made { change(tx, &found, &changes)? } else { found };
             Ok((found, made))
         };
-        self.store().write(who.org, write).await
+        self.write_as(who, write).await
     }
 }
 
@@ -195,20 +201,35 @@ fn change(tx: &mut OrgTx<'_, '_>, before: &Conversation, changes: &Changes) -> R
     if let Some(metadata) = &changes.metadata {
         after.metadata = metadata.clone();
     }
-    if same(before, &after) {
+    let act = act(before, &after);
+    if !act.changes_something() {
         return Ok(after);
     }
     after.updated_ms = tx.now_ms();
     conversation::save(tx, before, &after)?;
     tx.emit(Event::ConversationUpdated { conversation_id: after.id });
+    tx.audit(&act)?;
     Ok(after)
 }
 
-/// Whether a change changes anything: what changes nothing is not written and tells nobody.
-fn same(before: &Conversation, after: &Conversation) -> bool {
-    before.standing == after.standing
-        && before.assigned_to == after.assigned_to
-        && before.contact_id == after.contact_id
-        && before.visitor == after.visitor
-        && before.metadata == after.metadata
+/// What a change changes. The word is that of its one field, where it has a word of its own, however the change was asked for.
+fn act(before: &Conversation, after: &Conversation) -> Act {
+    let (from, to) = (before.standing.status(), after.standing.status());
+    let act = Act::new(Action::ConversationUpdate, after.id)
+        .changed("status", from.as_str(), to.as_str())
+        .changed("state", before.standing.state.as_str(), after.standing.state.as_str())
+        .changed("assigned_to", before.assigned_to.map(|user| user.0), after.assigned_to.map(|user| user.0))
+        .changed("contact_id", before.contact_id.0, after.contact_id.0)
+        .changed("visitor_name", before.visitor.name.as_deref(), after.visitor.name.as_deref())
+        .changed("visitor_email", before.visitor.email.as_deref(), after.visitor.email.as_deref())
+        .changed("visitor_phone", before.visitor.phone.as_deref(), after.visitor.phone.as_deref())
+        .hidden("metadata", before.metadata != after.metadata);
+    let action = match (act.changes().as_slice(), to) {
+        (["assigned_to"], _) => Action::ConversationAssign,
+        (["status"] | ["status", "state"], Status::Closed) => Action::ConversationClose,
+        (["status"] | ["status", "state"], Status::Open) => Action::ConversationReopen,
+        (["status"] | ["status", "state"], Status::Archived) => Action::ConversationArchive,
+        _ => Action::ConversationUpdate,
+    };
+    Act { action, ..act }
 }

@@ -8,9 +8,9 @@ use parlance_model::delivery::{DeliveryError, DeliveryState, Outcome};
 use parlance_model::id::{AttemptId, MessageId};
 use parlance_model::job::Claimed;
 use parlance_model::opt_out::OptSource;
-use parlance_model::outbound::{Outgoing, SendOutcome};
+use parlance_model::outbound::{Outgoing, Refusal, SendOutcome};
 use parlance_model::{Result, entropy};
-use parlance_store::{OrgTx, account, attempt, conversation, job, message, opt_out};
+use parlance_store::{OrgTx, account, attempt, conversation, health, job, message, opt_out};
 
 use crate::App;
 use crate::media::Links;
@@ -43,6 +43,9 @@ pub(crate) async fn run(app: &App, claimed: &Claimed, id: MessageId) -> Result<(
     };
     let channel = parlance_channels::of(ready.account.provider());
     let outcome = channel.send(&app.0.http, &ready.account, &ready.outgoing).await;
+    if let SendOutcome::Accepted { .. } = outcome {
+        app.0.seen.went_out((ready.account.org, ready.account.id), app.store().now_ms());
+    }
     conclude_surely(app, claimed, ready.outgoing.attempt, outcome).await
 }
 
@@ -132,23 +135,29 @@ where
 }
 
 fn conclude(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: AttemptId, outcome: &SendOutcome, jitter: u8) -> Result<()> {
+    let message = attempt::message_of(tx, id)?;
     match outcome {
-        SendOutcome::Accepted { provider_id, state } => attempt::finish(tx, id, Some(provider_id), &Outcome::of(*state))?,
+        SendOutcome::Accepted { provider_id, state } => {
+            attempt::finish(tx, id, Some(provider_id), &Outcome::of(*state))?;
+            health::works(tx, message.account_id)?;
+        }
         SendOutcome::Unknown { error } => {
             attempt::finish(tx, id, None, &Outcome::with_error(DeliveryState::Unknown, error.clone()))?;
         }
-        SendOutcome::Refused { error, opted_out } => {
+        SendOutcome::Refused { error, why } => {
             attempt::finish(tx, id, None, &Outcome::with_error(DeliveryState::Failed, error.clone()))?;
-            if *opted_out {
-                let message = attempt::message_of(tx, id)?;
-                let conversation = conversation::get(tx, message.conversation_id)?;
-                opt_out::set(tx, &peer_identity(&conversation), true, OptSource::Provider)?;
+            match why {
+                Refusal::Message => {}
+                Refusal::Account => health::fails(tx, message.account_id, error)?,
+                Refusal::OptedOut => {
+                    let conversation = conversation::get(tx, message.conversation_id)?;
+                    opt_out::set(tx, &peer_identity(&conversation), true, OptSource::Provider)?;
+                }
             }
         }
         SendOutcome::NotTaken { error, retry_after_ms } => {
             // Tries are counted by attempts: claims that an outage took are none.
-            let message = attempt::message_of(tx, id)?;
-            let tries = usize::try_from(attempt::count(tx, message.id)? - 1).unwrap_or(usize::MAX);
+            let tries = usize::try_from(attempt::tries(tx, message.id)? - 1).unwrap_or(usize::MAX);
             if let Some(backoff_ms) = BACKOFF_MS.get(tries) {
                 attempt::finish(tx, id, None, &Outcome::with_error(DeliveryState::Pending, error.clone()))?;
                 // Up to a quarter more, so that many messages refused together do not come back together.

@@ -1,13 +1,14 @@
 //! Orgs, people, keys and accounts: what the command line makes.
 
 use parlance_model::account::{Account, Settings, TwilioSettings, check_sid};
+use parlance_model::audit::{Act, Action, Actor};
 use parlance_model::id::{KeyId, UserId};
 use parlance_model::key::{Dialect, Scope, Scopes};
 use parlance_model::org::{Org, check_email};
 use parlance_model::phone::{Phone, Region};
 use parlance_model::role::Role;
 use parlance_model::{Error, Result, entropy, text};
-use parlance_store::{OrgTx, account, key, org, staff};
+use parlance_store::{OrgTx, SystemTx, account, key, org, staff};
 
 use crate::{App, password};
 
@@ -33,7 +34,13 @@ impl App {
     /// `validation_failed`; `slug_taken`.
     pub async fn create_org(&self, slug: &str, name: &str, region: &str) -> Result<Org> {
         let (slug, name, region) = (slug.to_owned(), name.to_owned(), region.to_owned());
-        self.store().system_write(move |tx| org::create(tx, &slug, &name, &region)).await
+        let write = move |tx: &mut SystemTx<'_, '_>| {
+            let made = org::create(tx, &slug, &name, &region)?;
+            let act = Act::new(Action::OrgCreate, made.id).with("slug", made.slug.as_str()).with("name", made.name.as_str());
+            tx.audit(made.id, &Actor::COMMAND, &act)?;
+            Ok(made)
+        };
+        self.store().system_write(write).await
     }
 
     /// The org of this slug.
@@ -61,9 +68,10 @@ impl App {
         let made = given.is_none().then(|| entropy::token(self.0.entropy.as_ref(), 20));
         let hash = password::hash(given.as_deref().or(made.as_deref()).unwrap_or_default(), self.0.entropy.as_ref())?;
         let (email, name) = (check_email(email)?, name.to_owned());
-        let added = self.store().system_write(move |tx| staff::add(tx, org, &email, &name, role, &hash)).await?;
+        let write = move |tx: &mut OrgTx<'_, '_>| crate::staff::add(tx, &email, &name, role, &hash);
+        let (added, is_new) = self.store().write_as(org, Actor::COMMAND, write).await?;
         // Who was a user already keeps the password that they have.
-        Ok((added.user, made.filter(|_| added.made)))
+        Ok((added.user.id, made.filter(|_| is_new)))
     }
 
     /// Makes a key and answers its token, to be shown once.
@@ -82,18 +90,15 @@ impl App {
         let name = name.to_owned();
         let token = key::new_token(self.0.entropy.as_ref());
         let kept = token.clone();
-        let id = self
-            .store()
-            .system_write(move |tx| {
-                let user = match &user {
-                    Some(email) => Some(staff::by_email(tx, org, email)?.user.id),
-                    None => None,
-                };
-                let scopes = if may_assist { Scopes::FULL.with(Scope::Assistant) } else { Scopes::FULL };
-                key::create(tx, &key::NewKey { org, user, name: name.clone(), dialect, scopes, expires_ms: None }, &kept)
-            })
-            .await?;
-        Ok((id, token))
+        let write = move |tx: &mut OrgTx<'_, '_>| {
+            let user = match &user {
+                Some(email) => Some(staff::by_email(tx, email)?.user.id),
+                None => None,
+            };
+            let scopes = if may_assist { Scopes::FULL.with(Scope::Assistant) } else { Scopes::FULL };
+            crate::key::create(tx, &key::NewKey { user, name: name.clone(), dialect, scopes, expires_ms: None }, &kept)
+        };
+        Ok((self.store().write_as(org, Actor::COMMAND, write).await?.id, token))
     }
 
     /// Makes a Twilio account, and lets it carry the org's SMS when nobody does yet.
@@ -103,7 +108,7 @@ impl App {
     pub async fn create_twilio(&self, org: &str, new: NewTwilio) -> Result<Account> {
         let org = self.org(org).await?;
         let settings = Settings::Twilio(new.checked(org.region, &FLAGS)?);
-        self.store().write(org.id, move |tx| add_account(tx, None, &settings)).await
+        self.store().write_as(org.id, Actor::COMMAND, move |tx| add_account(tx, None, &settings)).await
     }
 }
 
@@ -158,6 +163,10 @@ impl NewTwilio {
 pub(crate) fn add_account(tx: &mut OrgTx<'_, '_>, name: Option<&str>, settings: &Settings) -> Result<Account> {
     let Settings::Twilio(twilio) = settings;
     let account = account::create(tx, name.unwrap_or(twilio.phone_number.as_str()), settings)?;
-    org::default_sms_provider(tx, account.provider().as_str())?;
+    let (carrier, provider) = (org::current(tx)?.sms_provider, account.provider().as_str());
+    org::default_sms_provider(tx, provider)?;
+    let act = Act::new(Action::AccountCreate, account.id).with("provider", provider).with("name", account.name.as_str());
+    let act = act.with("phone_number", twilio.phone_number.as_str());
+    tx.audit(&act.changed("sms_provider", carrier.as_deref(), Some(carrier.as_deref().unwrap_or(provider))))?;
     Ok(account)
 }

@@ -63,13 +63,16 @@ impl App {
         if candidates.is_empty() {
             return Err(Error::not_found("account"));
         }
+        let claimed: Vec<_> = candidates.iter().map(|account| (account.org, account.id)).collect();
         candidates.retain(|account| channel.verify(account, &hook));
         if candidates.is_empty() {
+            claimed.into_iter().for_each(|account| self.0.seen.refused(account, self.store().now_ms()));
             return Err(bad_signature());
         }
         // A number may have moved here from an org that was switched off since.
         candidates.sort_by_key(|account| account.org_disabled);
         for account in candidates {
+            let name = (account.org, account.id);
             match channel.parse(&account, &hook) {
                 Parsed::NotOurs => continue,
                 // Not acknowledged, so a provider that tries again delivers it once the org is back.
@@ -77,6 +80,7 @@ impl App {
                 Parsed::Apply(inbound) => self.apply(account, inbound).await?,
                 Parsed::Quarantine(reason) => self.quarantine(&account, reason, &request).await?,
             }
+            self.0.seen.came_in(name, self.store().now_ms());
             let (content_type, body) = channel.answer();
             return Ok(HookAnswer { content_type, body });
         }
@@ -182,8 +186,8 @@ fn receive(tx: &mut OrgTx<'_, '_>, account: &Account, new: &InboundMessage, touc
     };
     message::append(tx, &mut touched[index].1, &stored, contact_created)?;
     match new.opt {
-        Some(OptSignal::Stop) => opt_out::set(tx, &identity, true, OptSource::Keyword),
-        Some(OptSignal::Start) => opt_out::set(tx, &identity, false, OptSource::Keyword),
+        Some(OptSignal::Stop) => opt_out::set(tx, &identity, true, OptSource::Keyword).map(drop),
+        Some(OptSignal::Start) => opt_out::set(tx, &identity, false, OptSource::Keyword).map(drop),
         Some(OptSignal::Help) | None => Ok(()),
     }
 }
@@ -200,7 +204,7 @@ fn acknowledge(tx: &mut OrgTx<'_, '_>, account: &Account, receipt: &Receipt) -> 
     // One that came before says nothing new: the recipient may have opted in again since.
     let new = attempt::record(tx, account.id, receipt)?;
     match &receipt.to {
-        Some(to) if receipt.opted_out && new => opt_out::set(tx, &Identity::of(to), true, OptSource::Provider),
+        Some(to) if receipt.opted_out && new => opt_out::set(tx, &Identity::of(to), true, OptSource::Provider).map(drop),
         _ => Ok(()),
     }
 }

@@ -1,8 +1,10 @@
 //! API keys, as the people of an org make and revoke them.
 
+use parlance_model::audit::{Act, Action};
+use parlance_model::clock::iso8601;
 use parlance_model::error::Kind;
 use parlance_model::id::{KeyId, UserId};
-use parlance_model::key::{Dialect, Key, Principal, Scopes};
+use parlance_model::key::{Dialect, Key, Principal, Scope, Scopes};
 use parlance_model::{Error, Result};
 use parlance_store::key::NewKey;
 use parlance_store::{OrgTx, key, staff};
@@ -39,17 +41,17 @@ impl App {
     /// # Errors
     /// `not_found` for the person; `forbidden` for a person or a scope beyond the caller's own; `validation_failed`.
     pub async fn add_key(&self, who: &Principal, request: KeyRequest) -> Result<(Key, String)> {
-        if let Some(user) = request.user {
-            let found = self.store().read(who.org, move |tx| staff::find(tx, user)).await?;
-            reaches(who, found.ok_or_else(|| Error::not_found("staff member"))?.role)?;
-        }
         let KeyRequest { name, user, dialect, expires_ms, .. } = request;
-        let new = NewKey { org: who.org, user, name, dialect, scopes: scopes(who, request.scopes)?, expires_ms };
+        let new = NewKey { user, name, dialect, scopes: scopes(who, request.scopes)?, expires_ms };
         let token = key::new_token(self.0.entropy.as_ref());
-        let kept = token.clone();
-        let id = self.store().system_write(move |tx| key::create(tx, &new, &kept)).await?;
-        let made = self.store().read(who.org, move |tx| key::get(tx, id)).await?;
-        Ok((made, token))
+        let (kept, caller) = (token.clone(), who.clone());
+        let write = move |tx: &mut OrgTx<'_, '_>| {
+            if let Some(user) = new.user {
+                reaches(&caller, staff::find(tx, user)?.ok_or_else(|| Error::not_found("staff member"))?.role)?;
+            }
+            create(tx, &new, &kept)
+        };
+        Ok((self.write_as(who, write).await?, token))
     }
 
     /// Ends a key at once.
@@ -57,16 +59,33 @@ impl App {
     /// # Errors
     /// `not_found`; `forbidden` for the key of an owner, by anybody else.
     pub async fn revoke_key(&self, who: &Principal, id: KeyId) -> Result<()> {
-        let speaks = move |tx: &mut OrgTx<'_, '_>| match key::get(tx, id)?.user {
-            Some(user) => staff::find(tx, user),
-            None => Ok(None),
+        let caller = who.clone();
+        let write = move |tx: &mut OrgTx<'_, '_>| {
+            let key = key::get(tx, id)?;
+            if let Some(user) = key.user
+                && let Some(staff) = staff::find(tx, user)?
+            {
+                reaches(&caller, staff.role)?;
+            }
+            key::revoke(tx, id)?;
+            tx.audit(&Act::new(Action::KeyRevoke, id).with("name", key.name).with("user_id", key.user.map(|user| user.0)))
         };
-        if let Some(staff) = self.store().read(who.org, speaks).await? {
-            reaches(who, staff.role)?;
-        }
-        let org = who.org;
-        self.store().system_write(move |tx| key::revoke(tx, org, id)).await
+        self.write_as(who, write).await
     }
+}
+
+/// Makes a key, and writes down what it may do.
+pub(crate) fn create(tx: &mut OrgTx<'_, '_>, new: &NewKey, token: &str) -> Result<Key> {
+    let id = key::create(tx, new, token)?;
+    let made = key::get(tx, id)?;
+    let act = Act::new(Action::KeyCreate, id)
+        .with("name", made.name.as_str())
+        .with("user_id", made.user.map(|user| user.0))
+        .with("scopes", made.scopes.iter().map(Scope::as_str).collect::<Vec<_>>())
+        .with("dialect", made.dialect.map(Dialect::as_str))
+        .with("expires_at", made.expires_ms.map(iso8601));
+    tx.audit(&act)?;
+    Ok(made)
 }
 
 /// What a new key is limited to. A key makes no key that may do more than itself; a person who signed in has every scope.

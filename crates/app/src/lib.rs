@@ -4,6 +4,7 @@
 //! somebody's rights takes a [`Principal`]; every query below it is bound to that principal's org.
 
 pub mod account;
+pub mod audit;
 pub mod auth;
 pub mod contact;
 pub mod conversation;
@@ -11,10 +12,12 @@ mod deliver;
 pub mod directory;
 pub mod event;
 pub mod first_run;
+pub mod health;
 mod indexer;
 pub mod ingest;
 pub mod key;
 pub mod media;
+pub mod message;
 pub mod operator;
 mod opt_out;
 pub mod page;
@@ -62,6 +65,7 @@ struct Inner {
     /// Keys whose use is just being written down.
     noting: Mutex<HashSet<KeyId>>,
     failures: session::Failures,
+    seen: health::Memory,
 }
 
 impl App {
@@ -80,6 +84,7 @@ impl App {
             tasks: Tasks::default(),
             noting: Mutex::default(),
             failures: session::Failures::default(),
+            seen: health::Memory::default(),
         }))
     }
 
@@ -89,9 +94,10 @@ impl App {
         indexer::start(self);
     }
 
-    /// Stops claiming work and waits for what is under way.
+    /// Stops claiming work, waits for what is under way, and stores what was only in memory.
     pub async fn shutdown(&self) {
         self.0.tasks.shutdown().await;
+        self.flush_health().await;
     }
 
     /// The store, for commands that work below the use cases.

@@ -1,6 +1,7 @@
 //! The opt-out ledger as staff see and write it.
 
 use parlance_model::Result;
+use parlance_model::audit::{Act, Action, Subject, SubjectKind};
 use parlance_model::contact::Identity;
 use parlance_model::key::Principal;
 use parlance_model::opt_out::{OptOut, OptSource};
@@ -33,9 +34,15 @@ impl App {
     pub async fn set_opt_out(&self, who: &Principal, phone: String, opted_out: bool) -> Result<OptOut> {
         let write = move |tx: &mut OrgTx<'_, '_>| {
             let identity = Identity::phone(&Phone::parse(&phone, org::current(tx)?.region)?);
-            opt_out::set(tx, &identity, opted_out, OptSource::Staff)?;
-            opt_out::get(tx, &identity)
+            let written = opt_out::set(tx, &identity, opted_out, OptSource::Staff)?;
+            let entry = opt_out::get(tx, &identity)?;
+            if let Some(id) = written {
+                let act = Act::new(Action::OptOutSet, Subject { kind: SubjectKind::OptOut, id }).with("phone", identity.value.as_str());
+                let act = act.with("contact_id", entry.contact_id.map(|id| id.0));
+                tx.audit(&act.changed("opted_out", !opted_out, opted_out))?;
+            }
+            Ok(entry)
         };
-        self.store().write(who.org, write).await
+        self.write_as(who, write).await
     }
 }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use parlance_model::account::Account;
+use parlance_model::audit::{Act, Action};
 use parlance_model::channel::{Channel, JsonObject};
 use parlance_model::contact::{Contact, Identity, IdentityKind};
 use parlance_model::conversation::{Conversation, session_key};
-use parlance_model::id::{ContactId, ConversationId, MediaId, MessageId};
+use parlance_model::id::{ContactId, ConversationId, MediaId, MessageId, OrgId};
 use parlance_model::job::Job;
 use parlance_model::key::{Principal, Scope};
 use parlance_model::message::{Attachment, Direction, Kind, Message, SenderKind};
@@ -14,8 +15,10 @@ use parlance_model::phone::{Address, Phone};
 use parlance_model::{Error, Result, text};
 use parlance_store::bus::Signal;
 use parlance_store::{OrgTx, account, contact, conversation, idempotency, job, media, message, opt_out, org};
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
+use crate::contact::created;
 use crate::media::{Links, Shown, ShownFile};
 use crate::{App, once_key};
 
@@ -89,7 +92,12 @@ impl Route {
             peer: self.peer.to_string(),
             contact: &self.contact,
         };
-        conversation::find_or_create(tx, &key)
+        let (found, made) = conversation::find_or_create(tx, &key)?;
+        if made {
+            let act = Act::new(Action::ConversationOpen, found.id).with("channel", self.channel.as_str());
+            tx.audit(&act.with("account_id", self.account.id.0).with("contact_id", self.contact.id.0))?;
+        }
+        Ok((found, made))
     }
 }
 
@@ -100,19 +108,23 @@ impl App {
     /// `not_found`; `validation_failed`; `recipient_opted_out`; `no_account`; `sms_provider_off`; `forbidden`.
     pub async fn send(&self, who: &Principal, draft: Draft, wait: bool) -> Result<Sent> {
         let draft = checked(who, draft)?;
-        let mut signals = self.store().bus().listen();
-        let (org, caller) = (who.org, who.clone());
-        let links = self.0.links.clone();
+        let signals = self.store().bus().listen();
+        let (caller, links) = (who.clone(), self.0.links.clone());
         let accepted = move |tx: &mut OrgTx<'_, '_>| {
             let id = accept(tx, &caller, &draft)?;
             sent(tx, id, &links)
         };
-        // From here on it is stored: whatever goes wrong while waiting for more, the answer says so.
-        let mut sent = self.store().write(org, accepted).await?;
+        let sent = self.write_as(who, accepted).await?;
+        Ok(self.followed(who.org, signals, sent, wait).await)
+    }
+
+    /// The message once its first outcome is known, or after two seconds. It is stored: whatever goes wrong while waiting for
+    /// more, the answer says so.
+    pub(crate) async fn followed(&self, org: OrgId, mut signals: Receiver<Signal>, mut sent: Sent, wait: bool) -> Sent {
         let deadline = tokio::time::Instant::now() + if wait { WAIT } else { Duration::ZERO };
         loop {
             if sent.message.state.is_outcome() || tokio::time::Instant::now() >= deadline {
-                return Ok(sent);
+                return sent;
             }
             let look = (tokio::time::Instant::now() + LOOK).min(deadline);
             // A signal of another org says nothing; a lagging listener looks at once.
@@ -128,7 +140,7 @@ impl App {
                 Ok(seen) => sent = seen,
                 Err(error) => {
                     tracing::warn!(?error, message = %message, "a sent message could not be looked at");
-                    return Ok(sent);
+                    return sent;
                 }
             }
         }
@@ -158,7 +170,7 @@ fn checked(who: &Principal, mut draft: Draft) -> Result<Draft> {
     Ok(draft)
 }
 
-fn sent(tx: &mut OrgTx<'_, '_>, id: MessageId, links: &Links) -> Result<Sent> {
+pub(crate) fn sent(tx: &mut OrgTx<'_, '_>, id: MessageId, links: &Links) -> Result<Sent> {
     let message = message::get(tx, id)?;
     let conversation = conversation::get(tx, message.conversation_id)?;
     let contact = contact::get(tx, conversation.contact_id)?;
@@ -195,6 +207,8 @@ fn accept(tx: &mut OrgTx<'_, '_>, who: &Principal, draft: &Draft) -> Result<Mess
     if let Some(once) = &once {
         idempotency::made(tx, once, id)?;
     }
+    let act = Act::new(Action::MessageSend, id).with("conversation_id", after.id.0).with("account_id", after.account_id.0);
+    tx.audit(&act.with("channel", after.channel.as_str()).with("sender", new.sender.as_str()))?;
     Ok(id)
 }
 
@@ -214,8 +228,8 @@ fn attachments(tx: &mut OrgTx<'_, '_>, conversation: &Conversation, draft: &Draf
     Ok(own.chain(linked).collect())
 }
 
-/// The conversation that the message goes into, found or opened.
-fn target(tx: &mut OrgTx<'_, '_>, to: &Recipient) -> Result<Conversation> {
+/// The conversation that the message goes into, found or opened, where it can take one.
+pub(crate) fn target(tx: &mut OrgTx<'_, '_>, to: &Recipient) -> Result<Conversation> {
     if let Recipient::Conversation(id) = to {
         let found = conversation::get(tx, *id)?;
         sms_is_on(tx, found.channel)?;
@@ -230,7 +244,7 @@ fn target(tx: &mut OrgTx<'_, '_>, to: &Recipient) -> Result<Conversation> {
     Ok(route(tx, to)?.open(tx)?.0)
 }
 
-fn refuse_opted_out(tx: &mut OrgTx<'_, '_>, conversation: &Conversation) -> Result<()> {
+pub(crate) fn refuse_opted_out(tx: &mut OrgTx<'_, '_>, conversation: &Conversation) -> Result<()> {
     if opt_out::is_opted_out(tx, &peer_identity(conversation))? {
         return Err(Error::refused(
             "recipient_opted_out",
@@ -274,7 +288,10 @@ pub(crate) fn route(tx: &mut OrgTx<'_, '_>, to: &Recipient) -> Result<Route> {
         }
         Recipient::Phone(number, channel) => {
             let peer = Phone::parse(number, region)?;
-            let (contact, _) = contact::find_or_create(tx, &Identity::phone(&peer), &contact::Details::default())?;
+            let (contact, made) = contact::find_or_create(tx, &Identity::phone(&peer), &contact::Details::default())?;
+            if made {
+                tx.audit(&created(&contact))?;
+            }
             (contact, peer, *channel)
         }
     };

@@ -1,8 +1,9 @@
 //! Signing in and out, and who a cookie speaks for.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use parlance_model::audit::{Act, Action, Actor};
 use parlance_model::error::Kind;
 use parlance_model::id::{OrgId, UserId};
 use parlance_model::key::{Credential, Key, Principal, Scope, Scopes};
@@ -36,6 +37,8 @@ pub struct SignIn {
     pub org: Option<String>,
     /// Where they call from, as far as it is known.
     pub place: String,
+    /// The id of the request.
+    pub request_id: Option<Arc<str>>,
 }
 
 /// Who the caller is.
@@ -60,14 +63,30 @@ impl App {
     /// `wrong_credentials`, whatever was wrong; `too_many_failures`; `user_disabled` and `org_disabled`, with the right password.
     pub async fn sign_in(&self, given: SignIn) -> Result<(String, User, Vec<(Org, Role)>)> {
         let email = check_email(&given.email)?;
-        let name = (email.clone(), given.place);
+        let name = (email.clone(), given.place.clone());
         let now_ms = self.store().system_read(|tx| Ok(tx.now_ms())).await?;
         // Counted before the check, so that attempts side by side are counted too; given back when it was right.
         self.0.failures.count(&name, now_ms)?;
         let found = self.store().system_read(move |tx| staff::password_hash(tx, &email)).await?;
-        let user = verify(found, given.password).await?.ok_or_else(wrong)?;
-        let (slug, token) = (given.org, session::new_token(self.0.entropy.as_ref()));
-        let kept = token.clone();
+        let known = found.as_ref().map(|(user, _)| *user);
+        let right = verify(found, given.password.clone()).await?;
+        let begun = match right {
+            Some(user) => self.begin_session(user, &given).await,
+            None => Err(wrong()),
+        };
+        if let (Err(error), Some(user)) = (&begun, known)
+            && error.kind() == Kind::Unauthenticated
+        {
+            self.note_failure(user, given);
+        }
+        self.0.failures.forget_if(begun.is_ok(), &name);
+        begun
+    }
+
+    async fn begin_session(&self, user: UserId, given: &SignIn) -> Result<(String, User, Vec<(Org, Role)>)> {
+        let (slug, token) = (given.org.clone(), session::new_token(self.0.entropy.as_ref()));
+        let (kept, actor) = (token.clone(), Actor::person(user, given.request_id.clone()));
+        let act = Act::new(Action::SignIn, user).with("from", given.place.as_str());
         let begin = move |tx: &mut SystemTx<'_, '_>| {
             let orgs = staff::orgs(tx, user, None)?;
             let person = user::get(tx, user)?;
@@ -77,11 +96,27 @@ impl App {
             let meant = meant(&orgs, slug.as_deref())?;
             let orgs = open(orgs);
             session::create(tx, user, meant, &kept)?;
+            // The session opens each of them.
+            orgs.iter().try_for_each(|(org, _)| tx.audit(org.id, &actor, &act))?;
             Ok((person, orgs))
         };
         let (user, orgs) = self.store().system_write(begin).await?;
-        self.0.failures.forget(&name);
         Ok((token, user, orgs))
+    }
+
+    /// Writes down that somebody failed to sign in as this person, behind the request's back: an answer that took longer would
+    /// tell that there is such a person. How many there can be is limited by [`Failures`].
+    fn note_failure(&self, user: UserId, given: SignIn) {
+        let app = self.clone();
+        self.tasks().spawn(async move {
+            let (actor, act) = (Actor::stranger(given.request_id), Act::new(Action::SignInFailed, user).with("from", given.place));
+            let write = move |tx: &mut SystemTx<'_, '_>| {
+                staff::orgs(tx, user, None)?.iter().try_for_each(|(org, _)| tx.audit(org.id, &actor, &act))
+            };
+            if let Err(error) = app.store().system_write(write).await {
+                tracing::warn!(?error, %user, "a failed sign-in could not be written down");
+            }
+        });
     }
 
     /// Finds the caller behind a cookie: the person, in the org that the request names, else in the one named at sign-in,
@@ -107,7 +142,7 @@ impl App {
         let credential = Credential::Session(found.id);
         // A person at their own desk may do whatever their role allows, and make keys for assistants.
         let scopes = Scopes::FULL.with(Scope::Assistant);
-        Ok(Principal { org, credential, user: Some(found.user), role, scopes, dialect: None })
+        Ok(Principal { org, credential, user: Some(found.user), role, scopes, dialect: None, request_id: None })
     }
 
     /// Ends the caller's session. A key has none.
@@ -116,7 +151,16 @@ impl App {
     /// `no_session`.
     pub async fn sign_out(&self, who: &Principal) -> Result<()> {
         match who.credential {
-            Credential::Session(id) => self.store().system_write(move |tx| session::end(tx, id)).await,
+            Credential::Session(id) => {
+                let (user, actor) = (who.user, who.actor());
+                let end = move |tx: &mut SystemTx<'_, '_>| {
+                    session::end(tx, id)?;
+                    let Some(user) = user else { return Ok(()) };
+                    let act = Act::new(Action::SignOut, user);
+                    staff::orgs(tx, user, None)?.iter().try_for_each(|(org, _)| tx.audit(org.id, &actor, &act))
+                };
+                self.store().system_write(end).await
+            }
             Credential::Key(_) => {
                 let text = "This request shows a key, not the cookie of a session. DELETE /keys/{id} ends a key.";
                 Err(Error::refused("no_session", text))
@@ -224,8 +268,10 @@ impl Failures {
         Ok(())
     }
 
-    fn forget(&self, name: &(String, String)) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    fn forget_if(&self, right: bool, name: &(String, String)) {
+        if right {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        }
     }
 }
 

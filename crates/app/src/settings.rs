@@ -1,6 +1,7 @@
 //! An org's provider settings: one view of who carries its SMS, of GoHighLevel's fields, and of the default Twilio account.
 
 use parlance_model::account::{Account, Settings, TwilioSettings};
+use parlance_model::audit::{Act, Action};
 use parlance_model::key::Principal;
 use parlance_model::org::SmsProvider;
 use parlance_model::phone::Region;
@@ -66,15 +67,23 @@ impl App {
     /// `validation_failed`; `account_exists` when another account has the number.
     pub async fn change_providers(&self, who: &Principal, changes: ProviderChanges) -> Result<Providers> {
         let write = move |tx: &mut OrgTx<'_, '_>| {
-            change_ghl(tx, &changes)?;
+            let mut act = Act::new(Action::SettingsUpdate, tx.org());
+            act = change_ghl(tx, &changes, act)?;
             change_twilio(tx, &changes)?;
             // After the account, which sets the provider where there is none: what the caller says wins.
             if let Some(provider) = changes.sms_provider {
-                org::set_sms_provider(tx, provider.map(SmsProvider::as_str))?;
+                let (before, after) = (org::current(tx)?.sms_provider, provider.map(SmsProvider::as_str));
+                act = act.changed("sms_provider", before.as_deref(), after);
+                if before.as_deref() != after {
+                    org::set_sms_provider(tx, after)?;
+                }
+            }
+            if act.changes_something() {
+                tx.audit(&act)?;
             }
             providers(tx)
         };
-        self.store().write(who.org, write).await
+        self.write_as(who, write).await
     }
 }
 
@@ -91,8 +100,9 @@ fn default_twilio(tx: &mut OrgTx<'_, '_>) -> Result<Option<Account>> {
     Ok(account::list(tx)?.into_iter().find(|account| account.enabled && matches!(account.settings, Settings::Twilio(_))))
 }
 
-fn change_ghl(tx: &mut OrgTx<'_, '_>, changes: &ProviderChanges) -> Result<()> {
-    let mut ghl = org::ghl(tx)?;
+fn change_ghl(tx: &mut OrgTx<'_, '_>, changes: &ProviderChanges, act: Act) -> Result<Act> {
+    let before = org::ghl(tx)?;
+    let mut ghl = before.clone();
     if let Some(key) = &changes.ghl_api_key {
         checked("ghl_api_key_encrypted", key.as_deref(), &["pit-", "pit_"])?;
         ghl.api_key.clone_from(key);
@@ -101,10 +111,11 @@ fn change_ghl(tx: &mut OrgTx<'_, '_>, changes: &ProviderChanges) -> Result<()> {
         checked("ghl_location_id", location.as_deref(), &["loc_"])?;
         ghl.location_id.clone_from(location);
     }
-    if changes.ghl_api_key.is_some() || changes.ghl_location_id.is_some() {
+    if ghl != before {
         org::set_ghl(tx, &ghl)?;
     }
-    Ok(())
+    let act = act.hidden("ghl_api_key", ghl.api_key != before.api_key);
+    Ok(act.changed("ghl_location_id", before.location_id, ghl.location_id))
 }
 
 /// One of the prefixes, and then visible ASCII characters.
@@ -131,9 +142,12 @@ fn change_twilio(tx: &mut OrgTx<'_, '_>, changes: &ProviderChanges) -> Result<()
     let region = org::current(tx)?.region;
     let before = default_twilio(tx)?;
     match (merged(before.as_ref(), changes, region)?, before) {
-        (Some(settings), Some(account)) => account::save(tx, &Account { settings: Settings::Twilio(settings), ..account }),
+        (Some(settings), Some(account)) => {
+            let after = Account { settings: Settings::Twilio(settings), ..account.clone() };
+            crate::account::save(tx, &account, &after)
+        }
         (Some(settings), None) => set_up(tx, settings),
-        (None, Some(account)) => clear(tx, account),
+        (None, Some(account)) => clear(tx, &account),
         (None, None) => Ok(()),
     }
 }
@@ -176,18 +190,26 @@ fn set_up(tx: &mut OrgTx<'_, '_>, settings: TwilioSettings) -> Result<()> {
     };
     match account::list(tx)?.into_iter().find(same) {
         Some(account) => {
-            account::save(tx, &Account { settings: Settings::Twilio(settings), enabled: true, ..account })?;
-            org::default_sms_provider(tx, SmsProvider::Twilio.as_str())
+            let after = Account { settings: Settings::Twilio(settings), enabled: true, ..account.clone() };
+            crate::account::save(tx, &account, &after)?;
+            let carrier = org::current(tx)?.sms_provider;
+            if carrier.is_none() {
+                org::set_sms_provider(tx, Some(SmsProvider::Twilio.as_str()))?;
+                let act = Act::new(Action::SettingsUpdate, tx.org());
+                tx.audit(&act.changed("sms_provider", None::<&str>, SmsProvider::Twilio.as_str()))?;
+            }
+            Ok(())
         }
         None => add_account(tx, None, &Settings::Twilio(settings)).map(drop),
     }
 }
 
 /// Forgets the account's secret and switches it off. Its row stays, because its conversations do.
-fn clear(tx: &mut OrgTx<'_, '_>, mut account: Account) -> Result<()> {
+fn clear(tx: &mut OrgTx<'_, '_>, before: &Account) -> Result<()> {
+    let mut account = before.clone();
     let Settings::Twilio(twilio) = &mut account.settings;
     twilio.auth_token.clear();
     twilio.messaging_service_sid = None;
     account.enabled = false;
-    account::save(tx, &account)
+    crate::account::save(tx, before, &account)
 }

@@ -1,5 +1,6 @@
 //! The people of an org: who comes, what they are, and who goes.
 
+use parlance_model::audit::{Act, Action};
 use parlance_model::id::UserId;
 use parlance_model::job::Claimed;
 use parlance_model::key::Principal;
@@ -45,10 +46,9 @@ impl App {
         reaches(who, new.role)?;
         let made = new.password.is_none().then(|| entropy::token(self.0.entropy.as_ref(), 20));
         let hash = self.hash_password(new.password.or_else(|| made.clone()).unwrap_or_default()).await?;
-        let (org, email, name, role) = (who.org, new.email, new.name, new.role);
-        let added = self.store().system_write(move |tx| staff::add(tx, org, &email, &name, role, &hash)).await?;
-        let found = self.store().read(org, move |tx| staff::find(tx, added.user)).await?;
-        Ok((found.ok_or_else(missing)?, made.filter(|_| added.made)))
+        let (email, name, role) = (new.email, new.name, new.role);
+        let (found, is_new) = self.write_as(who, move |tx| add(tx, &email, &name, role, &hash)).await?;
+        Ok((found, made.filter(|_| is_new)))
     }
 
     /// Gives a person another role or name.
@@ -60,15 +60,24 @@ impl App {
         let write = move |tx: &mut OrgTx<'_, '_>| {
             let found = staff::find(tx, user)?.ok_or_else(missing)?;
             reaches(&caller, found.role.max(role.unwrap_or(found.role)))?;
-            if let Some(role) = role {
+            if let Some(role) = role.filter(|role| *role != found.role) {
                 staff::set_role(tx, user, role)?;
             }
-            if let Some(name) = &name {
+            if let Some(name) = name.as_ref().filter(|name| name.trim() != found.user.name) {
                 staff::rename(tx, user, name)?;
             }
-            staff::find(tx, user)?.ok_or_else(missing)
+            let after = staff::find(tx, user)?.ok_or_else(missing)?;
+            let act = Act::new(Action::StaffUpdate, user).changed("role", found.role.as_str(), after.role.as_str()).changed(
+                "name",
+                found.user.name,
+                after.user.name.as_str(),
+            );
+            if act.changes_something() {
+                tx.audit(&act)?;
+            }
+            Ok(after)
         };
-        self.store().write(who.org, write).await
+        self.write_as(who, write).await
     }
 
     /// Takes a person out of the org. Their keys stop at once; a job takes their conversations out of their hands.
@@ -80,9 +89,10 @@ impl App {
         let write = move |tx: &mut OrgTx<'_, '_>| {
             let found = staff::find(tx, user)?.ok_or_else(missing)?;
             reaches(&caller, found.role)?;
-            staff::remove(tx, user)
+            staff::remove(tx, user)?;
+            tx.audit(&Act::new(Action::StaffRemove, user).with("email", found.user.email).with("role", found.role.as_str()))
         };
-        self.store().write(who.org, write).await
+        self.write_as(who, write).await
     }
 
     /// Hashes on a thread of its own: it takes long on purpose.
@@ -90,6 +100,15 @@ impl App {
         let entropy = self.0.entropy.clone();
         tokio::task::spawn_blocking(move || password::hash(&password, entropy.as_ref())).await.map_err(Error::internal)?
     }
+}
+
+/// Puts a person into the org. The flag says whether they are new to the installation, and so have the password that was given.
+pub(crate) fn add(tx: &mut OrgTx<'_, '_>, email: &str, name: &str, role: Role, password_hash: &str) -> Result<(Staff, bool)> {
+    let added = staff::add(tx, email, name, role, password_hash)?;
+    let found = staff::find(tx, added.user)?.ok_or_else(missing)?;
+    let act = Act::new(Action::StaffAdd, added.user).with("email", found.user.email.as_str());
+    tx.audit(&act.with("name", found.user.name.as_str()).with("role", role.as_str()))?;
+    Ok((found, added.made))
 }
 
 fn missing() -> Error {

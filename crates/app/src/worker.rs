@@ -9,7 +9,7 @@ use parlance_store::{idempotency, job, session};
 use tokio::sync::Semaphore;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
-use crate::{App, deliver, staff};
+use crate::{App, deliver, health, staff};
 
 /// Jobs that run side by side on this node.
 const AT_ONCE: usize = 32;
@@ -20,12 +20,14 @@ const LAST_CLAIM: i64 = 60;
 /// How often aged rows are swept.
 const SWEEP: Duration = Duration::from_secs(600);
 
-/// Spawns both loops.
+/// Spawns the loops.
 pub(crate) fn start(app: &App) {
     let worker = app.clone();
     app.tasks().spawn(async move { work(&worker).await });
     let sweeper = app.clone();
     app.tasks().spawn(async move { sweep(&sweeper).await });
+    let seen = app.clone();
+    app.tasks().spawn(async move { health::keep(&seen).await });
 }
 
 impl App {
@@ -131,6 +133,9 @@ async fn sweep(app: &App) {
         }
         if let Err(error) = app.sweep_events().await {
             tracing::warn!(?error, "aged events could not be swept; trying again later");
+        }
+        if let Err(error) = app.sweep_audit().await {
+            tracing::warn!(?error, "the audit log could not be swept; trying again later");
         }
         while let Ok(1000..) = app.store().system_write(session::sweep).await {}
         if let Err(error) = app.sweep_media().await {

@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::channel::Provider;
+use crate::delivery::DeliveryError;
 use crate::error::Error;
 use crate::id::{AccountId, OrgId};
 use crate::phone::{Phone, Region};
+use crate::words;
 
 /// An account with its secrets opened: what an adapter needs to verify hooks and to send.
 #[derive(Clone)]
@@ -62,6 +64,70 @@ pub struct TwilioSettings {
     pub messaging_service_sid: Option<String>,
     /// Where the API is; `None` is Twilio itself. Trusted by the outbound guard, because an operator gave it.
     pub base_url: Option<String>,
+}
+
+words! {
+    /// How an account does.
+    pub enum HealthState ("state") {
+        /// It works, as far as is known.
+        Ok = "ok",
+        /// The provider refuses it: nothing goes out until somebody puts that right.
+        Failing = "failing",
+        /// It is switched off.
+        Off = "off",
+        /// Nothing came or went over it yet.
+        Unused = "unused",
+    }
+}
+
+/// What passed over an account, and what was refused in its name. Kept to the minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Seen {
+    /// When the provider last called with a genuine hook, unix ms.
+    pub last_in_ms: Option<i64>,
+    /// When the provider last took a message, unix ms.
+    pub last_out_ms: Option<i64>,
+    /// Hooks that claimed to be for it and whose signature did not fit.
+    pub refused_hooks: i64,
+    /// When the last of these came, unix ms.
+    pub last_refused_ms: Option<i64>,
+}
+
+impl Seen {
+    /// Both together: the later time of each kind, and the sum.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        Self {
+            last_in_ms: self.last_in_ms.max(other.last_in_ms),
+            last_out_ms: self.last_out_ms.max(other.last_out_ms),
+            refused_hooks: self.refused_hooks.saturating_add(other.refused_hooks),
+            last_refused_ms: self.last_refused_ms.max(other.last_refused_ms),
+        }
+    }
+}
+
+/// How an account does.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Health {
+    /// The provider refuses the account itself.
+    pub failing: bool,
+    /// Why it last did, and when, unix ms.
+    pub last_error: Option<(DeliveryError, i64)>,
+    /// What passed over it.
+    pub seen: Seen,
+}
+
+impl Health {
+    /// The one word for it. Refused hooks do not count: any stranger can send some.
+    #[must_use]
+    pub const fn state(&self, enabled: bool) -> HealthState {
+        match (enabled, self.failing, self.seen.last_in_ms, self.seen.last_out_ms) {
+            (false, ..) => HealthState::Off,
+            (true, true, ..) => HealthState::Failing,
+            (true, false, None, None) => HealthState::Unused,
+            (true, false, ..) => HealthState::Ok,
+        }
+    }
 }
 
 /// Checks `prefix` followed by 32 hexadecimal digits, the form of Twilio's SIDs (`^AC[0-9a-fA-F]{32}$` in its OpenAPI).

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::delivery::DeliveryState;
-use crate::id::{ContactId, ConversationId, MessageId};
+use crate::id::{AccountId, ContactId, ConversationId, MessageId};
 use crate::message::Direction;
 
 /// What happened. A closed set: a new variant makes the compiler list the consumers.
@@ -74,6 +74,14 @@ pub enum Event {
         /// Whether sending is now refused.
         opted_out: bool,
     },
+    /// A provider began to refuse an account of ours, or takes it again.
+    #[serde(rename = "account.health")]
+    AccountHealth {
+        /// Which.
+        account_id: AccountId,
+        /// Whether nothing goes out over it.
+        failing: bool,
+    },
 }
 
 impl Event {
@@ -89,6 +97,7 @@ impl Event {
             Self::MessageCreated { .. } => "message.created",
             Self::MessageStatus { .. } => "message.status",
             Self::OptOutChanged { .. } => "opt_out.changed",
+            Self::AccountHealth { .. } => "account.health",
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
+use crate::audit::{Actor, ActorKind};
 use crate::id::{KeyId, OrgId, SessionId, UserId};
 use crate::role::Role;
 use crate::{Error, Result, words};
@@ -107,6 +109,20 @@ pub struct Principal {
     pub scopes: Scopes,
     /// The dialect that the key is pinned to.
     pub dialect: Option<Dialect>,
+    /// The id of the request, where there is one.
+    pub request_id: Option<Arc<str>>,
+}
+
+impl Principal {
+    /// The caller as the audit log has it.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        let (kind, key) = match self.credential {
+            Credential::Key(key) => (ActorKind::Key, Some(key)),
+            Credential::Session(_) => (ActorKind::Person, None),
+        };
+        Actor { kind, user: self.user, key, request_id: self.request_id.clone() }
+    }
 }
 
 /// A key as its row has it. Its token is not kept.

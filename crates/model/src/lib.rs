@@ -4,6 +4,7 @@
 //! randomness are traits that the binary fills in and tests steer.
 
 pub mod account;
+pub mod audit;
 pub mod channel;
 pub mod clock;
 pub mod contact;

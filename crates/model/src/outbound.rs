@@ -21,6 +21,17 @@ pub struct Outgoing {
     pub status_callback: Option<String>,
 }
 
+/// What a refusal says beyond the message that was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nothing: it is about this message or its recipient.
+    Message,
+    /// The recipient has opted out.
+    OptedOut,
+    /// The account cannot send as it is set up: wrong credentials, or a provider that is not where the settings say.
+    Account,
+}
+
 /// What came of asking a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SendOutcome {
@@ -35,8 +46,8 @@ pub enum SendOutcome {
     Refused {
         /// The reason.
         error: DeliveryError,
-        /// Whether the reason means that the recipient has opted out.
-        opted_out: bool,
+        /// What the reason says beyond this message.
+        why: Refusal,
     },
     /// It was certainly not taken, and trying again is safe: a rate limit, or no connection.
     NotTaken {

@@ -75,6 +75,15 @@ pub fn latest(tx: &mut OrgTx<'_, '_>, message: MessageId) -> Result<Option<Attem
     tx.query_opt(LATEST, params![message], read)
 }
 
+/// Every attempt of a message, in their order.
+///
+/// # Errors
+/// Those of the database.
+pub fn list(tx: &mut OrgTx<'_, '_>, message: MessageId) -> Result<Vec<Attempt>> {
+    const LIST: &str = select!("AND message_id = $2 ORDER BY id");
+    tx.query(LIST, params![message], read)
+}
+
 fn get(tx: &mut OrgTx<'_, '_>, id: AttemptId) -> Result<Option<Attempt>> {
     const GET: &str = select!("AND id = $2");
     tx.query_opt(GET, params![id], read)
@@ -94,13 +103,11 @@ pub fn start(tx: &mut OrgTx<'_, '_>, message: MessageId, account: AccountId) -> 
     const INSERT: &str = "INSERT INTO attempt (org_id, message_id, account_id, outcome, state, started_ms)
         VALUES ($1, $2, $3, 'pending', 'pending', $4) RETURNING id";
     const LATEST: &str = "UPDATE message SET attempt_id = $3 WHERE org_id = $1 AND id = $2";
-    let shown = message::get(tx, message)?;
+    message::get(tx, message)?;
     let now_ms = tx.now_ms();
     let id: AttemptId = tx.query_one(INSERT, params![message, account, now_ms], |row| row.get(0))?;
     tx.execute(LATEST, params![message, id])?;
-    if shown.state != DeliveryState::Pending || shown.error_code.is_some() {
-        message::show(tx, &shown, &Outcome::of(DeliveryState::Pending))?;
-    }
+    show(tx, message)?;
     Ok(id)
 }
 
@@ -151,13 +158,15 @@ pub fn record(tx: &mut OrgTx<'_, '_>, account: AccountId, receipt: &Receipt) -> 
     Ok(new)
 }
 
-/// How often a message was handed over, or tried to be.
+/// How often a message was tried to be handed over since an attempt last came to an end: what a person began anew is counted
+/// anew.
 ///
 /// # Errors
 /// Those of the database.
-pub fn count(tx: &mut OrgTx<'_, '_>, message: MessageId) -> Result<i64> {
-    const COUNT: &str = "SELECT COUNT(*) FROM attempt WHERE org_id = $1 AND message_id = $2";
-    tx.query_one(COUNT, params![message], |row| row.get(0))
+pub fn tries(tx: &mut OrgTx<'_, '_>, message: MessageId) -> Result<i64> {
+    const TRIES: &str = "SELECT COUNT(*) FROM attempt WHERE org_id = $1 AND message_id = $2 AND id >
+        COALESCE((SELECT MAX(id) FROM attempt WHERE org_id = $1 AND message_id = $2 AND outcome <> 'pending'), 0)";
+    tx.query_one(TRIES, params![message], |row| row.get(0))
 }
 
 /// What the receipts of a provider id say together.
@@ -212,12 +221,32 @@ fn refold(tx: &mut OrgTx<'_, '_>, id: AttemptId) -> Result<()> {
     }
     let (state, code, text) = error_columns(&folded);
     tx.execute(UPDATE, params![id, folded.state.as_str(), state, code, text])?;
-    // A message shows its latest attempt; news of an earlier one stays on that attempt.
-    if latest(tx, kept.message_id)?.is_some_and(|latest| latest.id == id) {
-        let message = message::get(tx, kept.message_id)?;
-        message::show(tx, &message, &folded)?;
+    show(tx, kept.message_id)
+}
+
+/// Shows on a message what its attempts say. News of an earlier attempt stays on that attempt, unless it is that the message
+/// arrived.
+fn show(tx: &mut OrgTx<'_, '_>, id: MessageId) -> Result<()> {
+    let (shown, current) = message::shown(tx, id)?;
+    let latest = match current {
+        Some(attempt) => get(tx, attempt)?.ok_or_else(|| Error::not_found("attempt"))?.outcome,
+        None => shown.clone(),
+    };
+    let outcome = arrived(tx, id, latest)?;
+    if outcome != shown {
+        let message = message::get(tx, id)?;
+        message::show(tx, &message, &outcome)?;
     }
     Ok(())
+}
+
+/// What the message shows when its latest attempt says this: whichever attempt arrived, it did arrive
+/// (`docs/decisions/0009`).
+pub(crate) fn arrived(tx: &mut OrgTx<'_, '_>, message: MessageId, latest: Outcome) -> Result<Outcome> {
+    const ARRIVED: &str = "SELECT state, error_state, error_code, error_message FROM attempt
+        WHERE org_id = $1 AND message_id = $2 AND state IN ('delivered', 'read')";
+    let arrived = tx.query(ARRIVED, params![message], |row| outcome(row, 0))?;
+    Ok(arrived.into_iter().fold(latest, Outcome::fold))
 }
 
 /// The message of an attempt.

@@ -81,6 +81,28 @@ pub fn finish(tx: &mut OrgTx<'_, '_>, job: &Claimed) -> Result<()> {
     tx.execute(DELETE, params![job.id, job.attempt]).map(drop)
 }
 
+/// Whether such a job waits or runs.
+///
+/// # Errors
+/// Those of the database.
+pub fn is_queued(tx: &mut OrgTx<'_, '_>, job: &Job, lane: i64) -> Result<bool> {
+    const FIND: &str = "SELECT id FROM job WHERE org_id = $1 AND lane = $2 AND kind = $3 AND payload = $4";
+    let payload = serde_json::to_string(job).map_err(Error::internal)?;
+    Ok(tx.query_opt(FIND, params![lane, job.kind(), payload], |row| row.get::<JobId>(0))?.is_some())
+}
+
+/// Takes a job back that is not to be done. A worker that has claimed it finds that it does not hold it any more.
+///
+/// # Errors
+/// Those of the database.
+pub fn withdraw(tx: &mut OrgTx<'_, '_>, job: &Job, lane: i64) -> Result<()> {
+    const DELETE: &str = "DELETE FROM job WHERE org_id = $1 AND lane = $2 AND kind = $3 AND payload = $4";
+    let payload = serde_json::to_string(job).map_err(Error::internal)?;
+    // The lane's next job is free now.
+    tx.mark_jobs();
+    tx.execute(DELETE, params![lane, job.kind(), payload]).map(drop)
+}
+
 /// Gives a job back, to be claimed again at `run_at_ms`. Nothing happens when somebody claimed it since.
 ///
 /// # Errors

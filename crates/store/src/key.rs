@@ -1,7 +1,7 @@
 //! API keys. Only the hash of a token is kept.
 
 use parlance_model::error::Kind;
-use parlance_model::id::{KeyId, OrgId, UserId};
+use parlance_model::id::{KeyId, UserId};
 use parlance_model::key::{Credential, Dialect, Key, Principal, Scopes};
 use parlance_model::role::Role;
 use parlance_model::{Error, Result, entropy};
@@ -16,11 +16,9 @@ pub const TOKEN_PREFIX: &str = "plk_";
 /// How exactly the last use of a key is known, in milliseconds.
 pub const USE_MS: i64 = 60_000;
 
-/// A key to be made.
+/// A key to be made, in the org of the transaction.
 #[derive(Debug, Clone)]
 pub struct NewKey {
-    /// The org that it opens.
-    pub org: OrgId,
     /// The person it speaks for; `None` for a key with the rights of an admin.
     pub user: Option<UserId>,
     /// What people call it.
@@ -56,7 +54,7 @@ pub fn new_token(entropy: &dyn entropy::Entropy) -> String {
 ///
 /// # Errors
 /// `validation_failed` on the name, the scopes or the time of its end.
-pub fn create(tx: &mut SystemTx<'_, '_>, key: &NewKey, token: &str) -> Result<KeyId> {
+pub fn create(tx: &mut OrgTx<'_, '_>, key: &NewKey, token: &str) -> Result<KeyId> {
     const INSERT: &str = "INSERT INTO api_key (org_id, user_id, name, token_hash, dialect, scopes, expires_ms, created_ms)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id";
     let name = parlance_model::text::clean(key.name.trim());
@@ -71,8 +69,8 @@ pub fn create(tx: &mut SystemTx<'_, '_>, key: &NewKey, token: &str) -> Result<Ke
         return Err(Error::invalid("expires_at", "Must be in the future."));
     }
     let (hash, dialect) = (hash(token), key.dialect.map(Dialect::as_str));
-    let values = params![key.org, key.user, name, &hash, dialect, key.scopes.to_string(), key.expires_ms, now_ms];
-    tx.tx.query_one(INSERT, values, |row| row.get(0))
+    let values = params![key.user, name, &hash, dialect, key.scopes.to_string(), key.expires_ms, now_ms];
+    tx.query_one(INSERT, values, |row| row.get(0))
 }
 
 /// Who shows this token. A revoked or expired key, and the key of a person who left the org, are nobody.
@@ -101,7 +99,7 @@ pub fn authenticate(tx: &mut SystemTx<'_, '_>, token: &str) -> Result<Shown> {
         let (key, org, last_used_ms) = (row.get(0)?, row.get(1)?, row.get::<Option<i64>>(6)?);
         let note = last_used_ms.is_none_or(|used_ms| now_ms - used_ms >= USE_MS).then_some(key);
         let (credential, scopes, dialect) = (Credential::Key(key), row.word(4)?, row.word_opt(3)?);
-        Ok(Some(Shown { who: Principal { org, credential, user, role, scopes, dialect }, note }))
+        Ok(Some(Shown { who: Principal { org, credential, user, role, scopes, dialect, request_id: None }, note }))
     })?;
     found.flatten().ok_or_else(|| {
         Error::new(
@@ -168,10 +166,10 @@ pub fn get(tx: &mut OrgTx<'_, '_>, id: KeyId) -> Result<Key> {
 ///
 /// # Errors
 /// `not_found`.
-pub fn revoke(tx: &mut SystemTx<'_, '_>, org: OrgId, key: KeyId) -> Result<()> {
+pub fn revoke(tx: &mut OrgTx<'_, '_>, key: KeyId) -> Result<()> {
     const REVOKE: &str = "UPDATE api_key SET revoked_ms = $3 WHERE org_id = $1 AND id = $2 AND revoked_ms IS NULL";
     let now_ms = tx.now_ms();
-    match tx.tx.execute(REVOKE, params![org, key, now_ms])? {
+    match tx.execute(REVOKE, params![key, now_ms])? {
         0 => Err(Error::not_found("key")),
         _ => Ok(()),
     }

@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod attempt;
+pub mod audit;
 pub mod backup;
 pub mod bus;
 pub mod contact;
@@ -14,6 +15,7 @@ pub mod counter;
 mod db;
 pub mod doctor;
 pub mod event;
+pub mod health;
 pub mod hook;
 pub mod idempotency;
 pub mod installation;
@@ -37,6 +39,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use parlance_model::audit::Actor;
 use parlance_model::clock::SharedClock;
 use parlance_model::entropy::SharedEntropy;
 use parlance_model::id::{InstallationTag, OrgId};
@@ -179,6 +182,12 @@ impl Store {
         self.0.shared.secret.derive(purpose)
     }
 
+    /// The time, unix ms, for what is not kept in a transaction.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        self.0.shared.clock.now_ms()
+    }
+
     /// Wake-up calls after commits.
     #[must_use]
     pub fn bus(&self) -> &Bus {
@@ -197,6 +206,25 @@ impl Store {
         let shared = self.0.shared.clone();
         self.submit_write(Some(org), move |tx| {
             let mut tx = OrgTx::new(tx, org, &shared);
+            let value = closure(&mut tx)?;
+            Ok((value, tx.finish()?))
+        })
+        .await
+    }
+
+    /// The same on behalf of a person, a key or a command: whatever it changes, it writes into the audit log ([`OrgTx::audit`]).
+    /// A closure that changed something and wrote nothing there is a defect, and is rolled back.
+    ///
+    /// # Errors
+    /// The closure's own, or `unavailable` when nothing was changed.
+    pub async fn write_as<T, F>(&self, org: OrgId, actor: Actor, closure: F) -> Result<T>
+    where
+        F: Fn(&mut OrgTx<'_, '_>) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let shared = self.0.shared.clone();
+        self.submit_write(Some(org), move |tx| {
+            let mut tx = OrgTx::new(tx, org, &shared).by(&actor);
             let value = closure(&mut tx)?;
             Ok((value, tx.finish()?))
         })

@@ -5,7 +5,7 @@ use parlance_model::channel::JsonObject;
 use parlance_model::conversation::Conversation;
 use parlance_model::delivery::{DeliveryState, Outcome};
 use parlance_model::event::Event;
-use parlance_model::id::{AccountId, ConversationId, MessageId, UserId};
+use parlance_model::id::{AccountId, AttemptId, ConversationId, MessageId, UserId};
 use parlance_model::message::{Attachment, Direction, Kind, Message, SenderKind};
 use parlance_model::{Error, Result, media, text};
 
@@ -176,6 +176,14 @@ pub fn list(tx: &mut OrgTx<'_, '_>, conversation: ConversationId, after: Option<
     tx.query(LIST, params![conversation, after.at_ms, after.id, limit, offset], read)
 }
 
+/// State and reason as the message shows them, and the attempt that they are of. There is none before the first, and none
+/// between a person's retry and the attempt that comes of it.
+pub(crate) fn shown(tx: &mut OrgTx<'_, '_>, id: MessageId) -> Result<(Outcome, Option<AttemptId>)> {
+    const SHOWN: &str = "SELECT state, error_state, error_code, error_message, attempt_id FROM message WHERE org_id = $1 AND id = $2";
+    let found = tx.query_opt(SHOWN, params![id], |row| Ok((attempt::outcome(row, 0)?, row.get(4)?)))?;
+    found.ok_or_else(|| Error::not_found("message"))
+}
+
 /// Shows an attempt's outcome on its message. Emits the event where the state rose.
 ///
 /// # Errors
@@ -193,15 +201,27 @@ pub(crate) fn show(tx: &mut OrgTx<'_, '_>, message: &Message, outcome: &Outcome)
     Ok(())
 }
 
-/// Ends a message without handing it over: the recipient opted out, or the account is gone. Where there was an attempt
-/// before, it ends with the message, so that a late receipt of it is folded in and cannot undo the end.
+/// Ends a message without handing it over: the recipient opted out, or the account is gone. Where it shows an attempt, that
+/// ends with it, so that a late receipt is folded in and cannot undo the end.
 ///
 /// # Errors
 /// `not_found`; those of the database.
 pub fn end(tx: &mut OrgTx<'_, '_>, id: MessageId, outcome: &Outcome) -> Result<()> {
     let message = get(tx, id)?;
-    match attempt::latest(tx, id)? {
-        Some(attempt) => attempt::finish(tx, attempt.id, None, outcome),
+    match shown(tx, id)?.1 {
+        Some(attempt) => attempt::finish(tx, attempt, None, outcome),
         None => show(tx, &message, outcome),
     }
+}
+
+/// Puts a message that came to an end back among those that wait. It shows none of its attempts until the next is made, so
+/// that late news of the last one does not speak for it.
+///
+/// # Errors
+/// `not_found`; those of the database.
+pub fn begin_anew(tx: &mut OrgTx<'_, '_>, id: MessageId) -> Result<()> {
+    const DETACH: &str = "UPDATE message SET attempt_id = NULL WHERE org_id = $1 AND id = $2";
+    let message = get(tx, id)?;
+    tx.execute(DETACH, params![id])?;
+    show(tx, &message, &Outcome::of(DeliveryState::Pending))
 }

@@ -93,20 +93,21 @@ pub fn total(tx: &mut OrgTx<'_, '_>) -> Result<Total> {
     tx.query_one(COUNT, params![COUNT_LIMIT + 1], |row| row.get(0)).map(Total::counted)
 }
 
-/// Writes the ledger, and the event where something changed.
+/// Writes the ledger, and the event, where that says something new. Answers the entry's id then.
 ///
 /// # Errors
 /// Those of the database.
-pub fn set(tx: &mut OrgTx<'_, '_>, identity: &Identity, opted_out: bool, source: OptSource) -> Result<()> {
+pub fn set(tx: &mut OrgTx<'_, '_>, identity: &Identity, opted_out: bool, source: OptSource) -> Result<Option<i64>> {
     const SET: &str = "INSERT INTO opt_out (org_id, kind, value, opted_out, source, at_ms) VALUES ($1, $2, $3, $4, $5, $6)
-        ON CONFLICT (org_id, kind, value) DO UPDATE SET opted_out = excluded.opted_out, source = excluded.source, at_ms = excluded.at_ms";
+        ON CONFLICT (org_id, kind, value) DO UPDATE SET opted_out = excluded.opted_out, source = excluded.source, at_ms = excluded.at_ms
+        RETURNING id";
     if is_opted_out(tx, identity)? == opted_out {
-        return Ok(());
+        return Ok(None);
     }
     let now_ms = tx.now_ms();
-    tx.execute(SET, params![identity.kind.as_str(), &identity.value, opted_out, source.as_str(), now_ms])?;
+    let id = tx.query_one(SET, params![identity.kind.as_str(), &identity.value, opted_out, source.as_str(), now_ms], |row| row.get(0))?;
     tx.emit(Event::OptOutChanged { identity: identity.value.clone(), opted_out });
-    Ok(())
+    Ok(Some(id))
 }
 
 /// The texts of the list with the index that each should walk.

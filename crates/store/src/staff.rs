@@ -22,17 +22,18 @@ pub struct Added {
 ///
 /// # Errors
 /// `validation_failed`; `already_staff`.
-pub fn add(tx: &mut SystemTx<'_, '_>, org: OrgId, email: &str, name: &str, role: Role, password_hash: &str) -> Result<Added> {
-    const USER: &str =
-        r#"INSERT INTO "user" (email, name, password_hash, created_ms) VALUES ($1, $2, $3, $4) ON CONFLICT (email) DO NOTHING"#;
-    const FIND: &str = r#"SELECT id FROM "user" WHERE email = $1"#;
+pub fn add(tx: &mut OrgTx<'_, '_>, email: &str, name: &str, role: Role, password_hash: &str) -> Result<Added> {
+    // The org has no part in a user's row, but every text of an org's transaction has it as `$1`.
+    const USER: &str = r#"INSERT INTO "user" (email, name, password_hash, created_ms)
+        SELECT CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS BIGINT) WHERE EXISTS (SELECT 1 FROM org WHERE id = $1) ON CONFLICT (email) DO NOTHING"#;
+    const FIND: &str = r#"SELECT id FROM "user" WHERE email = $2 AND EXISTS (SELECT 1 FROM org WHERE id = $1)"#;
     const STAFF: &str =
         "INSERT INTO staff (org_id, user_id, role, created_ms) VALUES ($1, $2, $3, $4) ON CONFLICT (org_id, user_id) DO NOTHING";
     let email = check_email(email)?;
     let (name, now_ms) = (checked_name(name)?, tx.now_ms());
-    let made = tx.tx.execute(USER, params![email.as_str(), name, password_hash, now_ms])? > 0;
-    let user = tx.tx.query_one(FIND, params![email.as_str()], |row| row.get::<UserId>(0))?;
-    match tx.tx.execute(STAFF, params![org, user, role.as_str(), now_ms])? {
+    let made = tx.execute(USER, params![email.as_str(), name, password_hash, now_ms])? > 0;
+    let user = tx.query_opt(FIND, params![email.as_str()], |row| row.get::<UserId>(0))?.ok_or_else(|| Error::not_found("organisation"))?;
+    match tx.execute(STAFF, params![user, role.as_str(), now_ms])? {
         0 => Err(Error::conflict("already_staff", format!("{email} works in this organisation already."))),
         _ => Ok(Added { user, made }),
     }
@@ -49,9 +50,9 @@ fn read(row: &Row<'_>) -> Result<Staff> {
 ///
 /// # Errors
 /// `not_found`.
-pub fn by_email(tx: &mut SystemTx<'_, '_>, org: OrgId, email: &str) -> Result<Staff> {
+pub fn by_email(tx: &mut OrgTx<'_, '_>, email: &str) -> Result<Staff> {
     let email = check_email(email)?;
-    tx.tx.query_opt(BY_EMAIL, params![org, email], read)?.ok_or_else(|| Error::not_found("staff member"))
+    tx.query_opt(BY_EMAIL, params![email], read)?.ok_or_else(|| Error::not_found("staff member"))
 }
 
 /// The staff member of this org, by user.

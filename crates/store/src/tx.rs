@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use parlance_model::Result;
+use parlance_model::audit::{Act, Actor};
 use parlance_model::event::Event;
 use parlance_model::id::OrgId;
+use parlance_model::{Error, Result};
 
 use crate::Shared;
 use crate::bus::Signal;
@@ -21,12 +22,31 @@ pub struct OrgTx<'t, 'a> {
     events: Vec<Event>,
     counts: BTreeMap<(&'static str, String), i64>,
     jobs: bool,
+    actor: Option<&'t Actor>,
+    wrote: bool,
+    audited: bool,
 }
 
 impl<'t, 'a> OrgTx<'t, 'a> {
     pub(crate) fn new(tx: &'t mut Tx<'a>, org: OrgId, shared: &'t Shared) -> Self {
         let now_ms = shared.clock.now_ms();
-        Self { tx, org, shared, now_ms, events: Vec::new(), counts: BTreeMap::new(), jobs: false }
+        let (events, counts) = (Vec::new(), BTreeMap::new());
+        Self { tx, org, shared, now_ms, events, counts, jobs: false, actor: None, wrote: false, audited: false }
+    }
+
+    /// The same on behalf of somebody, who is held to write down what they change.
+    pub(crate) fn by(self, actor: &'t Actor) -> Self {
+        Self { actor: Some(actor), ..self }
+    }
+
+    /// Writes down what the transaction's actor does, in the transaction itself.
+    ///
+    /// # Errors
+    /// `internal` in a transaction of nobody ([`Store::write`](crate::Store::write)); those of the database.
+    pub fn audit(&mut self, act: &Act) -> Result<()> {
+        let actor = self.actor.ok_or_else(|| Error::internal(format!("{} by nobody", act.action)))?;
+        self.audited = true;
+        crate::audit::append(self, actor, act)
     }
 
     /// The org that everything here is bound to.
@@ -75,13 +95,17 @@ impl<'t, 'a> OrgTx<'t, 'a> {
     /// Runs a statement whose `$1` is the org and whose further parameters start at `$2`.
     pub(crate) fn execute(&mut self, sql: impl Into<Sql>, params: &[Param<'_>]) -> Result<u64> {
         let bound = self.bind(params);
-        self.tx.execute(sql, &bound)
+        let changed = self.tx.execute(sql, &bound)?;
+        self.wrote |= changed > 0;
+        Ok(changed)
     }
 
     /// Runs a query in the same way.
     pub(crate) fn query<T>(&mut self, sql: impl Into<Sql>, params: &[Param<'_>], map: impl FnMut(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
-        let bound = self.bind(params);
-        self.tx.query(sql, &bound, map)
+        let (bound, sql) = (self.bind(params), sql.into());
+        let rows = self.tx.query(sql, &bound, map)?;
+        self.wrote |= sql.writes() && !rows.is_empty();
+        Ok(rows)
     }
 
     /// Runs a query of at most one row in the same way.
@@ -91,18 +115,20 @@ impl<'t, 'a> OrgTx<'t, 'a> {
         params: &[Param<'_>],
         map: impl FnMut(&Row<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
-        let bound = self.bind(params);
-        self.tx.query_opt(sql, &bound, map)
+        Ok(self.query(sql, params, map)?.into_iter().next())
     }
 
     /// Runs a query that always has a row in the same way.
     pub(crate) fn query_one<T>(&mut self, sql: impl Into<Sql>, params: &[Param<'_>], map: impl FnMut(&Row<'_>) -> Result<T>) -> Result<T> {
-        let bound = self.bind(params);
-        self.tx.query_one(sql, &bound, map)
+        let row = self.query_opt(sql, params, map)?;
+        row.ok_or_else(|| Error::internal("a query that always has a row had none"))
     }
 
     /// Writes what was counted and emitted. Answers whom to wake after COMMIT.
     pub(crate) fn finish(mut self) -> Result<Signals> {
+        if self.actor.is_some() && self.wrote && !self.audited {
+            return Err(Error::internal("somebody changed something, and the audit log does not say what"));
+        }
         for ((kind, key), by) in std::mem::take(&mut self.counts) {
             if by != 0 {
                 crate::counter::add(&mut self, kind, &key, by)?;
@@ -144,7 +170,15 @@ impl<'t, 'a> SystemTx<'t, 'a> {
         self.shared
     }
 
-    /// The org's own transaction inside this one, for reading accounts by their routes. What it counts and emits is lost.
+    /// Writes down what somebody does to a row of the directory that belongs to no single org: their own session, or a new org.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn audit(&mut self, org: OrgId, actor: &Actor, act: &Act) -> Result<()> {
+        self.of(org).by(actor).audit(act)
+    }
+
+    /// The org's own transaction inside this one, for reading accounts by their routes and for the audit log. What it counts and emits is lost.
     pub(crate) fn of(&mut self, org: OrgId) -> OrgTx<'_, 'a> {
         OrgTx::new(self.tx, org, self.shared)
     }

@@ -1,7 +1,10 @@
 //! The use cases against real databases and the simulated Twilio.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod audit;
 mod fixture;
+mod health;
 mod inbound;
 mod media;
 mod outbound;
+mod retry;

@@ -2,6 +2,7 @@
 //! and in status callbacks; both are read here.
 
 use parlance_model::delivery::DeliveryError;
+use parlance_model::outbound::Refusal;
 
 /// Wrong account SID or auth token.
 pub(super) const CREDENTIALS: &str = "20003";
@@ -21,6 +22,16 @@ pub(super) fn explain(code: &str) -> DeliveryError {
         None => format!("Twilio reports error {code}. What it means is told at https://www.twilio.com/docs/api/errors/{code}."),
     };
     DeliveryError { code, message }
+}
+
+/// What a refusal with this code says beyond the message. Of the account's troubles, those that meet every message over it.
+pub(super) fn refusal(code: &str) -> Refusal {
+    match code {
+        OPTED_OUT => Refusal::OptedOut,
+        CREDENTIALS | "20005" | "20006" | "20008" | "20404" | "21212" | "21603" | "21657" | "21660" | "21701" | "21702" | "21705"
+        | "30002" | "90010" => Refusal::Account,
+        _ => Refusal::Message,
+    }
 }
 
 fn sentence(code: &str) -> Option<&'static str> {

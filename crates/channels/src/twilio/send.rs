@@ -7,7 +7,7 @@ use http::header::RETRY_AFTER;
 use parlance_model::account::{Account, TwilioSettings};
 use parlance_model::channel::Channel;
 use parlance_model::delivery::{DeliveryError, DeliveryState};
-use parlance_model::outbound::{Outgoing, SendOutcome};
+use parlance_model::outbound::{Outgoing, Refusal, SendOutcome};
 use parlance_net::{Client, Failure, Request, Response};
 use serde::Deserialize;
 use url::Url;
@@ -29,12 +29,17 @@ const MAX_RETRY_AFTER_S: i64 = 3600;
 pub(super) async fn send(http: &Client, account: &Account, message: &Outgoing) -> SendOutcome {
     let settings = settings(account);
     if message.channel != Channel::Sms {
-        return refused("channel_unsupported", "This account sends text messages only. Choose an account of the other channel.");
+        return refused(
+            "channel_unsupported",
+            "This account sends text messages only. Choose an account of the other channel.",
+            Refusal::Message,
+        );
     }
     let Some(url) = messages_url(settings) else {
         return refused(
             "base_url_invalid",
             "The account's base URL is not an http or https address. Correct it in the account's settings.",
+            Refusal::Account,
         );
     };
     match http.execute(request(settings, url, message)).await {
@@ -101,15 +106,15 @@ fn outcome(answer: &Response) -> SendOutcome {
         }
         (401, _) | (_, Some(errors::CREDENTIALS)) => {
             let message = errors::explain(errors::CREDENTIALS).message;
-            SendOutcome::Refused { error: DeliveryError { code, message }, opted_out: false }
+            SendOutcome::Refused { error: DeliveryError { code, message }, why: Refusal::Account }
         }
         // 408 comes from whatever stands between: it says nothing of what Twilio did.
-        (300..=407 | 409..=499, Some(code)) => SendOutcome::Refused { error: errors::explain(code), opted_out: code == errors::OPTED_OUT },
+        (300..=407 | 409..=499, Some(code)) => SendOutcome::Refused { error: errors::explain(code), why: errors::refusal(code) },
         (300..=407 | 409..=499, None) => {
             let message = format!(
                 "The message was refused with HTTP status {http_status} and no reason. Check the account's base URL, if it has one."
             );
-            SendOutcome::Refused { error: DeliveryError { code, message }, opted_out: false }
+            SendOutcome::Refused { error: DeliveryError { code, message }, why: Refusal::Message }
         }
         _ => unknown(&code, &format!("Twilio answered with HTTP status {http_status}.")),
     }
@@ -128,7 +133,7 @@ fn created(answer: &Response) -> SendOutcome {
 
 fn without_answer(failure: Failure) -> SendOutcome {
     match failure {
-        Failure::Blocked(why) => refused("outbound_blocked", &why),
+        Failure::Blocked(why) => refused("outbound_blocked", &why, Refusal::Account),
         Failure::NotSent(why) => {
             let message = format!("Twilio could not be reached. It will be tried again by itself. {why}");
             SendOutcome::NotTaken { error: DeliveryError { code: "not_sent".to_owned(), message }, retry_after_ms: None }
@@ -144,8 +149,8 @@ fn retry_after_ms(answer: &Response) -> Option<i64> {
     (seconds >= 0).then(|| seconds.min(MAX_RETRY_AFTER_S) * 1000)
 }
 
-fn refused(code: &str, message: &str) -> SendOutcome {
-    SendOutcome::Refused { error: DeliveryError { code: code.to_owned(), message: message.to_owned() }, opted_out: false }
+fn refused(code: &str, message: &str, why: Refusal) -> SendOutcome {
+    SendOutcome::Refused { error: DeliveryError { code: code.to_owned(), message: message.to_owned() }, why }
 }
 
 fn unknown(code: &str, seen: &str) -> SendOutcome {

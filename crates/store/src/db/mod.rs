@@ -33,6 +33,12 @@ impl Sql {
     pub(crate) const fn on_sqlite(self) -> &'static str {
         self.sqlite
     }
+
+    /// Whether it changes rows.
+    pub(crate) fn writes(self) -> bool {
+        let text = self.sqlite.trim_start();
+        ["INSERT", "UPDATE", "DELETE"].iter().any(|verb| text.starts_with(verb))
+    }
 }
 
 impl From<&'static str> for Sql {

@@ -41,6 +41,7 @@ struct Row {
     shown: Outcome,
     attempt: Option<AttemptId>,
     latest: Option<AttemptId>,
+    attempts: i64,
     /// What the attempt's own row keeps.
     kept: Option<Outcome>,
     conversations: i64,
@@ -54,7 +55,8 @@ fn chunk(tx: &mut OrgTx<'_, '_>, after: Place) -> Result<Chunk> {
             (SELECT MAX(a.id) FROM attempt a WHERE a.org_id = m.org_id AND a.message_id = m.id),
             (SELECT COUNT(*) FROM message d WHERE d.org_id = m.org_id AND d.account_id = m.account_id
                 AND d.inbound_id IS NOT NULL AND d.inbound_id = m.inbound_id AND d.id < m.id),
-            a.state, a.error_state, a.error_code, a.error_message, m.conversation_id, m.at_ms
+            a.state, a.error_state, a.error_code, a.error_message, m.conversation_id, m.at_ms,
+            (SELECT COUNT(*) FROM attempt t WHERE t.org_id = m.org_id AND t.message_id = m.id)
         FROM message m LEFT JOIN attempt a ON a.org_id = m.org_id AND a.id = m.attempt_id AND a.message_id = m.id
         WHERE m.org_id = $1 AND (m.conversation_id, m.at_ms, m.id) > ($2, $3, $4)
         ORDER BY m.conversation_id, m.at_ms, m.id LIMIT $5";
@@ -68,6 +70,7 @@ fn chunk(tx: &mut OrgTx<'_, '_>, after: Place) -> Result<Chunk> {
             conversations: row.get(7)?,
             latest: row.get(8)?,
             doubles: row.get(9)?,
+            attempts: row.get(16)?,
             kept: row.get::<Option<String>>(10)?.map(|_| attempt::outcome(row, 10)).transpose()?,
         })
     })?;
@@ -83,7 +86,13 @@ fn chunk(tx: &mut OrgTx<'_, '_>, after: Place) -> Result<Chunk> {
         if row.doubles > 0 {
             findings.push(finding(org, "provider ids are unique", format!("{id:?}: its provider id is also that of an earlier message")));
         }
-        findings.extend(row.shows(org));
+        // Whichever attempt arrived, the message did.
+        let expected = match &row.kept {
+            Some(kept) if row.attempts == 1 => kept.clone(),
+            kept if row.attempts > 0 => attempt::arrived(tx, id, kept.as_ref().unwrap_or(&row.shown).clone())?,
+            _ => row.shown.clone(),
+        };
+        findings.extend(row.shows(org, &expected));
         if waits(row) && !jobs.contains(&id) {
             findings.push(finding(org, "every message has its job or outcome", format!("{id:?} is pending and has no job")));
         }
@@ -92,13 +101,14 @@ fn chunk(tx: &mut OrgTx<'_, '_>, after: Place) -> Result<Chunk> {
 }
 
 impl Row {
-    /// A message shows its latest attempt.
-    fn shows(&self, org: OrgId) -> Option<Finding> {
+    /// A message shows its latest attempt, or that any of them arrived. Between a person's retry and the attempt that comes of it, it
+    /// names none.
+    fn shows(&self, org: OrgId, expected: &Outcome) -> Option<Finding> {
         let Self { id, shown, attempt, latest, kept, .. } = self;
         let detail = match (attempt, kept) {
             (Some(attempt), None) => return Some(finding(org, FOREIGN, format!("{id:?}: its attempt {attempt:?} is not its own"))),
-            _ if attempt != latest => format!("{id:?} names {attempt:?}, and its latest attempt is {latest:?}"),
-            (_, Some(kept)) if kept != shown => format!("{id:?} shows {shown:?}, its attempt has {kept:?}"),
+            (Some(_), _) if attempt != latest => format!("{id:?} names {attempt:?}, and its latest attempt is {latest:?}"),
+            _ if expected != shown => format!("{id:?} shows {shown:?}, its attempts say {expected:?}"),
             _ => return None,
         };
         Some(finding(org, "a message's status is the fold of its receipts", detail))

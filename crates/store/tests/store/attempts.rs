@@ -200,7 +200,7 @@ both_databases! {
     }
 
     async fn a_message_shows_its_latest_attempt(database) {
-        use DeliveryState::{Delivered, Failed, Pending, Queued};
+        use DeliveryState::{Failed, Pending, Queued, Sent};
         let f = Fixture::new(database).await;
         let row = started(&f, 1).await.remove(0);
         let (account, id, first) = (f.account.id, row.message, row.attempt);
@@ -214,11 +214,83 @@ both_databases! {
         assert_eq!((shown().await.state, shown().await.error_code), (Pending, None));
         f.assert_clean().await;
         f.write(move |tx| attempt::finish(tx, second, Some("SM-2"), &Outcome::of(Queued))).await.unwrap();
-        f.write(move |tx| attempt::record(tx, account, &receipt("SM-1", Delivered, None))).await.unwrap();
+        f.write(move |tx| attempt::record(tx, account, &receipt("SM-1", Sent, None))).await.unwrap();
         assert_eq!(shown().await.state, Queued);
         let latest = f.read(move |tx| attempt::latest(tx, id)).await.unwrap().unwrap();
         assert_eq!((latest.id, latest.message_id, latest.account_id), (second, id, account));
         f.assert_clean().await;
+    }
+
+    async fn a_message_that_arrived_shows_it_whichever_attempt_it_was_and_in_every_order(database) {
+        use DeliveryState::{Delivered, Failed, Pending, Queued, Undelivered, Unknown};
+        let f = Fixture::new(database).await;
+        let account = f.account.id;
+        let refused = Outcome::with_error(Failed, error("30007", "Filtered."));
+        // What happens after the first attempt's answer was lost and a person began anew.
+        for arrives in 0..4 {
+            let row = started(&f, 1).await.remove(0);
+            let (id, first) = (row.message, row.attempt);
+            let names = [format!("SM-{arrives}-1"), format!("SM-{arrives}-2")];
+            let lost = Outcome::of(Unknown);
+            f.write(move |tx| attempt::finish(tx, first, None, &lost)).await.unwrap();
+            let arrive = async |at: usize| {
+                if at == arrives {
+                    let late = Receipt { attempt: Some(first), ..receipt(&names[0], Delivered, None) };
+                    f.write(move |tx| attempt::record(tx, account, &late)).await.unwrap();
+                }
+            };
+            arrive(0).await;
+            if arrives > 0 {
+                f.write(move |tx| message::begin_anew(tx, id)).await.unwrap();
+                assert_eq!(f.read(move |tx| message::get(tx, id)).await.unwrap().state, Pending);
+                arrive(1).await;
+                let second = f.write(move |tx| attempt::start(tx, id, account)).await.unwrap();
+                arrive(2).await;
+                let (name, refused) = (names[1].clone(), refused.clone());
+                f.write(move |tx| attempt::finish(tx, second, Some(&name), &refused)).await.unwrap();
+                arrive(3).await;
+                for state in [Queued, Undelivered] {
+                    let second = receipt(&names[1], state, None);
+                    f.write(move |tx| attempt::record(tx, account, &second)).await.unwrap();
+                }
+            }
+            assert_eq!(f.read(move |tx| message::get(tx, id)).await.unwrap().state, Delivered, "{arrives}");
+            f.assert_clean().await;
+        }
+    }
+
+    async fn late_news_of_the_last_attempt_does_not_speak_for_a_message_that_was_begun_anew(database) {
+        use DeliveryState::{Failed, OptedOut, Pending, Sent, Undelivered};
+        let f = Fixture::new(database).await;
+        let row = started(&f, 1).await.remove(0);
+        let (account, id, first) = (f.account.id, row.message, row.attempt);
+        f.write(move |tx| attempt::finish(tx, first, Some("SM-1"), &Outcome::of(Failed))).await.unwrap();
+        f.write(move |tx| message::begin_anew(tx, id)).await.unwrap();
+        for state in [Sent, Undelivered] {
+            f.write(move |tx| attempt::record(tx, account, &receipt("SM-1", state, None))).await.unwrap();
+            assert_eq!(f.read(move |tx| message::get(tx, id)).await.unwrap().state, Pending);
+        }
+        f.assert_clean().await;
+        // Ended before an attempt was made: the first one keeps its own end.
+        f.write(move |tx| message::end(tx, id, &Outcome::of(OptedOut))).await.unwrap();
+        let attempts = f.read(move |tx| attempt::list(tx, id)).await.unwrap();
+        assert_eq!(attempts.iter().map(|attempt| attempt.outcome.state).collect::<Vec<_>>(), [Failed]);
+        assert_eq!(f.read(move |tx| message::get(tx, id)).await.unwrap().state, OptedOut);
+        f.assert_clean().await;
+    }
+
+    async fn tries_are_counted_from_the_last_end_on(database) {
+        let f = Fixture::new(database).await;
+        let row = started(&f, 1).await.remove(0);
+        let (account, id) = (f.account.id, row.message);
+        let tries = async || f.read(move |tx| attempt::tries(tx, id)).await.unwrap();
+        assert_eq!(tries().await, 1);
+        f.write(move |tx| attempt::start(tx, id, account)).await.unwrap();
+        assert_eq!(tries().await, 2);
+        f.write(move |tx| message::end(tx, id, &Outcome::of(DeliveryState::Canceled))).await.unwrap();
+        f.write(move |tx| message::begin_anew(tx, id)).await.unwrap();
+        f.write(move |tx| attempt::start(tx, id, account)).await.unwrap();
+        assert_eq!(tries().await, 1);
     }
 
     async fn each_rise_is_one_event(database) {

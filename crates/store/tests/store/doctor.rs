@@ -59,7 +59,7 @@ fn happen(tx: &mut OrgTx<'_, '_>, account: &Account, drawn: [usize; 6]) -> Resul
                 changed => changed.map(drop),
             }
         }
-        5 => opt_out::set(tx, &identity(peer), drawn[2].is_multiple_of(2), OptSource::Staff),
+        5 => opt_out::set(tx, &identity(peer), drawn[2].is_multiple_of(2), OptSource::Staff).map(drop),
         _ => hand_over(tx, account, peer, drawn),
     }
 }

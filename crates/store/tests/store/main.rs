@@ -3,6 +3,7 @@
 
 mod accounts;
 mod attempts;
+mod audit;
 mod backups;
 mod contacts;
 mod conversations;
@@ -11,6 +12,7 @@ mod disable;
 mod doctor;
 mod events;
 mod fixture;
+mod health;
 mod hooks;
 mod idempotency;
 mod jobs;

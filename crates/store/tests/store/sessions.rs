@@ -18,7 +18,7 @@ both_databases! {
     async fn a_session_is_found_by_its_token_until_it_ends(database) {
         let f = Fixture::new(database).await;
         let org = f.org;
-        let user = f.system_write(move |tx| staff::add(tx, org, "ann@example.com", "Ann", Role::Agent, "hash")).await.unwrap().user;
+        let user = f.write(move |tx| staff::add(tx, "ann@example.com", "Ann", Role::Agent, "hash")).await.unwrap().user;
         let id = f.system_write(move |tx| session::create(tx, user, Some(org), "cookie-one")).await.unwrap();
         let found = f.system_read(|tx| session::find(tx, "cookie-one")).await.unwrap().unwrap();
         assert_eq!((found.id, found.user, found.org, found.slide), (id, user, Some(org), false));
@@ -32,8 +32,7 @@ both_databases! {
 
     async fn a_session_slides_with_its_use_and_is_swept_at_its_end(database) {
         let f = Fixture::new(database).await;
-        let org = f.org;
-        let user = f.system_write(move |tx| staff::add(tx, org, "ann@example.com", "Ann", Role::Agent, "hash")).await.unwrap().user;
+        let user = f.write(move |tx| staff::add(tx, "ann@example.com", "Ann", Role::Agent, "hash")).await.unwrap().user;
         let id = f.system_write(move |tx| session::create(tx, user, None, "cookie-one")).await.unwrap();
         f.clock.advance_ms(session::LASTS_MS - 1);
         assert!(f.system_read(|tx| session::find(tx, "cookie-one")).await.unwrap().unwrap().slide);

@@ -13,7 +13,7 @@ use parlance_testkit::both_databases;
 use crate::fixture::{Fixture, code};
 
 async fn add(f: &Fixture, org: OrgId, email: &'static str, name: &'static str, role: Role) -> parlance_model::Result<UserId> {
-    f.system_write(move |tx| Ok(staff::add(tx, org, email, name, role, "first-hash")?.user)).await
+    f.store.write(org, move |tx| Ok(staff::add(tx, email, name, role, "first-hash")?.user)).await
 }
 
 both_databases! {
@@ -21,13 +21,13 @@ both_databases! {
         let f = Fixture::new(database).await;
         let org = f.org;
         let user = add(&f, org, " Ann@Example.com ", " Ann ", Role::Owner).await.unwrap();
-        let by_email = f.system_read(move |tx| staff::by_email(tx, org, "ANN@example.com")).await.unwrap();
+        let by_email = f.read(move |tx| staff::by_email(tx, "ANN@example.com")).await.unwrap();
         let found = f.read(move |tx| staff::find(tx, user)).await.unwrap().unwrap();
         for staff in [by_email, found] {
             assert_eq!((staff.user.id, staff.user.email.as_str(), staff.user.name.as_str()), (user, "ann@example.com", "Ann"));
             assert_eq!(staff.role, Role::Owner);
         }
-        assert_eq!(code(f.system_read(move |tx| staff::by_email(tx, org, "bob@example.com")).await), "not_found");
+        assert_eq!(code(f.read(move |tx| staff::by_email(tx, "bob@example.com")).await), "not_found");
         assert!(f.read(|tx| staff::find(tx, UserId(0))).await.unwrap().is_none());
     }
 
@@ -36,8 +36,8 @@ both_databases! {
         let (org, (other, _)) = (f.org, f.other_org().await);
         let user = add(&f, org, "ann@example.com", "Ann", Role::Owner).await.unwrap();
         assert!(f.store.read(other, move |tx| staff::find(tx, user)).await.unwrap().is_none());
-        assert_eq!(code(f.system_read(move |tx| staff::by_email(tx, other, "ann@example.com")).await), "not_found");
-        let again = f.system_write(move |tx| staff::add(tx, other, "ann@example.com", "Somebody", Role::Agent, "second-hash")).await;
+        assert_eq!(code(f.store.read(other, move |tx| staff::by_email(tx, "ann@example.com")).await), "not_found");
+        let again = f.store.write(other, move |tx| staff::add(tx, "ann@example.com", "Somebody", Role::Agent, "second-hash")).await;
         assert_eq!(again.unwrap(), Added { user, made: false });
         let theirs = f.store.read(other, move |tx| staff::find(tx, user)).await.unwrap().unwrap();
         assert_eq!((theirs.role, theirs.user.name.as_str()), (Role::Agent, "Ann"));
@@ -76,8 +76,8 @@ both_databases! {
         let f = Fixture::new(database).await;
         let org = f.org;
         let ann = add(&f, org, "ann@example.com", "Ann", Role::Agent).await.unwrap();
-        let new = NewKey { org, user: Some(ann), name: "a".into(), dialect: None, scopes: Scopes::FULL, expires_ms: None };
-        f.system_write(move |tx| key::create(tx, &new, "plk_test_ann")).await.unwrap();
+        let new = NewKey { user: Some(ann), name: "a".into(), dialect: None, scopes: Scopes::FULL, expires_ms: None };
+        f.write(move |tx| key::create(tx, &new, "plk_test_ann")).await.unwrap();
         for number in ["+14152000001", "+14152000002", "+14152000003"] {
             let before = f.conversation(number).await;
             f.write(move |tx| conversation::save(tx, &before, &Conversation { assigned_to: Some(ann), ..before.clone() })).await.unwrap();

@@ -194,13 +194,13 @@ async fn a_refusal_is_final_and_explained() {
     for (status, body, code) in [
         (400, r#"{"code":21211,"message":"x"}"#, "21211"),
         (400, r#"{"code":99999}"#, "99999"),
-        (404, r#"{"code":20404}"#, "20404"),
+        (404, r#"{"code":21610000}"#, "21610000"),
         (400, "", "http_400"),
         (403, "<html>", "http_403"),
         (302, "", "http_302"),
     ] {
         let outcome = answered(status, "", body.as_bytes()).await;
-        assert!(matches!(outcome, SendOutcome::Refused { opted_out: false, .. }), "{status} {body}: {outcome:?}");
+        assert!(matches!(outcome, SendOutcome::Refused { why: Refusal::Message, .. }), "{status} {body}: {outcome:?}");
         assert_eq!(error_of(&outcome).code, code);
         assert!(error_of(&outcome).message.ends_with('.'));
     }
@@ -209,7 +209,7 @@ async fn a_refusal_is_final_and_explained() {
 #[tokio::test]
 async fn a_refusal_for_the_recipients_stop_is_an_opt_out() {
     match answered(400, "", &testdata("api_error_400_21610.json")).await {
-        SendOutcome::Refused { error, opted_out: true } => assert_eq!(error.code, "21610"),
+        SendOutcome::Refused { error, why: Refusal::OptedOut } => assert_eq!(error.code, "21610"),
         other => panic!("{other:?}"),
     }
 }
@@ -220,7 +220,7 @@ async fn wrong_credentials_say_so() {
         [(401, testdata("api_error_401_20003.json"), "20003"), (401, Vec::new(), "http_401"), (403, br#"{"code":20003}"#.to_vec(), "20003")]
     {
         let outcome = answered(status, "", &body).await;
-        assert!(matches!(outcome, SendOutcome::Refused { opted_out: false, .. }), "{outcome:?}");
+        assert!(matches!(outcome, SendOutcome::Refused { why: Refusal::Account, .. }), "{outcome:?}");
         assert_eq!(error_of(&outcome).code, code);
         assert!(error_of(&outcome).message.contains("auth token"));
     }
@@ -270,7 +270,7 @@ async fn a_blocked_address_and_a_wrong_setting_are_refused() {
     ] {
         let account = account_with(|settings| settings.base_url = Some(base_url.to_owned()));
         let outcome = send(&client(), &account, &outgoing()).await;
-        assert!(matches!(outcome, SendOutcome::Refused { opted_out: false, .. }), "{base_url}: {outcome:?}");
+        assert!(matches!(outcome, SendOutcome::Refused { why: Refusal::Account, .. }), "{base_url}: {outcome:?}");
         assert_eq!(error_of(&outcome).code, code);
     }
 }

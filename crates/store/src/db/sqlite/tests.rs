@@ -265,7 +265,7 @@ fn no_plan_of_a_list_scans_or_sorts() {
         assert!(of_list.iter().all(|step| step.starts_with("SEARCH") && step.contains(index)), "not by {index}: {steps:#?}");
         assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:#?}");
     }
-    for (text, index) in contact::plans().into_iter().chain(crate::opt_out::plans()) {
+    for (text, index) in contact::plans().into_iter().chain(crate::opt_out::plans()).chain(crate::audit::plans()) {
         let steps = plan(&database, text);
         assert!(steps.iter().any(|step| step.starts_with("SEARCH") && step.contains(index)), "not by {index}: {steps:#?}");
         assert!(
