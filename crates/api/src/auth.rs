@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use aide::OperationInput;
 use aide::generate::GenContext;
@@ -21,6 +22,7 @@ use parlance_model::key::Principal;
 
 use crate::permission::Permission;
 use crate::problem::{Answer, Problem};
+use crate::request_id::RequestId;
 use crate::{cookie, openapi};
 
 /// Where a person signs in, below the base path.
@@ -48,7 +50,8 @@ pub(crate) async fn authenticate(State(app): State<App>, mut request: Request, n
         }
         principal
     };
-    request.extensions_mut().insert(principal);
+    let request_id = request.extensions().get::<RequestId>().map(|RequestId(id)| Arc::clone(id));
+    request.extensions_mut().insert(Principal { request_id, ..principal });
     Ok(next.run(request).await)
 }
 

@@ -19,6 +19,8 @@ pub(crate) enum List {
     OptOuts = 4,
     /// Messages that a search found, newest first.
     Search = 8,
+    /// The audit log, newest first.
+    Audit = 9,
 }
 
 /// The token of a place in a list.

@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 use parlance_model::Error;
 use parlance_model::error::Kind;
-use parlance_model::id::{AccountId, ContactId, ConversationId, KeyId, MediaId, UserId};
+use parlance_model::id::{AccountId, ContactId, ConversationId, KeyId, MediaId, MessageId, UserId};
 use schemars::JsonSchema;
 
 use crate::openapi;
@@ -53,6 +53,7 @@ in_path! {
     InConversation(ConversationId, "conversation", "The conversation's id.");
     InKey(KeyId, "key", "The key's id.");
     InMedia(MediaId, "file", "The file's id.");
+    InMessage(MessageId, "message", "The message's id.");
     InStaff(UserId, "staff member", "The user's id.");
 }
 

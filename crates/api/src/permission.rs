@@ -92,6 +92,17 @@ impl Permission for ReadEvents {
     const SCOPE: Option<Scope> = Some(Scope::Read);
 }
 
+/// Reading the audit log. It tells who signs in from where and what the settings were, so a key that may only read
+/// conversations does not see it.
+#[derive(Debug)]
+pub(crate) struct ReadAudit;
+
+impl Permission for ReadAudit {
+    const NAME: &'static str = "audit.read";
+    const ROLES: &'static [Role] = LEADS;
+    const SCOPE: Option<Scope> = Some(Scope::Admin);
+}
+
 /// Seeing who works in the org.
 #[derive(Debug)]
 pub(crate) struct ReadStaff;

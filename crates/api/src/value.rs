@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
+use parlance_model::account::HealthState;
+use parlance_model::audit::{Action, ActorKind, SubjectKind};
 use parlance_model::channel::{Channel, JsonObject, Provider};
 use parlance_model::contact::IdentityKind;
 use parlance_model::conversation::{State, Status};
@@ -230,11 +232,14 @@ macro_rules! vocabulary {
 }
 
 vocabulary!(
+    Action,
+    ActorKind,
     Channel,
     DeliveryState,
     DeliveryStatus,
     Dialect,
     Direction,
+    HealthState,
     IdentityKind,
     OptSource,
     Provider,
@@ -243,7 +248,8 @@ vocabulary!(
     SenderKind,
     SmsProvider,
     State,
-    Status
+    Status,
+    SubjectKind
 );
 
 /// One word of a closed set.

@@ -24,6 +24,8 @@ pub struct Attempt {
     pub provider_id: Option<String>,
     /// The fold of outcome and receipts.
     pub outcome: Outcome,
+    /// When it was begun, unix ms.
+    pub started_ms: i64,
     /// When the call's answer was written down, unix ms; `None` while it is under way or when it was lost.
     pub finished_ms: Option<i64>,
 }
@@ -31,7 +33,7 @@ pub struct Attempt {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, message_id, account_id, provider_id, state, error_state, error_code, error_message, finished_ms ",
+            "SELECT id, message_id, account_id, provider_id, state, error_state, error_code, error_message, started_ms, finished_ms ",
             "FROM attempt WHERE org_id = $1 ",
             $rest
         )
@@ -45,7 +47,8 @@ fn read(row: &Row<'_>) -> Result<Attempt> {
         account_id: row.get(2)?,
         provider_id: row.get(3)?,
         outcome: outcome(row, 4)?,
-        finished_ms: row.get(8)?,
+        started_ms: row.get(8)?,
+        finished_ms: row.get(9)?,
     })
 }
 
@@ -193,7 +196,7 @@ pub(crate) fn own_outcome(row: &Row<'_>, at: usize) -> Result<Outcome> {
 
 /// An attempt with the call's own outcome in place of the fold.
 fn own(tx: &mut OrgTx<'_, '_>, id: AttemptId) -> Result<Option<Attempt>> {
-    const OWN: &str = "SELECT id, message_id, account_id, provider_id, outcome, outcome_code, outcome_message, finished_ms
+    const OWN: &str = "SELECT id, message_id, account_id, provider_id, outcome, outcome_code, outcome_message, started_ms, finished_ms
         FROM attempt WHERE org_id = $1 AND id = $2";
     tx.query_opt(OWN, params![id], |row| {
         Ok(Attempt {
@@ -202,7 +205,8 @@ fn own(tx: &mut OrgTx<'_, '_>, id: AttemptId) -> Result<Option<Attempt>> {
             account_id: row.get(2)?,
             provider_id: row.get(3)?,
             outcome: own_outcome(row, 4)?,
-            finished_ms: row.get(7)?,
+            started_ms: row.get(7)?,
+            finished_ms: row.get(8)?,
         })
     })
 }

@@ -38,7 +38,9 @@ const SENT: &[Sent] = &[
     Sent { name: "WWW-Authenticate", rule: |_, status, _| status == 401, said: authenticate },
     Sent {
         name: "Retry-After",
-        rule: |_, status, codes| status == 429 || status == 503 || codes.contains(&"idempotency_running"),
+        rule: |_, status, codes| {
+            status == 429 || status == 503 || codes.iter().any(|code| ["idempotency_running", "under_way"].contains(code))
+        },
         said: retry_after,
     },
 ];

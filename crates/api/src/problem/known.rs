@@ -125,6 +125,30 @@ pub(crate) const ALL: &[Known] = {
             "The number or address belongs to another contact, whom `detail` names.",
             "Merge the two, or take it from the other first.",
         ),
+        known(
+            S::CONFLICT,
+            "may_have_been_sent",
+            "It is not known whether the message was sent, so a retry may make it arrive twice.",
+            "Ask the recipient, or retry with `allow_duplicate`.",
+        ),
+        known(
+            S::CONFLICT,
+            "not_retryable",
+            "The message waits, is on its way, or has arrived.",
+            "Wait for what becomes of it, or send a new one.",
+        ),
+        known(
+            S::CONFLICT,
+            "too_late",
+            "The message is being handed to its provider, or has come to an end.",
+            "Nothing calls it back any more; `detail` says how far it is.",
+        ),
+        known(
+            S::CONFLICT,
+            "under_way",
+            "What became of the message's last attempt is just being written down.",
+            "Look at the message after `Retry-After`.",
+        ),
         known(S::CONFLICT, "last_owner", "An organisation keeps at least one owner.", "Make somebody else an owner first."),
         known(
             S::CONFLICT,
@@ -169,6 +193,12 @@ pub(crate) const ALL: &[Known] = {
             "Revoke the key in place of signing out.",
         ),
         known(S::UNPROCESSABLE_ENTITY, "not_answerable", "The sender has no number, so it cannot be answered.", "Reach them another way."),
+        known(
+            S::UNPROCESSABLE_ENTITY,
+            "not_outbound",
+            "The message came in, or is of a kind that no provider is given.",
+            "Cancel and retry messages that go out.",
+        ),
         known(
             S::UNPROCESSABLE_ENTITY,
             "recipient_opted_out",

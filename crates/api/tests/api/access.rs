@@ -26,7 +26,7 @@ fn table() -> BTreeMap<String, (String, Vec<String>)> {
 }
 
 /// A body that the operation takes, about what exists in the org.
-fn body(operation: &Operation) -> Value {
+pub(crate) fn body(operation: &Operation) -> Value {
     let mut body = operation.example();
     if operation.id() == "createContact" {
         // Each caller makes one: without a number or address, which only one of them could have.
@@ -50,19 +50,21 @@ fn body(operation: &Operation) -> Value {
 }
 
 /// A number that no call had before.
-fn fresh() -> usize {
+pub(crate) fn fresh() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// The id that an operation is tried on: what it takes away, the next caller must find again.
-async fn target(app: &TestApp, org: &Org, agent: &Client, operation: &Operation, id: &str) -> String {
+pub(crate) async fn target(app: &TestApp, org: &Org, agent: &Client, operation: &Operation, id: &str) -> String {
     match operation.id() {
         "changeStaff" | "removeStaff" => {
             let email = format!("leaver-{}@example.com", fresh());
             app.app.create_user(&org.slug, &email, "Lee", Role::Agent, None).await.unwrap().0.to_string()
         }
         "getMedia" => agent.upload("a.txt", b"Hello").await.data()["id"].to_string(),
+        "cancelMessage" => app.waiting_message(org).await,
+        "retryMessage" => app.failed_message(org).await,
         "revokeKey" => app.app.create_key(&org.slug, None, "old", None, false).await.unwrap().0.to_string(),
         _ => id.to_owned(),
     }

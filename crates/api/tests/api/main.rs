@@ -5,6 +5,7 @@
 mod support;
 
 mod access;
+mod audit;
 mod basics;
 mod contacts;
 mod conversations;
@@ -19,6 +20,7 @@ mod media;
 mod openapi;
 mod problems;
 mod reference;
+mod retry;
 mod search;
 mod sending;
 mod sessions;

@@ -15,7 +15,7 @@ use parlance_model::clock::ManualClock;
 use parlance_model::entropy::SeededEntropy;
 use parlance_model::role::Role;
 use parlance_net::{Client as HttpClient, Policy};
-use parlance_sim::twilio::{AccountConfig, Config as SimConfig, Sim, signature};
+use parlance_sim::twilio::{AccountConfig, Config as SimConfig, Fault, FaultKind, Sim, signature};
 use parlance_store::secret::SecretKey;
 use parlance_store::{Place, Setup, Store};
 use parlance_testkit::{Contents, Database, FreshDatabase};
@@ -31,6 +31,10 @@ pub(crate) const TOKEN: &str = "not-a-real-auth-token-0000000001";
 pub(crate) const NUMBER: &str = "+15551234567";
 /// Somebody outside.
 pub(crate) const CUSTOMER: &str = "+14152000001";
+/// Somebody whose messages the provider takes later.
+const BUSY: &str = "+14152000077";
+/// Somebody whose messages the provider never takes.
+const WRONG: &str = "+14152000078";
 /// 2026-03-05T20:00:00Z.
 pub(crate) const START_MS: i64 = 1_772_740_800_000;
 
@@ -135,6 +139,33 @@ impl TestApp {
     pub(crate) async fn bare_key(&self, org: &Org, may_assist: bool) -> Client {
         let (_, token) = self.app.create_key(&org.slug, None, "bare", None, may_assist).await.unwrap();
         self.client(Some(token))
+    }
+
+    /// A message that waits for its next try.
+    pub(crate) async fn waiting_message(&self, org: &Org) -> String {
+        self.sim.fault(Fault::new(FaultKind::Refuse { status: 429, code: 20429 }).for_number(BUSY));
+        let sender = self.bare_key(org, false).await;
+        let body = serde_json::json!({ "phone": BUSY, "message": "Hello!" });
+        let sent = sender.post_with("/api/v1/conversations/send", &[("prefer", "respond-async")], body).await.expect(201);
+        let (id, conversation) = (&sent.data()["message"]["id"], &sent.data()["conversation"]["id"]);
+        // The message tells its reason once the first try is concluded; those after it in the conversation wait for it.
+        let path = format!("/api/v1/messages/{id}/attempts");
+        let first = sent.data()["conversation"]["message_count"] == 1;
+        while first && sender.get(&path).await.json["data"][0]["error_code"] != "20429" {
+            tokio::task::yield_now().await;
+        }
+        assert!(conversation.is_i64());
+        id.to_string()
+    }
+
+    /// A message that was refused.
+    pub(crate) async fn failed_message(&self, org: &Org) -> String {
+        self.sim.fault(Fault::new(FaultKind::Refuse { status: 400, code: 21211 }).for_number(WRONG));
+        let sender = self.bare_key(org, false).await;
+        let body = serde_json::json!({ "phone": WRONG, "message": "Hello!" });
+        let sent = sender.post("/api/v1/conversations/send", body).await.expect(201);
+        assert_eq!(sent.data()["message"]["delivery_state"], "failed");
+        sent.data()["message"]["id"].to_string()
     }
 
     /// A caller with this token, or none.

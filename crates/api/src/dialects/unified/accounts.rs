@@ -5,6 +5,7 @@ use axum::Json;
 use axum::extract::State;
 use parlance_app::App;
 use parlance_model::account::Account as Stored;
+use parlance_model::key::Principal;
 
 use super::{golden, operation_on, wire};
 use crate::auth::Allowed;
@@ -25,8 +26,7 @@ pub(super) async fn list(
     Query(request): Query<RowList>,
 ) -> Answer<Json<Rows<Account>>> {
     let (rows, total) = app.accounts(&caller.who, request.limit(), request.offset()).await?;
-    let rows = rows.into_iter().map(|account| with_hook(&app, account)).collect();
-    Ok(Rows::of(&request, rows, total))
+    Ok(Rows::of(&request, shown(&app, &caller.who, rows).await?, total))
 }
 
 pub(super) fn list_docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
@@ -41,7 +41,7 @@ pub(super) async fn connect(
 ) -> Answer<Created<Account>> {
     let (name, new) = body.read();
     let made = app.add_twilio(&caller.who, name, new).await?;
-    Ok(Created(Data::of(with_hook(&app, made))))
+    Ok(Created(Data::of(one(&app, &caller.who, made).await?)))
 }
 
 pub(super) fn connect_docs(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
@@ -51,7 +51,8 @@ pub(super) fn connect_docs(mut op: TransformOperation<'_>) -> TransformOperation
 }
 
 pub(super) async fn show(State(app): State<App>, caller: Allowed<ManageAccounts>, InAccount(id): InAccount) -> One {
-    Ok(Data::of(with_hook(&app, app.account(&caller.who, id).await?)))
+    let found = app.account(&caller.who, id).await?;
+    Ok(Data::of(one(&app, &caller.who, found).await?))
 }
 
 pub(super) fn show_docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
@@ -65,7 +66,7 @@ pub(super) async fn change(
     Body(body): Body<ChangeAccount>,
 ) -> One {
     let changed = app.change_account(&caller.who, id, body.name.map(Text::into_inner), body.enabled).await?;
-    Ok(Data::of(with_hook(&app, changed)))
+    Ok(Data::of(one(&app, &caller.who, changed).await?))
 }
 
 pub(super) fn change_docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
@@ -73,9 +74,14 @@ pub(super) fn change_docs(op: TransformOperation<'_>) -> TransformOperation<'_> 
     shows_one(openapi::request_example(op, golden!("change_account")))
 }
 
-fn with_hook(app: &App, account: Stored) -> (Stored, String) {
-    let url = app.hook_url(&account);
-    (account, url)
+async fn one(app: &App, who: &Principal, account: Stored) -> Answer<Account> {
+    let health = app.healths(who, std::slice::from_ref(&account)).await?.pop().unwrap_or_default();
+    Ok(Account::of(app.hook_url(&account), account, health))
+}
+
+async fn shown(app: &App, who: &Principal, accounts: Vec<Stored>) -> Answer<Vec<Account>> {
+    let healths = app.healths(who, &accounts).await?;
+    Ok(accounts.into_iter().zip(healths).map(|(account, health)| Account::of(app.hook_url(&account), account, health)).collect())
 }
 
 fn shows_one(op: TransformOperation<'_>) -> TransformOperation<'_> {

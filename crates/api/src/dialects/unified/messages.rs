@@ -1,4 +1,4 @@
-//! The operations on messages: listing and sending.
+//! The operations on messages: listing, sending, calling back, sending once more.
 
 use aide::transform::TransformOperation;
 use axum::Json;
@@ -9,14 +9,14 @@ use super::{golden, operation, wire};
 use crate::auth::Allowed;
 use crate::cursor::List;
 use crate::idempotency::Once;
-use crate::json::Json as Body;
+use crate::json::{Json as Body, Maybe};
 use crate::openapi;
-use crate::path::InConversation;
+use crate::path::{InConversation, InMessage};
 use crate::permission::{ReadConversations, SendMessages};
 use crate::prefer::Wait;
 use crate::problem::Answer;
 use crate::query::Query;
-use wire::{Created, Data, Message, Page, Sent};
+use wire::{All, Attempt, Created, Data, Message, Page, Sent};
 
 pub(super) async fn list(
     State(app): State<App>,
@@ -76,4 +76,56 @@ fn sends(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
         "201 once the message is stored. The answer waits up to two seconds for the first outcome, unless `Prefer: respond-async` \
          is given; `status` says how far the message is by then.",
     )
+}
+
+pub(super) async fn cancel(
+    State(app): State<App>,
+    caller: Allowed<SendMessages>,
+    InMessage(id): InMessage,
+    Once(once): Once,
+) -> Answer<Json<Data<Message>>> {
+    Ok(Data::of(app.cancel(&caller.who, id, once).await?))
+}
+
+pub(super) fn cancel_docs(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
+    openapi::codes(op.inner_mut(), &["too_late", "not_outbound"]);
+    let op = operation(op, "cancelMessage", "Call a message back that waits to be sent");
+    openapi::answer_example(op, &golden!("canceled"))
+        .description("The message becomes `canceled`. Once it is being handed to its provider it cannot be called back: 409 `too_late`.")
+}
+
+pub(super) async fn retry(
+    State(app): State<App>,
+    caller: Allowed<SendMessages>,
+    InMessage(id): InMessage,
+    Wait(wait): Wait,
+    Once(once): Once,
+    Maybe(body): Maybe<wire::Retry>,
+) -> Answer<Json<Data<Message>>> {
+    Ok(Data::of(app.retry(&caller.who, id, body.read(once), wait).await?))
+}
+
+pub(super) fn retry_docs(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
+    let refused = ["recipient_opted_out", "no_account", "sms_provider_off", "not_answerable"];
+    openapi::codes(op.inner_mut(), &["not_retryable", "may_have_been_sent", "under_way", "not_outbound"]);
+    openapi::codes(op.inner_mut(), &refused);
+    let op = operation(op, "retryMessage", "Send a message once more that did not arrive");
+    let op = openapi::request_example(op, golden!("retry"));
+    openapi::answer_example(op, &golden!("message")).description(
+        "For messages that are failed, undelivered, expired, canceled or opted_out, and with `allow_duplicate` for those that are unknown. \
+         It makes a new attempt, and waits for its first outcome as sending does. Of two people who ask at once, one is refused.",
+    )
+}
+
+pub(super) async fn attempts(
+    State(app): State<App>,
+    caller: Allowed<ReadConversations>,
+    InMessage(id): InMessage,
+) -> Answer<Json<All<Attempt>>> {
+    Ok(All::of(app.attempts(&caller.who, id).await?))
+}
+
+pub(super) fn attempts_docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
+    let op = operation(op, "listAttempts", "Each time a message was handed to its provider, first to last");
+    openapi::answer_example(op, &golden!("attempts"))
 }

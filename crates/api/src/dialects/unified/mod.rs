@@ -4,6 +4,7 @@
 //! Routes take their parameters, call one use case and answer; nothing is decided here.
 
 mod accounts;
+mod audit;
 mod contacts;
 mod conversations;
 mod events;
@@ -44,6 +45,9 @@ pub(crate) fn routes() -> ApiRouter<App> {
         .api_route("/conversations/{id}/reopen", post_with(c::reopen, c::reopen_docs))
         .api_route("/conversations/{id}/read", post_with(c::read, c::read_docs))
         .api_route("/conversations/{id}/messages", get_with(m::list, m::list_docs).post_with(m::reply, m::reply_docs))
+        .api_route("/messages/{id}/attempts", get_with(m::attempts, m::attempts_docs))
+        .api_route("/messages/{id}/cancel", post_with(m::cancel, m::cancel_docs))
+        .api_route("/messages/{id}/retry", post_with(m::retry, m::retry_docs))
         .api_route("/contacts", get_with(p::list, p::list_docs).post_with(p::create, p::create_docs))
         .api_route("/contacts/{id}", get_with(p::show, p::show_docs).put_with(p::change, p::change_docs))
         .api_route("/contacts/{id}/merge", post_with(p::merge, p::merge_docs))
@@ -63,6 +67,7 @@ fn directory() -> ApiRouter<App> {
     use {accounts as a, keys as k, settings as s, staff as p};
     ApiRouter::new()
         .api_route("/events", get_with(events::list, events::list_docs))
+        .api_route("/audit", get_with(audit::list, audit::list_docs))
         .api_route("/me", get_with(me::show, me::show_docs))
         .api_route(SIGN_IN, post_with(session::sign_in, session::sign_in_docs).delete_with(session::sign_out, session::sign_out_docs))
         .api_route("/staff", get_with(p::list, p::list_docs).post_with(p::add, p::add_docs))

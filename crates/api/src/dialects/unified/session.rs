@@ -1,5 +1,7 @@
 //! Signing in with a cookie, and out.
 
+use std::sync::Arc;
+
 use aide::generate::GenContext;
 use aide::openapi::{Operation, Response as Documented, StatusCode};
 use aide::transform::TransformOperation;
@@ -20,6 +22,7 @@ use crate::openapi;
 use crate::permission::KnowSelf;
 use crate::place;
 use crate::problem::{Answer, Problem};
+use crate::request_id::RequestId;
 use wire::{Created, Credentials, Data, Done, SignedIn};
 
 /// An answer that gives the browser the cookie, or takes it away.
@@ -45,16 +48,17 @@ impl<T: OperationOutput> OperationOutput for WithCookie<T> {
     }
 }
 
-/// Where a request comes from: failed sign-ins are counted by it.
+/// Where a request comes from, by which failed sign-ins are counted, and its id.
 #[derive(Debug)]
-pub(super) struct Place(String);
+pub(super) struct Place((String, Option<Arc<str>>));
 
 impl FromRequestParts<App> for Place {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Answer<Self> {
         cookie::not_foreign(app, &parts.headers)?;
-        Ok(Self(place::of(parts)))
+        let id = parts.extensions.get::<RequestId>().map(|RequestId(id)| Arc::clone(id));
+        Ok(Self((place::of(parts), id)))
     }
 }
 

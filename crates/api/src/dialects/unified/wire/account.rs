@@ -1,9 +1,10 @@
 //! Accounts on the wire. Secrets go in and never come out.
 
 use parlance_app::directory::NewTwilio;
-use parlance_model::account::{Account as Stored, Settings};
+use parlance_model::account::{Account as Stored, Health as Known, HealthState, Settings};
 use parlance_model::channel::Provider;
 use parlance_model::clock::iso8601;
+use parlance_model::delivery::DeliveryError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -48,12 +49,67 @@ pub(crate) struct Account {
     messaging_service_sid: Option<String>,
     /// Where the provider is to call: put this into its console.
     hook_url: String,
+    /// How it does.
+    health: Health,
     /// When it was made.
     inserted_at: String,
 }
 
-impl From<(Stored, String)> for Account {
-    fn from((account, hook_url): (Stored, String)) -> Self {
+/// How an account does. Times and counts are kept to the minute.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AccountHealth")]
+struct Health {
+    /// `failing`: the provider refuses the account itself, and `last_error` says what to do; `off`: it is switched off; `unused`: nothing
+    /// came or went over it yet; else `ok`.
+    state: Word<HealthState>,
+    /// When the provider last called.
+    last_in_at: Option<String>,
+    /// When the provider last took a message.
+    last_out_at: Option<String>,
+    /// Why the provider last refused the account itself. It stays to be seen when the account works again.
+    last_error: Option<HealthError>,
+    /// Hooks that claimed to be for this account and whose signature did not fit. A few come from strangers; many come from a wrong
+    /// public URL or auth token.
+    refused_hooks: RefusedHooks,
+}
+
+/// Why a provider refused an account.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AccountHealthError")]
+struct HealthError {
+    /// The provider's code, or one of ours.
+    code: String,
+    /// What it means and what to do.
+    message: String,
+    /// When.
+    at: String,
+}
+
+/// Hooks that were refused.
+#[derive(Debug, Serialize, JsonSchema)]
+struct RefusedHooks {
+    /// How many.
+    count: i64,
+    /// When the last of them came.
+    last_at: Option<String>,
+}
+
+impl Health {
+    fn of(known: Known, enabled: bool) -> Self {
+        let error = |(error, at_ms): (DeliveryError, i64)| HealthError { code: error.code, message: error.message, at: iso8601(at_ms) };
+        Self {
+            state: Word(known.state(enabled)),
+            last_in_at: known.seen.last_in_ms.map(iso8601),
+            last_out_at: known.seen.last_out_ms.map(iso8601),
+            last_error: known.last_error.map(error),
+            refused_hooks: RefusedHooks { count: known.seen.refused_hooks, last_at: known.seen.last_refused_ms.map(iso8601) },
+        }
+    }
+}
+
+impl Account {
+    /// An account with the URL of its hooks.
+    pub(crate) fn of(hook_url: String, account: Stored, health: Known) -> Self {
         let provider = Word(account.provider());
         let Settings::Twilio(twilio) = account.settings;
         Self {
@@ -66,6 +122,7 @@ impl From<(Stored, String)> for Account {
             phone_number: twilio.phone_number.to_string(),
             messaging_service_sid: twilio.messaging_service_sid,
             hook_url,
+            health: Health::of(health, account.enabled),
             inserted_at: iso8601(account.created_ms),
         }
     }

@@ -15,7 +15,7 @@ use crate::value::{Text, Whole, Within, Word, not_null};
 /// Rows of a page when nothing is said.
 const LIMIT: i64 = 50;
 
-type Limit = Within<1, 200>;
+pub(super) type Limit = Within<1, 200>;
 type Offset = Within<0, { i64::MAX }>;
 
 /// Which conversations are listed.
@@ -171,7 +171,7 @@ fn searched(search: Option<Text<200>>) -> Option<String> {
     search.map(Text::into_inner).filter(|search| !search.trim().is_empty())
 }
 
-fn page(list: List, limit: Option<Limit>, offset: Option<Offset>, cursor: Option<&str>) -> Result<PageRequest> {
+pub(super) fn page(list: List, limit: Option<Limit>, offset: Option<Offset>, cursor: Option<&str>) -> Result<PageRequest> {
     let start = match (cursor, offset) {
         (Some(_), Some(_)) => return Err(Error::invalid("cursor", "Must not be given together with `offset`. Leave one out.")),
         (Some(cursor), None) => Start::After(cursor::read(list, cursor)?),

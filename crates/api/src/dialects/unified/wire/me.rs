@@ -1,5 +1,7 @@
 //! Who one is, on the wire, and what one signs in with.
 
+use std::sync::Arc;
+
 use parlance_app::session::{Me as Known, SignIn};
 use parlance_model::org::{Org as StoredOrg, User as StoredUser};
 use parlance_model::role::Role;
@@ -83,9 +85,9 @@ pub(crate) struct Credentials {
 
 impl Credentials {
     /// What the use case takes.
-    pub(crate) fn read(self, place: String) -> SignIn {
+    pub(crate) fn read(self, (place, request_id): (String, Option<Arc<str>>)) -> SignIn {
         let org = self.org.map(Text::into_inner);
-        SignIn { email: self.email.into_inner(), password: self.password.into_inner(), org, place }
+        SignIn { email: self.email.into_inner(), password: self.password.into_inner(), org, place, request_id }
     }
 }
 

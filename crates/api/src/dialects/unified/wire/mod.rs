@@ -2,6 +2,8 @@
 
 mod account;
 mod answer;
+mod attempt;
+mod audit;
 mod contact;
 mod conversation;
 mod event;
@@ -19,7 +21,9 @@ mod staff;
 mod tests;
 
 pub(crate) use account::{Account, ChangeAccount, ConnectAccount};
-pub(crate) use answer::{Created, Data, Done, Opened, Page, Rows, ShownOnce};
+pub(crate) use answer::{All, Created, Data, Done, Opened, Page, Rows, ShownOnce};
+pub(crate) use attempt::Attempt;
+pub(crate) use audit::{AuditList, AuditRecord};
 pub(crate) use contact::{ChangeContact, Contact, Merge, NewContact};
 pub(crate) use conversation::{Conversation, Thread, Unread};
 pub(crate) use event::Events;
@@ -29,7 +33,7 @@ pub(crate) use me::{Credentials, Me, SignedIn};
 pub(crate) use media::{Attachment, Media};
 pub(crate) use message::{Message, Sent};
 pub(crate) use opt_out::{OptOut, SetOptOut};
-pub(crate) use request::{Change, Open, Reply, Send};
+pub(crate) use request::{Change, Open, Reply, Retry, Send};
 pub(crate) use search::{Search, SearchAnswer};
 pub(crate) use settings::{ChangeProviderSettings, ProviderSettings};
 pub(crate) use staff::{AddStaff, AddedStaff, ChangeStaff, Staff};

@@ -1,6 +1,7 @@
 //! The bodies that the contract takes.
 
 use parlance_app::conversation::Changes;
+use parlance_app::message;
 use parlance_app::send::{BODY_LIMIT, Draft, Recipient};
 use parlance_model::channel::{Channel, JsonObject};
 use parlance_model::conversation::Status;
@@ -198,6 +199,22 @@ impl Send {
         let to = recipient(self.contact_id, self.phone, self.channel)?;
         let Self { message, sender, meta, media_ids, media_urls, .. } = self;
         Ok(Reply { message, sender, meta, media_ids, media_urls }.to(to, once))
+    }
+}
+
+/// Sends a message once more.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "RetryMessage")]
+pub(crate) struct Retry {
+    /// Send it even if it is not known whether it was sent before, so that it may arrive twice. Asked for by messages whose
+    /// `delivery_state` is `unknown`; false when not given.
+    allow_duplicate: Option<bool>,
+}
+
+impl Retry {
+    /// What the use case takes.
+    pub(crate) fn read(&self, once: Option<String>) -> message::Retry {
+        message::Retry { allow_duplicate: self.allow_duplicate.unwrap_or_default(), once }
     }
 }
 

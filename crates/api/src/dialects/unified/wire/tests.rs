@@ -1,13 +1,16 @@
 //! The wire types against the contract's own examples, and against the whole answers that the OpenAPI document shows.
 
+use parlance_app::audit::Record;
 use parlance_app::media::{Shown, ShownMedia};
+use parlance_app::message::Attempt as StoredAttempt;
 use parlance_app::search::{Findings, Hit};
 use parlance_app::send;
+use parlance_model::audit::{Act, Action, Actor, ActorKind};
 use parlance_model::channel::{Channel, JsonObject};
 use parlance_model::contact::{Contact as StoredContact, Identity, IdentityKind, Profile};
 use parlance_model::conversation::{Conversation as StoredConversation, Standing, Visitor};
-use parlance_model::delivery::DeliveryState;
-use parlance_model::id::{AccountId, ContactId, ConversationId, MediaId, MessageId, UserId};
+use parlance_model::delivery::{DeliveryError, DeliveryState, Outcome};
+use parlance_model::id::{AccountId, AttemptId, ContactId, ConversationId, KeyId, MediaId, MessageId, UserId};
 use parlance_model::media::{Facts, Media as StoredMedia};
 use parlance_model::message::{Direction, Kind, Message as StoredMessage, SenderKind};
 use parlance_model::opt_out::{OptOut as StoredOptOut, OptSource};
@@ -116,6 +119,33 @@ fn found() -> Value {
     serde_json::to_value(SearchAnswer::of(found, 20).0).unwrap()
 }
 
+fn audited() -> Record {
+    let act = Act::new(Action::ConversationClose, ConversationId(456)).changed("status", "open", "closed");
+    let actor = Actor { kind: ActorKind::Key, user: Some(UserId(7)), key: Some(KeyId(3)), request_id: Some("checkout-7".into()) };
+    Record {
+        id: 41,
+        at_ms: AT_MS,
+        actor,
+        user_name: Some("Ann Baker".into()),
+        key_name: Some("Desk".into()),
+        act: act.changed("state", "open", "completed"),
+    }
+}
+
+fn attempts() -> Vec<StoredAttempt> {
+    let error = DeliveryError { code: "30003".into(), message: "The phone could not be reached.".into() };
+    let attempt = |id: i64, outcome: Outcome| StoredAttempt {
+        id: AttemptId(id),
+        message_id: MessageId(789),
+        account_id: AccountId(1),
+        provider_id: Some(format!("SM{id:032x}")),
+        outcome,
+        started_ms: AT_MS,
+        finished_ms: Some(AT_MS),
+    };
+    vec![attempt(5, Outcome::with_error(DeliveryState::Undelivered, error)), attempt(6, Outcome::of(DeliveryState::Sent))]
+}
+
 /// Whether all that stands in `part` stands in `whole` too, with the same values.
 fn contains(whole: &Value, part: &Value) -> bool {
     match (whole, part) {
@@ -150,6 +180,8 @@ fn the_documents_examples_are_what_is_answered() {
     let message_json = thread["data"]["messages"][0].clone();
     let contact = serde_json::to_value(Data::<Contact>::of(profile()).0).unwrap();
     let opt_out = serde_json::to_value(Data::<OptOut>::of(opt_out()).0).unwrap();
+    let canceled = StoredMessage { state: DeliveryState::Canceled, ..message() };
+    let record = serde_json::to_value(AuditRecord::from(audited())).unwrap();
     for (name, golden, ours) in [
         ("contact", golden!("contact"), contact.clone()),
         ("contacts", golden!("contacts"), json!({ "data": [contact["data"]], "meta": meta })),
@@ -160,6 +192,10 @@ fn the_documents_examples_are_what_is_answered() {
         ("conversation", golden!("conversation"), conversation_json.clone()),
         ("thread", golden!("thread"), thread),
         ("conversations", golden!("conversations"), json!({ "data": [conversation_json["data"]], "meta": meta })),
+        ("message", golden!("message"), serde_json::to_value(Data::<Message>::of(message()).0).unwrap()),
+        ("canceled", golden!("canceled"), serde_json::to_value(Data::<Message>::of(canceled).0).unwrap()),
+        ("attempts", golden!("attempts"), serde_json::to_value(All::<Attempt>::of(attempts()).0).unwrap()),
+        ("audit", golden!("audit"), json!({ "data": [record], "meta": meta })),
         ("messages", golden!("messages"), json!({ "data": [message_json], "meta": meta })),
     ] {
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
