@@ -67,11 +67,17 @@ impl App {
             {
                 reaches(&caller, staff.role)?;
             }
-            key::revoke(tx, id)?;
-            tx.audit(&Act::new(Action::KeyRevoke, id).with("name", key.name).with("user_id", key.user.map(|user| user.0)))
+            revoke(tx, id)
         };
         self.write_as(who, write).await
     }
+}
+
+/// Ends a key.
+pub(crate) fn revoke(tx: &mut OrgTx<'_, '_>, id: KeyId) -> Result<()> {
+    let key = key::get(tx, id)?;
+    key::revoke(tx, id)?;
+    tx.audit(&Act::new(Action::KeyRevoke, id).with("name", key.name).with("user_id", key.user.map(|user| user.0)))
 }
 
 /// Makes a key, and writes down what it may do.

@@ -2,12 +2,13 @@
 //! for rights: who reaches the database has them all. What they make is in `directory`.
 
 use parlance_model::account::Account;
-use parlance_model::id::{AccountId, KeyId, OrgId};
+use parlance_model::audit::{Act, Action, Actor};
+use parlance_model::id::{AccountId, KeyId, OrgId, UserId};
 use parlance_model::key::Key;
 use parlance_model::org::{Org, User};
 use parlance_model::role::Role;
 use parlance_model::{Result, entropy};
-use parlance_store::{OrgTx, account, key, org, staff, user};
+use parlance_store::{OrgTx, SystemTx, account, key, org, staff, user};
 
 use crate::App;
 
@@ -29,8 +30,14 @@ impl App {
     /// `not_found`.
     pub async fn set_org_enabled(&self, slug: &str, enabled: bool) -> Result<Org> {
         let id = self.org(slug).await?.id;
-        self.store().write(id, move |tx| org::set_disabled(tx, !enabled)).await?;
-        self.org(slug).await
+        let write = move |tx: &mut OrgTx<'_, '_>| {
+            if org::current(tx)?.disabled_ms.is_none() != enabled {
+                org::set_disabled(tx, !enabled)?;
+                tx.audit(&Act::new(if enabled { Action::OrgEnable } else { Action::OrgDisable }, id))?;
+            }
+            org::current(tx)
+        };
+        self.store().write_as(id, Actor::COMMAND, write).await
     }
 
     /// Every user of the installation; of one org, with their roles, when it is given.
@@ -69,11 +76,15 @@ impl App {
         self.store()
             .system_write(move |tx| {
                 let found = user::by_email(tx, &email)?;
+                if found.disabled_ms.is_none() == enabled {
+                    return Ok(found);
+                }
                 if enabled {
                     user::enable(tx, found.id)?;
                 } else {
                     user::disable(tx, &found)?;
                 }
+                written(tx, if enabled { Action::UserEnable } else { Action::UserDisable }, found.id)?;
                 user::get(tx, found.id)
             })
             .await
@@ -90,7 +101,8 @@ impl App {
         self.store()
             .system_write(move |tx| {
                 let id = user::by_email(tx, &email)?.id;
-                user::set_password(tx, id, &hash)
+                user::set_password(tx, id, &hash)?;
+                written(tx, Action::UserPassword, id)
             })
             .await?;
         Ok(made)
@@ -118,7 +130,7 @@ impl App {
     /// `not_found`.
     pub async fn disable_key(&self, org: &str, id: KeyId) -> Result<()> {
         let org = self.org(org).await?.id;
-        self.store().system_write(move |tx| key::revoke(tx, org, id)).await
+        self.store().write_as(org, Actor::COMMAND, move |tx| crate::key::revoke(tx, id)).await
     }
 
     /// An org's accounts, oldest first.
@@ -144,12 +156,13 @@ impl App {
     pub async fn set_account_enabled(&self, org: &str, id: AccountId, enabled: bool) -> Result<Account> {
         let org = self.org(org).await?.id;
         let write = move |tx: &mut OrgTx<'_, '_>| {
-            let mut account = account::get(tx, id)?;
+            let before = account::get(tx, id)?;
+            let mut account = before.clone();
             crate::account::switch(&mut account, enabled)?;
-            account::save(tx, &account)?;
+            crate::account::save(tx, &before, &account)?;
             Ok(account)
         };
-        self.store().write(org, write).await
+        self.store().write_as(org, Actor::COMMAND, write).await
     }
 
     async fn in_org<T, F>(&self, slug: &str, read: F) -> Result<T>
@@ -160,4 +173,10 @@ impl App {
         let id: OrgId = self.org(slug).await?.id;
         self.store().read(id, read).await
     }
+}
+
+/// Writes down what a command does to a user, in each org where they work.
+fn written(tx: &mut SystemTx<'_, '_>, action: Action, user: UserId) -> Result<()> {
+    let act = Act::new(action, user);
+    staff::orgs(tx, user, None)?.iter().try_for_each(|(org, _)| tx.audit(org.id, &Actor::COMMAND, &act))
 }

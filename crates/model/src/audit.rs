@@ -57,6 +57,10 @@ words! {
     pub enum Action ("action") {
         /// An organisation was made.
         OrgCreate = "org.create",
+        /// It was switched on again.
+        OrgEnable = "org.enable",
+        /// It was switched off.
+        OrgDisable = "org.disable",
         /// A conversation was opened.
         ConversationOpen = "conversation.open",
         /// Several of its fields were changed, or one that has no word of its own.
@@ -91,6 +95,12 @@ words! {
         StaffUpdate = "staff.update",
         /// Somebody left the staff.
         StaffRemove = "staff.remove",
+        /// A user was switched on again, in every org of theirs.
+        UserEnable = "user.enable",
+        /// A user was switched off, in every org of theirs.
+        UserDisable = "user.disable",
+        /// A user was given another password.
+        UserPassword = "user.password",
         /// A key was made.
         KeyCreate = "key.create",
         /// A key was ended.

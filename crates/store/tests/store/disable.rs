@@ -12,17 +12,13 @@ use parlance_testkit::both_databases;
 use crate::fixture::{Fixture, START_MS, code};
 
 async fn add(f: &Fixture, org: OrgId, email: &'static str, role: Role) -> User {
-    f.system_write(move |tx| {
-        let id = staff::add(tx, org, email, "Somebody", role, "hash")?.user;
-        user::get(tx, id)
-    })
-    .await
-    .unwrap()
+    let id = f.store.write(org, move |tx| staff::add(tx, email, "Somebody", role, "hash")).await.unwrap().user;
+    f.system_read(move |tx| user::get(tx, id)).await.unwrap()
 }
 
 async fn key_of(f: &Fixture, org: OrgId, user: Option<UserId>, token: &'static str) {
-    let new = NewKey { org, user, name: "bot".to_owned(), dialect: None, scopes: Scopes::FULL, expires_ms: None };
-    f.system_write(move |tx| key::create(tx, &new, token)).await.unwrap();
+    let new = NewKey { user, name: "bot".to_owned(), dialect: None, scopes: Scopes::FULL, expires_ms: None };
+    f.store.write(org, move |tx| key::create(tx, &new, token)).await.unwrap();
 }
 
 async fn switch_org(f: &Fixture, disabled: bool) {

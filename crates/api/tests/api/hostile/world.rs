@@ -89,6 +89,7 @@ fn kind_of_field(name: &str) -> &'static str {
     match name {
         "contact_id" => "contacts",
         "assigned_to" | "user_id" => "staff",
+        "key_id" => "keys",
         other => panic!("{other}: say here what it names"),
     }
 }
@@ -102,5 +103,7 @@ async fn things(client: &Client) -> Things {
     }
     let file = client.upload("a.txt", b"Hello").await.expect(201);
     things.insert("media", file.data()["id"].as_i64().unwrap());
+    let messages = client.get(&format!("/api/v1/conversations/{}/messages", things["conversations"])).await.expect(200);
+    things.insert("messages", messages.data()[0]["id"].as_i64().unwrap());
     things
 }
