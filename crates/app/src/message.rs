@@ -14,7 +14,8 @@ use parlance_store::{OrgTx, attempt, idempotency, job, message};
 
 pub use parlance_store::attempt::Attempt;
 
-use crate::send::{Recipient, refuse_opted_out, sent, target};
+use crate::media::Shown;
+use crate::send::{Recipient, Sent, refuse_opted_out, sent, target};
 use crate::{App, once_key};
 
 /// A person's wish to send a message once more.
@@ -31,13 +32,14 @@ impl App {
     ///
     /// # Errors
     /// `not_found`; `not_outbound`; `too_late` once it is being handed over or has come to an end.
-    pub async fn cancel(&self, who: &Principal, id: MessageId, once: Option<String>) -> Result<Message> {
-        let caller = who.clone();
+    pub async fn cancel(&self, who: &Principal, id: MessageId, once: Option<String>) -> Result<Shown> {
+        let (caller, links) = (who.clone(), self.0.links.clone());
         let write = move |tx: &mut OrgTx<'_, '_>| {
             if !done(tx, &caller, once.as_deref(), id)? {
                 cancel(tx, id)?;
             }
-            message::get(tx, id)
+            let message = message::get(tx, id)?;
+            Ok(links.show(tx.org(), message, tx.now_ms()))
         };
         self.write_as(who, write).await
     }
@@ -49,17 +51,18 @@ impl App {
     /// `not_found`; `not_outbound`; `not_retryable` while it waits, is on its way or has arrived; `may_have_been_sent` for one of
     /// which that is not known, unless a duplicate is allowed; `under_way`; and what refuses a send: `recipient_opted_out`,
     /// `no_account`, `sms_provider_off`, `not_answerable`.
-    pub async fn retry(&self, who: &Principal, id: MessageId, wish: Retry, wait: bool) -> Result<Message> {
+    pub async fn retry(&self, who: &Principal, id: MessageId, wish: Retry, wait: bool) -> Result<Shown> {
         let signals = self.store().bus().listen();
-        let caller = who.clone();
+        let (caller, links) = (who.clone(), self.0.links.clone());
         let write = move |tx: &mut OrgTx<'_, '_>| {
             if !done(tx, &caller, wish.once.as_deref(), id)? {
                 retry(tx, id, wish.allow_duplicate)?;
             }
-            sent(tx, id)
+            sent(tx, id, &links)
         };
         let sent = self.write_as(who, write).await?;
-        Ok(self.followed(who.org, signals, sent, wait).await.message)
+        let Sent { message, files, .. } = self.followed(who.org, signals, sent, wait).await;
+        Ok(Shown { message, files })
     }
 
     /// Every attempt of a message, first to last.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::channel::JsonObject;
-use crate::id::{AccountId, ContactId, ConversationId, KeyId, MessageId, OrgId, UserId};
+use crate::id::{AccountId, ContactId, ConversationId, KeyId, MediaId, MessageId, OrgId, UserId};
 use crate::words;
 
 words! {
@@ -81,6 +81,8 @@ words! {
         MessageCancel = "message.cancel",
         /// A message was given to its provider once more.
         MessageRetry = "message.retry",
+        /// A file was uploaded.
+        MediaUpload = "media.upload",
         /// A contact was made.
         ContactCreate = "contact.create",
         /// Its names, number or address were changed.
@@ -131,6 +133,8 @@ words! {
         Message = "message",
         /// A contact.
         Contact = "contact",
+        /// A file.
+        Media = "media",
         /// An entry of the ledger of opt-outs.
         OptOut = "opt_out",
         /// A person of the staff, by their user's id.
@@ -165,6 +169,7 @@ subjects! {
     OrgId => Org,
     ConversationId => Conversation,
     MessageId => Message,
+    MediaId => Media,
     ContactId => Contact,
     UserId => Staff,
     KeyId => Key,

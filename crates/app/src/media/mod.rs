@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
+use parlance_model::audit::{Act, Action, Actor};
 use parlance_model::error::Kind;
 use parlance_model::id::{MediaId, OrgId};
 use parlance_model::key::Principal;
@@ -63,6 +64,7 @@ impl Default for Config {
 #[derive(Debug)]
 pub struct Received {
     org: OrgId,
+    actor: Actor,
     id: MediaId,
     object_key: String,
     content_type: &'static str,
@@ -118,7 +120,9 @@ impl App {
         let key = object_key.clone();
         let id = self.store().write(who.org, move |tx| media::begin(tx, &key)).await?;
         match self.write(&object_key, content).await {
-            Ok((content_type, size, sha256)) => Ok(Received { org: who.org, id, object_key, content_type, size, sha256 }),
+            Ok((content_type, size, sha256)) => {
+                Ok(Received { org: who.org, actor: who.actor(), id, object_key, content_type, size, sha256 })
+            }
             Err(error) => {
                 self.give_up(Doomed { org: who.org, id, object_key, thumbnail_key: None }).await;
                 Err(error)
@@ -172,12 +176,18 @@ impl App {
     /// # Errors
     /// Those of the database.
     pub async fn keep(&self, received: Received, name: Option<&str>) -> Result<ShownMedia> {
-        let Received { org, id, object_key, content_type, size, sha256 } = received;
+        let Received { org, actor, id, object_key, content_type, size, sha256 } = received;
         let mut facts =
             Facts { content_type: content_type.to_owned(), size, name: sniff::safe_name(name, content_type), width: None, height: None };
         let thumbnail_key = self.add_thumbnail(&object_key, &mut facts).await;
         let uploaded = Uploaded { facts, sha256, thumbnail_key: thumbnail_key.clone() };
-        match self.store().write(org, move |tx| Ok((media::finish(tx, id, &uploaded)?, tx.now_ms()))).await {
+        let write = move |tx: &mut OrgTx<'_, '_>| {
+            let kept = media::finish(tx, id, &uploaded)?;
+            let act = Act::new(Action::MediaUpload, id).with("content_type", uploaded.facts.content_type.as_str());
+            tx.audit(&act.with("size", uploaded.facts.size))?;
+            Ok((kept, tx.now_ms()))
+        };
+        match self.store().write_as(org, actor, write).await {
             Ok((kept, now_ms)) => Ok(self.0.links.show_media(org, kept, now_ms)),
             Err(error) => {
                 self.give_up(Doomed { org, id, object_key, thumbnail_key }).await;

@@ -30,11 +30,11 @@ async fn assert_healthy(on: &Fixture) {
 }
 
 async fn cancel(on: &Fixture, sent: &Sent) -> Result<Message> {
-    on.app.cancel(&on.who, sent.message.id, None).await
+    Ok(on.app.cancel(&on.who, sent.message.id, None).await?.message)
 }
 
 async fn retry(on: &Fixture, sent: &Sent, allow_duplicate: bool) -> Result<Message> {
-    on.app.retry(&on.who, sent.message.id, Retry { allow_duplicate, once: None }, false).await
+    on.app.retry(&on.who, sent.message.id, Retry { allow_duplicate, once: None }, false).await.map(|shown| shown.message)
 }
 
 fn code<T: std::fmt::Debug>(result: Result<T>) -> &'static str {
@@ -110,7 +110,7 @@ both_databases! {
                 for _ in 0..round {
                     tokio::task::yield_now().await;
                 }
-                second.cancel(&on.who, sent.message.id, None).await
+                second.cancel(&on.who, sent.message.id, None).await.map(|shown| shown.message)
             };
             let (canceled, ran) = tokio::join!(canceling, on.app.run_jobs());
             ran.unwrap();
@@ -186,7 +186,7 @@ both_databases! {
         let waits = on.send("Oops").await.unwrap();
         on.app.begin_once(&on.who, "back", [2; 32]).await.unwrap();
         for _ in 0..2 {
-            assert_eq!(on.app.cancel(&on.who, waits.message.id, Some("back".into())).await.unwrap().state, Canceled);
+            assert_eq!(on.app.cancel(&on.who, waits.message.id, Some("back".into())).await.unwrap().message.state, Canceled);
         }
         assert_healthy(&on).await;
     }
@@ -274,7 +274,7 @@ both_databases! {
         on.app.hook(inbound(&sid(1), CUSTOMER, NUMBER, "Hello?")).await.unwrap();
         let sent = on.send("Hello").await.unwrap();
         let (_, messages) = on.app.conversation(&on.who, sent.conversation.id).await.unwrap();
-        let came_in = messages.into_iter().find(|message| message.id != sent.message.id).unwrap().id;
+        let came_in = messages.into_iter().find(|shown| shown.message.id != sent.message.id).unwrap().message.id;
         assert_eq!(code(on.app.cancel(&on.who, came_in, None).await), "not_outbound");
         assert_eq!(code(on.app.retry(&on.who, came_in, Retry::default(), false).await), "not_outbound");
         let nobody = MessageId(999);
