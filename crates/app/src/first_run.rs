@@ -5,6 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use parlance_model::audit::{Act, Action, Actor};
 use parlance_model::error::{Field, Kind};
 use parlance_model::key::Scopes;
 use parlance_model::org::{Org, User, check_email, check_slug, suggest_slug};
@@ -12,7 +13,7 @@ use parlance_model::phone::Region;
 use parlance_model::role::Role;
 use parlance_model::{Error, Result};
 use parlance_store::key::NewKey;
-use parlance_store::{SystemTx, installation, key, org, session, staff, user};
+use parlance_store::{SystemTx, installation, key, org, session, user};
 use subtle::ConstantTimeEq as _;
 
 use crate::{App, password};
@@ -85,18 +86,25 @@ impl App {
         let (password, entropy) = (founding.password.clone(), self.0.entropy.clone());
         let hash = tokio::task::spawn_blocking(move || password::hash(&password, entropy.as_ref())).await.map_err(Error::internal)??;
         let (key, session) = (key::new_token(self.0.entropy.as_ref()), session::new_token(self.0.entropy.as_ref()));
-        let kept = (key.clone(), session.clone());
+        let (kept, from) = ((key.clone(), session.clone()), place.to_owned());
         let make = move |tx: &mut SystemTx<'_, '_>| {
             installation::lock(tx)?;
             if org::exists(tx)? {
                 return Err(void());
             }
             let org = org::create(tx, &founding.slug, &founding.org_name, &founding.region)?;
-            let owner = staff::add(tx, org.id, &founding.email, &founding.name, Role::Owner, &hash)?.user;
-            let first =
-                NewKey { org: org.id, user: Some(owner), name: KEY_NAME.to_owned(), dialect: None, scopes: Scopes::FULL, expires_ms: None };
-            key::create(tx, &first, &kept.0)?;
+            // The link that `serve` prints is in the hands of whoever runs the server.
+            let act = Act::new(Action::OrgCreate, org.id).with("slug", org.slug.as_str()).with("name", org.name.as_str());
+            tx.audit(org.id, &Actor::COMMAND, &act.with("first_run_from", from.as_str()))?;
+            let owner = tx.in_new_org(org.id, &Actor::COMMAND, |tx| {
+                let (owner, _) = crate::staff::add(tx, &founding.email, &founding.name, Role::Owner, &hash)?;
+                let user = Some(owner.user.id);
+                let first = NewKey { user, name: KEY_NAME.to_owned(), dialect: None, scopes: Scopes::FULL, expires_ms: None };
+                crate::key::create(tx, &first, &kept.0)?;
+                Ok(owner.user.id)
+            })?;
             session::create(tx, owner, Some(org.id), &kept.1)?;
+            tx.audit(org.id, &Actor::person(owner, None), &Act::new(Action::SignIn, owner).with("from", from.as_str()))?;
             Ok((org, user::get(tx, owner)?))
         };
         let (org, owner) = self.store().system_write(make).await?;

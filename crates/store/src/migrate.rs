@@ -22,8 +22,16 @@ macro_rules! migrations {
 }
 
 /// Every step, in order. A step that has been released is never changed.
-const MIGRATIONS: &[Migration] =
-    migrations!["0001_core", "0002_contacts", "0003_directory", "0004_search", "0005_media", "0006_audit", "0008_disable", "0009_restore_mark"];
+const MIGRATIONS: &[Migration] = migrations![
+    "0001_core",
+    "0002_contacts",
+    "0003_directory",
+    "0004_search",
+    "0005_media",
+    "0006_audit",
+    "0008_disable",
+    "0009_restore_mark"
+];
 
 /// The advisory lock that orders migrating nodes on PostgreSQL; any constant will do.
 pub(crate) const LOCK: &str = "SELECT pg_advisory_xact_lock(7241106)";

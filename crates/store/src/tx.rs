@@ -178,6 +178,18 @@ impl<'t, 'a> SystemTx<'t, 'a> {
         self.of(org).by(actor).audit(act)
     }
 
+    /// Runs a write of the org that this transaction makes, which nobody else has seen yet: no lock of it is needed, and nobody
+    /// waits to be woken.
+    ///
+    /// # Errors
+    /// The closure's own; `internal` when it changed something and wrote nothing down.
+    pub fn in_new_org<T>(&mut self, org: OrgId, actor: &Actor, write: impl FnOnce(&mut OrgTx<'_, '_>) -> Result<T>) -> Result<T> {
+        let mut tx = self.of(org).by(actor);
+        let value = write(&mut tx)?;
+        tx.finish()?;
+        Ok(value)
+    }
+
     /// The org's own transaction inside this one, for reading accounts by their routes and for the audit log. What it counts and emits is lost.
     pub(crate) fn of(&mut self, org: OrgId) -> OrgTx<'_, 'a> {
         OrgTx::new(self.tx, org, self.shared)

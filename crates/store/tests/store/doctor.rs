@@ -150,7 +150,7 @@ both_databases! {
         let f = Fixture::new(database).await;
         let (other, theirs) = f.other_org().await;
         let (their_conversation, their_message) = f.store.write(other, move |tx| receive(tx, &theirs, PEERS[0], &inbound("theirs"))).await.unwrap();
-        let stranger = f.system_write(move |tx| staff::add(tx, other, "eve@example.com", "Eve", Role::Agent, "hash")).await.unwrap().user;
+        let stranger = f.store.write(other, move |tx| staff::add(tx, "eve@example.com", "Eve", Role::Agent, "hash")).await.unwrap().user;
         f.system_write(installation::check_key).await.unwrap();
         f.receive(PEERS[0], "in").await;
         let sent = f.send(PEERS[0], "out").await;

@@ -154,7 +154,7 @@ both_databases! {
     async fn operators_narrow_a_search_down(database) {
         let f = Fixture::new(database).await;
         let org = f.org;
-        let ann = f.system_write(move |tx| staff::add(tx, org, "ann@acme.example.com", "Ann Agent", Role::Agent, "x")).await.unwrap().user;
+        let ann = f.store.write(org, move |tx| staff::add(tx, "ann@acme.example.com", "Ann Agent", Role::Agent, "x")).await.unwrap().user;
         let account = f.account.clone();
         let ids = f.write(move |tx| {
             let (mut ids, files) = (Vec::new(), vec![Attachment::Remote { provider_url: "https://example.com/a".into(), content_type: "image/png".into() }]);
