@@ -39,7 +39,7 @@ class Server:
                  "--phone-number", NUMBER, "--base-url", self.sim)
         self.run("user", "create", "--org", "acme", "--email", "ann@example.com", "--name", "Ann", "--role", "agent")
         self.key = self.run("key", "create", "--org", "acme", "--user", "ann@example.com", "--name", "judge", "--assistant")
-        self.url = self.start(["serve", "--listen", "127.0.0.1:0", "--public-url", PUBLIC_URL],
+        self.url = self.start(["serve", "--listen", "127.0.0.1:0", "--public-url", PUBLIC_URL, "--rate-limit", "0"],
                               r"listening on (http://127\.0\.0\.1:\d+)", "stderr")
         return self
 

@@ -3,12 +3,13 @@
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use aide::OperationInput;
 use aide::generate::GenContext;
 use aide::openapi::Operation;
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::header::AUTHORIZATION;
@@ -20,6 +21,7 @@ use parlance_model::error::Kind;
 use parlance_model::id::OrgId;
 use parlance_model::key::Principal;
 
+use crate::limit::{Limits, Standing};
 use crate::permission::Permission;
 use crate::problem::{Answer, Problem};
 use crate::request_id::RequestId;
@@ -30,29 +32,67 @@ pub(crate) const SIGN_IN: &str = "/session";
 /// Names the org of a request, for people who work in several.
 const ORG: &str = "x-org-id";
 
-/// The layer: finds the caller, or refuses. Only signing in needs no caller.
-pub(crate) async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Answer<Response> {
+/// What the layer needs: where callers are found, and how often they may call.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    pub(crate) app: App,
+    pub(crate) limits: Arc<Limits>,
+}
+
+/// The layer: finds the caller, or refuses, and counts the request. Only signing in needs no caller.
+pub(crate) async fn authenticate(State(gate): State<Gate>, mut request: Request, next: Next) -> Answer<Response> {
     if *request.method() == Method::POST && request.uri().path() == SIGN_IN {
         return Ok(next.run(request).await);
     }
-    let named = named_org(request.headers())?;
-    let principal = if request.headers().contains_key(AUTHORIZATION) {
-        let principal = app.authenticate(bearer(request.headers()).ok_or_else(unauthenticated)?).await?;
-        if named.is_some_and(|named| named != principal.org) {
-            return Err(Error::new(Kind::Forbidden, "not_in_org", "This key opens another organisation than X-Org-Id names.").into());
-        }
-        principal
-    } else {
-        let token = cookie::token(request.headers()).ok_or_else(unauthenticated)?;
-        let principal = app.authenticate_session(token, named).await?;
-        if !request.method().is_safe() {
-            cookie::same_origin(&app, request.headers())?;
-        }
-        principal
-    };
+    let from = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
+    let principal = gate.identify(from, request.method(), request.headers()).await?;
+    let span = tracing::Span::current();
+    span.record("org", principal.org.0);
+    span.record("caller", tracing::field::debug(principal.credential));
+    // Before anything is read or written for it: a repetition with an Idempotency-Key counts like any other request.
+    let standing = gate.limits.take(principal.credential);
+    if let Some(refusal) = standing.and_then(Standing::refusal) {
+        return Ok(refusal);
+    }
     let request_id = request.extensions().get::<RequestId>().map(|RequestId(id)| Arc::clone(id));
     request.extensions_mut().insert(Principal { request_id, ..principal });
-    Ok(next.run(request).await)
+    let mut response = next.run(request).await;
+    if let Some(standing) = standing {
+        standing.tell(&mut response);
+    }
+    Ok(response)
+}
+
+impl Gate {
+    async fn identify(&self, from: Option<IpAddr>, method: &Method, headers: &HeaderMap) -> Answer<Principal> {
+        let named = named_org(headers)?;
+        if headers.contains_key(AUTHORIZATION) {
+            let token = bearer(headers).ok_or_else(unauthenticated)?;
+            self.limits.admit(from, token)?;
+            let principal = self.judged(from, token, self.app.authenticate(token).await)?;
+            if named.is_some_and(|named| named != principal.org) {
+                return Err(Error::new(Kind::Forbidden, "not_in_org", "This key opens another organisation than X-Org-Id names.").into());
+            }
+            return Ok(principal);
+        }
+        let token = cookie::token(headers).ok_or_else(unauthenticated)?;
+        self.limits.admit(from, token)?;
+        let principal = self.judged(from, token, self.app.authenticate_session(token, named).await)?;
+        if !method.is_safe() {
+            cookie::same_origin(&self.app, headers)?;
+        }
+        Ok(principal)
+    }
+
+    /// Notes whether what was shown was right. A database that is away says nothing of it.
+    fn judged(&self, from: Option<IpAddr>, secret: &str, found: Result<Principal, Error>) -> Result<Principal, Error> {
+        match &found {
+            Ok(_) => self.limits.judge(from, secret, true),
+            Err(error) if error.kind() == Kind::Unauthenticated => self.limits.judge(from, secret, false),
+            Err(_) => {}
+        }
+        found
+    }
 }
 
 fn named_org(headers: &HeaderMap) -> Result<Option<OrgId>, Error> {
@@ -63,7 +103,7 @@ fn named_org(headers: &HeaderMap) -> Result<Option<OrgId>, Error> {
 }
 
 /// The token of `Authorization: Bearer …` (RFC 6750); the scheme's case does not count (RFC 9110, 11.1).
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)

@@ -42,7 +42,9 @@ pub(crate) async fn run(app: &App, claimed: &Claimed, id: MessageId) -> Result<(
         }
     };
     let channel = parlance_channels::of(ready.account.provider());
+    let begun = std::time::Instant::now();
     let outcome = channel.send(&app.0.http, &ready.account, &ready.outgoing).await;
+    app.0.measured.call(ready.account.provider(), begun, &outcome);
     if let SendOutcome::Accepted { .. } = outcome {
         app.0.seen.went_out((ready.account.org, ready.account.id), app.store().now_ms());
     }

@@ -16,6 +16,7 @@ use parlance_model::{Error, Result};
 use parlance_store::{OrgTx, account, attempt, contact, conversation, hook, message, opt_out};
 
 use crate::App;
+use crate::metrics::{self, Hooked};
 
 /// When a hook for an org that is switched off may be tried again, in seconds.
 const PUT_OFF_S: u32 = 600;
@@ -52,6 +53,14 @@ impl App {
     /// # Errors
     /// `not_found` for an account or number that is not ours, `bad_signature`, `put_off`, `unavailable`.
     pub async fn hook(&self, request: HookRequest) -> Result<HookAnswer> {
+        let provider = request.provider;
+        let taken = self.take(request).await;
+        let outcome = taken.as_ref().map_or_else(metrics::refused, |(_, outcome)| *outcome);
+        self.0.measured.hook(provider, outcome);
+        taken.map(|(answer, _)| answer)
+    }
+
+    async fn take(&self, request: HookRequest) -> Result<(HookAnswer, Hooked)> {
         let channel = parlance_channels::of(request.provider);
         let urls = [format!("{}{}", self.0.config.public_url, request.path_and_query)];
         let hook = Hook { method: &request.method, urls: &urls, headers: &request.headers, body: &request.body };
@@ -73,16 +82,22 @@ impl App {
         candidates.sort_by_key(|account| account.org_disabled);
         for account in candidates {
             let name = (account.org, account.id);
-            match channel.parse(&account, &hook) {
+            let outcome = match channel.parse(&account, &hook) {
                 Parsed::NotOurs => continue,
                 // Not acknowledged, so a provider that tries again delivers it once the org is back.
                 _ if account.org_disabled => return Err(put_off()),
-                Parsed::Apply(inbound) => self.apply(account, inbound).await?,
-                Parsed::Quarantine(reason) => self.quarantine(&account, reason, &request).await?,
-            }
+                Parsed::Apply(inbound) => {
+                    self.apply(account, inbound).await?;
+                    Hooked::Applied
+                }
+                Parsed::Quarantine(reason) => {
+                    self.quarantine(&account, reason, &request).await?;
+                    Hooked::Quarantined
+                }
+            };
             self.0.seen.came_in(name, self.store().now_ms());
             let (content_type, body) = channel.answer();
-            return Ok(HookAnswer { content_type, body });
+            return Ok((HookAnswer { content_type, body }, outcome));
         }
         Err(Error::not_found("number"))
     }
@@ -100,7 +115,10 @@ impl App {
     }
 
     async fn apply(&self, account: Account, inbound: Vec<Inbound>) -> Result<()> {
-        self.store().write(account.org, move |tx| record(tx, &account, &inbound)).await
+        let recorded = self.store().write(account.org, move |tx| record(tx, &account, &inbound)).await?;
+        self.0.measured.received.increment(recorded.stored);
+        self.0.measured.duplicates.increment(recorded.known);
+        Ok(())
     }
 
     async fn quarantine(&self, account: &Account, reason: &'static str, request: &HookRequest) -> Result<()> {
@@ -129,15 +147,29 @@ fn bad_signature() -> Error {
     )
 }
 
+/// How much of what was said is new.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// Messages that are stored now.
+    pub stored: u64,
+    /// Messages that were stored before.
+    pub known: u64,
+}
+
 /// Applies what an account's hooks said, in order. What is known already changes nothing.
 ///
 /// # Errors
 /// Those of the database.
-pub fn record(tx: &mut OrgTx<'_, '_>, account: &Account, inbound: &[Inbound]) -> Result<()> {
+pub fn record(tx: &mut OrgTx<'_, '_>, account: &Account, inbound: &[Inbound]) -> Result<Recorded> {
+    let mut recorded = Recorded::default();
     let mut touched: Vec<(Conversation, Conversation)> = Vec::new();
     for item in inbound {
         match item {
-            Inbound::Message(message) => receive(tx, account, message, &mut touched)?,
+            Inbound::Message(message) if message::is_known(tx, account.id, &message.provider_id)? => recorded.known += 1,
+            Inbound::Message(message) => {
+                receive(tx, account, message, &mut touched)?;
+                recorded.stored += 1;
+            }
             Inbound::Receipt(receipt) => acknowledge(tx, account, receipt)?,
         }
     }
@@ -145,13 +177,10 @@ pub fn record(tx: &mut OrgTx<'_, '_>, account: &Account, inbound: &[Inbound]) ->
     for (before, after) in &touched {
         conversation::save(tx, before, after)?;
     }
-    Ok(())
+    Ok(recorded)
 }
 
 fn receive(tx: &mut OrgTx<'_, '_>, account: &Account, new: &InboundMessage, touched: &mut Vec<(Conversation, Conversation)>) -> Result<()> {
-    if message::is_known(tx, account.id, &new.provider_id)? {
-        return Ok(());
-    }
     let identity = Identity::of(&new.from);
     let details = contact::Details::from_name(match (&new.profile_name, &new.from) {
         (Some(name), _) | (None, Address::Name(name)) => name,

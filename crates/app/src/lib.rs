@@ -11,6 +11,7 @@ pub mod conversation;
 mod deliver;
 pub mod directory;
 pub mod event;
+pub mod failures;
 pub mod first_run;
 pub mod health;
 mod indexer;
@@ -18,6 +19,7 @@ pub mod ingest;
 pub mod key;
 pub mod media;
 pub mod message;
+mod metrics;
 pub mod operator;
 mod opt_out;
 pub mod page;
@@ -37,7 +39,8 @@ use parlance_model::Result;
 use parlance_model::entropy::{self, SharedEntropy};
 use parlance_model::id::KeyId;
 use parlance_model::key::{Credential, Principal};
-use parlance_store::{Store, idempotency};
+use parlance_store::metrics::Registry;
+use parlance_store::{Store, idempotency, version};
 
 pub use parlance_store::idempotency::Begun;
 pub use tasks::Tasks;
@@ -64,8 +67,9 @@ struct Inner {
     tasks: Tasks,
     /// Keys whose use is just being written down.
     noting: Mutex<HashSet<KeyId>>,
-    failures: session::Failures,
+    failures: failures::Failures<(String, String)>,
     seen: health::Memory,
+    measured: metrics::Measured,
 }
 
 impl App {
@@ -75,6 +79,7 @@ impl App {
         // Without the secret key nothing is served: then a key that nobody knows, so that no link opens.
         let link_key = store.derived_key("media links").unwrap_or_else(|_| entropy::bytes(entropy.as_ref()));
         let links = media::Links::new(link_key, config.public_url.clone());
+        let measured = metrics::Measured::new(store.registry());
         Self(Arc::new(Inner {
             store,
             http,
@@ -83,8 +88,9 @@ impl App {
             links,
             tasks: Tasks::default(),
             noting: Mutex::default(),
-            failures: session::Failures::default(),
+            failures: session::failures(),
             seen: health::Memory::default(),
+            measured,
         }))
     }
 
@@ -92,6 +98,7 @@ impl App {
     pub fn start(&self) {
         worker::start(self);
         indexer::start(self);
+        metrics::start(self);
     }
 
     /// Stops claiming work, waits for what is under way, and stores what was only in memory.
@@ -110,6 +117,26 @@ impl App {
     #[must_use]
     pub fn tasks(&self) -> &Tasks {
         &self.0.tasks
+    }
+
+    /// The time, unix ms, as everything here reads it.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        self.0.store.clock().now_ms()
+    }
+
+    /// What is measured: whoever answers over the network counts there, too.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        self.0.store.registry()
+    }
+
+    /// The version of what the org's lists show: unchanged, they are unchanged. One row is read.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn version(&self, who: &Principal) -> Result<i64> {
+        self.0.store.read(who.org, version::current).await
     }
 
     /// Where providers and browsers reach us, without a trailing slash.

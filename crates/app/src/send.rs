@@ -115,6 +115,7 @@ impl App {
             sent(tx, id, &links)
         };
         let sent = self.write_as(who, accepted).await?;
+        self.0.measured.sent.increment(1);
         Ok(self.followed(who.org, signals, sent, wait).await)
     }
 

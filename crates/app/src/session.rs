@@ -1,7 +1,6 @@
 //! Signing in and out, and who a cookie speaks for.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use parlance_model::audit::{Act, Action, Actor};
 use parlance_model::error::Kind;
@@ -12,6 +11,7 @@ use parlance_model::role::Role;
 use parlance_model::{Error, Result};
 use parlance_store::{SystemTx, key, org, session, staff, user};
 
+use crate::failures::Failures;
 use crate::{App, password};
 
 /// How long a session lasts after its last use, in seconds.
@@ -20,8 +20,6 @@ pub const LASTS_S: i64 = session::LASTS_MS / 1000;
 /// Failed sign-ins of one e-mail address from one place before more are refused, and the window they count in, in milliseconds.
 const FAILURES: u32 = 5;
 const WINDOW_MS: i64 = 15 * 60 * 1000;
-/// Places and addresses that are remembered at once. When full, those whose window is over go, and then all.
-const REMEMBERED: usize = 10_000;
 
 /// The hash of no password that anybody has, with the cost of every other: checked for users who are not there.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -66,7 +64,7 @@ impl App {
         let name = (email.clone(), given.place.clone());
         let now_ms = self.store().system_read(|tx| Ok(tx.now_ms())).await?;
         // Counted before the check, so that attempts side by side are counted too; given back when it was right.
-        self.0.failures.count(&name, now_ms)?;
+        self.0.failures.count(&name, now_ms).map_err(too_many)?;
         let found = self.store().system_read(move |tx| staff::password_hash(tx, &email)).await?;
         let known = found.as_ref().map(|(user, _)| *user);
         let right = verify(found, given.password.clone()).await?;
@@ -193,6 +191,11 @@ impl App {
     }
 }
 
+/// Failed sign-ins by e-mail address and place, and wrong first-run tokens by place.
+pub(crate) fn failures() -> Failures<(String, String)> {
+    Failures::new(FAILURES, WINDOW_MS)
+}
+
 /// Checks the password on a thread of its own. Takes as long for a user who is not there.
 async fn verify(found: Option<(UserId, String)>, given: String) -> Result<Option<UserId>> {
     let check = move || {
@@ -230,6 +233,11 @@ fn wrong() -> Error {
     Error::new(Kind::Unauthenticated, "wrong_credentials", text)
 }
 
+pub(crate) fn too_many(wait_s: u32) -> Error {
+    let text = "Too many failed tries. Wait, and try again.";
+    Error::new(Kind::RateLimited, "too_many_failures", text).with_retry_after(wait_s)
+}
+
 fn signed_out() -> Error {
     Error::new(Kind::Unauthenticated, "unauthenticated", "You are not signed in any more. POST /api/v1/session signs in.")
 }
@@ -238,59 +246,9 @@ fn not_in_org() -> Error {
     Error::new(Kind::Forbidden, "not_in_org", "You do not work in this organisation. GET /api/v1/me lists those where you do.")
 }
 
-/// Failed sign-ins by e-mail address and place, and wrong first-run tokens by place, in this process's memory.
-#[derive(Debug, Default)]
-pub(crate) struct Failures(Mutex<HashMap<(String, String), (u32, i64)>>);
-
-impl Failures {
-    /// Counts one more.
-    ///
-    /// # Errors
-    /// `too_many_failures` when there were too many in the window.
-    pub(crate) fn count(&self, name: &(String, String), now_ms: i64) -> Result<()> {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.len() >= REMEMBERED {
-            seen.retain(|_, (_, since_ms)| now_ms - *since_ms < WINDOW_MS);
-        }
-        if seen.len() >= REMEMBERED {
-            seen.clear();
-        }
-        let (count, since_ms) = seen.entry(name.clone()).or_insert((0, now_ms));
-        if now_ms - *since_ms >= WINDOW_MS {
-            (*count, *since_ms) = (0, now_ms);
-        }
-        if *count >= FAILURES {
-            let wait_s = u32::try_from((*since_ms + WINDOW_MS - now_ms) / 1000 + 1).unwrap_or(1);
-            let text = "Too many failed tries. Wait, and try again.";
-            return Err(Error::new(Kind::RateLimited, "too_many_failures", text).with_retry_after(wait_s));
-        }
-        *count += 1;
-        Ok(())
-    }
-
-    fn forget_if(&self, right: bool, name: &(String, String)) {
-        if right {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_sixth_failure_waits_for_the_window_and_other_places_do_not() {
-        let failures = Failures::default();
-        let name = ("ann@example.com".to_owned(), "192.0.2.1".to_owned());
-        for _ in 0..FAILURES {
-            failures.count(&name, 0).unwrap();
-        }
-        let refused = failures.count(&name, 1000).unwrap_err();
-        assert_eq!((refused.code(), refused.retry_after_s()), ("too_many_failures", Some(900)));
-        failures.count(&(name.0.clone(), "192.0.2.2".to_owned()), 1000).unwrap();
-        failures.count(&name, WINDOW_MS).unwrap();
-    }
 
     #[test]
     fn a_check_for_nobody_costs_what_every_check_costs() {

@@ -86,7 +86,7 @@ impl FromStr for Scopes {
 }
 
 /// What was shown to prove who calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Credential {
     /// An API key.
     Key(KeyId),

@@ -151,6 +151,12 @@ pub(crate) struct ServeArgs {
     /// The largest file that may be uploaded, in MiB
     #[arg(long, value_name = "MIB", env = "PARLANCE_MEDIA_LIMIT", default_value_t = 25, value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub(crate) media_limit: u64,
+    /// Requests that each key may make in a minute, on this node; 0 for any number
+    #[arg(long, value_name = "N", env = "PARLANCE_RATE_LIMIT", default_value_t = parlance_api::RATE_LIMIT)]
+    pub(crate) rate_limit: u32,
+    /// Open /metrics to whoever shows this token. Without one it answers to this machine alone
+    #[arg(long, value_name = "TOKEN", env = "PARLANCE_METRICS_TOKEN", hide_env_values = true)]
+    pub(crate) metrics_token: Option<String>,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
 }

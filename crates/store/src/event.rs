@@ -18,11 +18,12 @@ pub struct Entry {
 }
 
 pub(crate) fn append(tx: &mut OrgTx<'_, '_>, events: &[Event]) -> Result<()> {
-    const DRAW: &str = "UPDATE org SET seq = seq + $2 WHERE id = $1 RETURNING seq";
+    const DRAW: &str = "UPDATE org SET seq = seq + $2, version = CASE WHEN version >= $3 THEN version + 1 ELSE $3 END
+        WHERE id = $1 RETURNING seq";
     const INSERT: &str = "INSERT INTO event (org_id, seq, kind, data, at_ms) VALUES ($1, $2, $3, $4, $5)";
     let count = i64::try_from(events.len()).map_err(Error::internal)?;
-    let last = tx.query_opt(DRAW, params![count], |row| row.get::<i64>(0))?.ok_or_else(|| Error::not_found("organisation"))?;
     let now_ms = tx.now_ms();
+    let last = tx.query_opt(DRAW, params![count, now_ms], |row| row.get::<i64>(0))?.ok_or_else(|| Error::not_found("organisation"))?;
     for (seq, event) in (last - count + 1..).zip(events) {
         let data = serde_json::to_string(event).map_err(Error::internal)?;
         tx.execute(INSERT, params![seq, event.kind(), data, now_ms])?;

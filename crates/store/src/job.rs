@@ -132,3 +132,40 @@ pub fn of_org(tx: &mut SystemTx<'_, '_>, org: OrgId) -> Result<i64> {
     const COUNT: &str = "SELECT COUNT(*) FROM job WHERE org_id = $1";
     tx.tx.query_one(COUNT, params![org], |row| row.get(0))
 }
+
+/// How many jobs of a kind stand so.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// The word of their kind, perhaps of a newer version.
+    pub kind: String,
+    /// `leased`; `due`, when one can be claimed; or `waiting` for its time or for an earlier job of its lane.
+    pub state: String,
+    /// How many.
+    pub count: i64,
+    /// Since when the first of them has stood so (`due`), or its time, unix ms.
+    pub since_ms: i64,
+}
+
+const STANDING: &str = "SELECT kind, state, COUNT(*), CAST(MIN(since_ms) AS BIGINT) FROM (SELECT j.kind AS kind,
+        CASE WHEN j.lease_until_ms > $1 THEN 'leased'
+            WHEN j.run_at_ms > $1 OR EXISTS (SELECT 1 FROM job e WHERE e.org_id = j.org_id AND e.lane = j.lane AND e.id < j.id) THEN 'waiting'
+            ELSE 'due' END AS state,
+        COALESCE(j.lease_until_ms, j.run_at_ms) AS since_ms FROM job j) AS standing
+    GROUP BY kind, state";
+
+/// How many jobs there are by kind and state. Walks the table, which holds what is yet to be done: for a look now and then.
+///
+/// # Errors
+/// Those of the database.
+pub fn standing(tx: &mut SystemTx<'_, '_>) -> Result<Vec<Standing>> {
+    let now_ms = tx.now_ms();
+    tx.tx.query(STANDING, params![now_ms], |row| {
+        Ok(Standing { kind: row.get(0)?, state: row.get(1)?, count: row.get(2)?, since_ms: row.get(3)? })
+    })
+}
+
+/// The text that walks the table, for the test of its plan: what it asks for each row must be found by an index.
+#[cfg(test)]
+pub(crate) fn walk() -> &'static str {
+    STANDING
+}

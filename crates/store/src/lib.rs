@@ -23,6 +23,7 @@ pub mod job;
 pub mod key;
 pub mod media;
 pub mod message;
+pub mod metrics;
 mod migrate;
 pub mod opt_out;
 pub mod org;
@@ -33,11 +34,12 @@ pub mod staff;
 pub mod total;
 mod tx;
 pub mod user;
+pub mod version;
 pub mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parlance_model::audit::Actor;
 use parlance_model::clock::SharedClock;
@@ -46,6 +48,7 @@ use parlance_model::id::{InstallationTag, OrgId};
 use parlance_model::{Error, Result};
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::metrics::{Batches, Measured, Registry};
 use bus::Bus;
 use db::command::{Command, Signals, Typed};
 use db::{Tx, postgres, sqlite};
@@ -101,6 +104,8 @@ struct Inner {
     places: Arc<Semaphore>,
     shared: Shared,
     tag: InstallationTag,
+    registry: Registry,
+    measured: Measured,
 }
 
 /// What every transaction can reach.
@@ -149,23 +154,29 @@ impl Store {
     /// Opens what needs no migration; on PostgreSQL with reads that all see one snapshot, when it is named.
     pub(crate) fn at(place: &Place, setup: Setup, snapshot: Option<&str>) -> Result<Self> {
         let tag = installation::tag_at(place)?;
+        let registry = Registry::new()?;
+        let measured = Measured::new(&registry);
+        let (batches, index_batches) = (measured.batches.clone(), Batches::new(&registry, "index"));
         let driver = match place {
             Place::Sqlite { data, durability } => {
                 let files = sqlite::Files { database: sqlite::file(data), search: search::file::path(data) };
                 let database = sqlite::Database::open(&files.database, *durability, sqlite::Access::Write)?;
                 let index = search::file::open(data, tag).map_err(published)?.attach(&files.database)?;
                 Driver::Sqlite {
-                    writer: sqlite::Writer::start(database, files.database.clone(), *durability)?,
-                    index: sqlite::Writer::start(index, files.search.clone(), Durability::Relaxed)?,
+                    writer: sqlite::Writer::start(database, files.database.clone(), *durability, batches)?,
+                    index: sqlite::Writer::start(index, files.search.clone(), Durability::Relaxed, index_batches)?,
                     readers: sqlite::Readers::start(files)?,
                 }
             }
             Place::Postgres { url } => {
-                Driver::Postgres { lanes: postgres::Lanes::start(url)?, readers: postgres::Readers::at(url, snapshot)? }
+                Driver::Postgres {
+                    lanes: postgres::Lanes::start(url, &batches, &index_batches)?,
+                    readers: postgres::Readers::at(url, snapshot)?,
+                }
             }
         };
         let shared = Shared { clock: setup.clock, entropy: setup.entropy, secret: setup.secret };
-        Ok(Self(Arc::new(Inner { driver, bus: Bus::new(), places: Arc::new(Semaphore::new(QUEUE)), shared, tag })))
+        Ok(Self(Arc::new(Inner { driver, bus: Bus::new(), places: Arc::new(Semaphore::new(QUEUE)), shared, tag, registry, measured })))
     }
 
     /// The tag that UUIDs of this installation carry.
@@ -186,6 +197,23 @@ impl Store {
     #[must_use]
     pub fn now_ms(&self) -> i64 {
         self.0.shared.clock.now_ms()
+    }
+
+    /// Where "now" comes from.
+    #[must_use]
+    pub fn clock(&self) -> SharedClock {
+        Arc::clone(&self.0.shared.clock)
+    }
+
+    /// What is measured, here and in whatever stands on the store.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// Brings up to date what is looked at rather than counted.
+    pub fn measure(&self) {
+        self.0.measured.depth.set(u32::try_from(QUEUE - self.0.places.available_permits()).unwrap_or(u32::MAX));
     }
 
     /// Wake-up calls after commits.
@@ -310,10 +338,14 @@ impl Store {
         F: Fn(&mut Tx<'_>) -> Result<(T, Signals)> + Send + 'static,
         T: Send + 'static,
     {
+        let begun = Instant::now();
         let place = Arc::clone(&self.0.places).acquire_owned();
         let permit = match tokio::time::timeout(PATIENCE, place).await {
             Ok(Ok(permit)) => permit,
-            Ok(Err(_)) | Err(_) => return Err(Error::unavailable("Too much is being written just now. Try again in a moment.", 1)),
+            Ok(Err(_)) | Err(_) => {
+                self.0.measured.refused.increment(1);
+                return Err(Error::unavailable("Too much is being written just now. Try again in a moment.", 1));
+            }
         };
         let (reply, answer) = oneshot::channel();
         let command = Box::new(Typed { org, closure, kept: None, reply, bus: self.0.bus.clone(), _permit: Some(permit) });
@@ -321,7 +353,9 @@ impl Store {
             Driver::Sqlite { writer, .. } => writer.submit(command),
             Driver::Postgres { lanes, .. } => lanes.submit(command),
         }
-        answered(answer).await
+        let answer = answered(answer).await;
+        self.0.measured.write.record(begun.elapsed());
+        answer
     }
 
     async fn submit_read<T, F>(&self, closure: F) -> Result<T>
@@ -329,10 +363,14 @@ impl Store {
         F: Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
+        let begun = Instant::now();
         if let Driver::Sqlite { readers, .. } = &self.0.driver {
             match readers.in_place(&closure) {
                 Err(error) if error.code() == sqlite::INTERRUPTED => {}
-                result => return result.map_err(published),
+                result => {
+                    self.0.measured.in_place.record(begun.elapsed());
+                    return result.map_err(published);
+                }
             }
         }
         self.submit_to_pool(closure).await
@@ -350,7 +388,9 @@ impl Store {
             Driver::Sqlite { readers, .. } => readers.submit(command),
             Driver::Postgres { readers, .. } => readers.submit(command),
         }
-        answered(answer).await
+        let answer = answered(answer).await;
+        self.0.measured.pool.record(begun.elapsed());
+        answer
     }
 }
 

@@ -29,6 +29,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0004_search",
     "0005_media",
     "0006_audit",
+    "0007_versions",
     "0008_disable",
     "0009_restore_mark"
 ];

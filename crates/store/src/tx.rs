@@ -12,6 +12,7 @@ use crate::Shared;
 use crate::bus::Signal;
 use crate::db::command::Signals;
 use crate::db::{Param, Row, Sql, Tx};
+use crate::version;
 
 /// A transaction of one org. What it emits and counts is written once, at its end, just before COMMIT.
 pub struct OrgTx<'t, 'a> {
@@ -25,13 +26,15 @@ pub struct OrgTx<'t, 'a> {
     actor: Option<&'t Actor>,
     wrote: bool,
     audited: bool,
+    /// Something was written that a list may show.
+    changed: bool,
 }
 
 impl<'t, 'a> OrgTx<'t, 'a> {
     pub(crate) fn new(tx: &'t mut Tx<'a>, org: OrgId, shared: &'t Shared) -> Self {
         let now_ms = shared.clock.now_ms();
         let (events, counts) = (Vec::new(), BTreeMap::new());
-        Self { tx, org, shared, now_ms, events, counts, jobs: false, actor: None, wrote: false, audited: false }
+        Self { tx, org, shared, now_ms, events, counts, jobs: false, actor: None, wrote: false, audited: false, changed: false }
     }
 
     /// The same on behalf of somebody, who is held to write down what they change.
@@ -94,15 +97,17 @@ impl<'t, 'a> OrgTx<'t, 'a> {
 
     /// Runs a statement whose `$1` is the org and whose further parameters start at `$2`.
     pub(crate) fn execute(&mut self, sql: impl Into<Sql>, params: &[Param<'_>]) -> Result<u64> {
-        let bound = self.bind(params);
+        let (bound, sql) = (self.bind(params), sql.into());
         let changed = self.tx.execute(sql, &bound)?;
         self.wrote |= changed > 0;
+        self.changed = self.changed || (changed > 0 && version::changes(sql.either()));
         Ok(changed)
     }
 
     /// Runs a query in the same way.
     pub(crate) fn query<T>(&mut self, sql: impl Into<Sql>, params: &[Param<'_>], map: impl FnMut(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
         let (bound, sql) = (self.bind(params), sql.into());
+        self.changed = self.changed || version::changes(sql.either());
         let rows = self.tx.query(sql, &bound, map)?;
         self.wrote |= sql.writes() && !rows.is_empty();
         Ok(rows)
@@ -139,6 +144,8 @@ impl<'t, 'a> OrgTx<'t, 'a> {
         if !events.is_empty() {
             crate::event::append(&mut self, &events)?;
             signals.push(Signal::Events(self.org));
+        } else if self.changed {
+            version::move_on(&mut self)?;
         }
         if self.jobs {
             signals.push(Signal::Jobs);

@@ -2,6 +2,8 @@
 
 pub(crate) mod unified;
 
+use std::sync::Arc;
+
 use aide::openapi::OpenApi;
 use axum::Router;
 use axum::extract::Request;
@@ -13,14 +15,15 @@ use parlance_model::error::Kind;
 use parlance_model::key::{Dialect, Principal};
 use parlance_model::{Error, Result};
 
-use crate::auth::Caller;
+use crate::auth::{Caller, Gate};
+use crate::limit::Limits;
 use crate::problem::{self, Answer};
 use crate::{auth, body, idempotency};
 
-const HEADER: &str = "parlance-dialect";
+pub(crate) const HEADER: &str = "parlance-dialect";
 
 /// The routes under the base path, with the layers of everything that needs a key, and their OpenAPI document.
-pub(crate) fn router(app: &App) -> (Router<App>, OpenApi) {
+pub(crate) fn router(app: &App, limits: Arc<Limits>) -> (Router<App>, OpenApi) {
     let mut described = OpenApi::default();
     let routes = unified::routes().finish_api(&mut described);
     let routes = routes
@@ -31,7 +34,7 @@ pub(crate) fn router(app: &App) -> (Router<App>, OpenApi) {
         // Files are larger than any body that is held in memory: these read theirs as it comes.
         .merge(unified::streamed().finish_api(&mut described).method_not_allowed_fallback(problem::method_not_allowed))
         .layer(from_fn(pick))
-        .layer(from_fn_with_state(app.clone(), auth::authenticate));
+        .layer(from_fn_with_state(Gate { app: app.clone(), limits }, auth::authenticate));
     (routes, described)
 }
 

@@ -82,7 +82,8 @@ fn by_rule(call: &Call, kind: Kind, refuses: bool) -> Vec<&'static str> {
             [when(call.once, &["idempotency_mismatch"]), when(call.takes_json || call.takes_query, &["validation_failed"])].concat()
         }
         Kind::Unavailable => [when(refuses || call.needs_key, &["unavailable"]), when(call.is_hook, &["put_off"])].concat(),
-        Kind::Gone | Kind::OutOfRange | Kind::RateLimited | Kind::Internal => Vec::new(),
+        Kind::RateLimited => when(call.needs_key, &["rate_limited", "too_many_failures"]),
+        Kind::Gone | Kind::OutOfRange | Kind::Internal => Vec::new(),
     }
 }
 

@@ -20,6 +20,8 @@ pub(super) struct Call {
     pub(super) takes_query: bool,
     /// It pages by a cursor.
     pub(super) takes_cursor: bool,
+    /// It tells a caller who has its answer already that nothing has changed.
+    pub(super) is_tagged: bool,
     /// Providers call it.
     pub(super) is_hook: bool,
 }
@@ -41,6 +43,7 @@ impl Call {
             // The query of a link is its seal: what does not fit is not found.
             takes_query: query().next().is_some() && !path.starts_with("/media/"),
             takes_cursor: query().any(|parameter| parameter["name"] == "cursor"),
+            is_tagged: operation.get("responses").is_some_and(|responses| responses.get("304").is_some()),
             is_hook: path.starts_with("/webhooks/"),
         }
     }

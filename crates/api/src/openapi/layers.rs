@@ -5,7 +5,10 @@ use serde_json::{Map, Value, json};
 
 use super::call::Call;
 use super::complete::reference;
-use crate::{dialects, idempotency};
+use crate::{dialects, idempotency, limit};
+
+/// How an entity tag looks.
+const TAG: &str = "W/\"6WTHGbkw1VYDx0cG0OQKJA\"";
 
 /// A header of requests.
 struct Taken {
@@ -27,6 +30,7 @@ const TAKEN: &[Taken] = &[
     Taken { key: "RequestId", rule: |_| true, said: request_id },
     Taken { key: "Dialect", rule: |call| call.needs_key, said: dialect },
     Taken { key: "OrgId", rule: |call| call.needs_key, said: org_id },
+    Taken { key: "IfNoneMatch", rule: |call| call.is_tagged, said: if_none_match },
     Taken { key: "IdempotencyKey", rule: |call| call.once, said: idempotency_key },
     // Named by the extractor that reads it.
     Taken { key: "Prefer", rule: |_| false, said: prefer },
@@ -35,6 +39,13 @@ const TAKEN: &[Taken] = &[
 const SENT: &[Sent] = &[
     Sent { name: "X-Request-Id", rule: |_, _, _| true, said: sent_request_id },
     Sent { name: "Idempotent-Replayed", rule: |call, status, _| call.once && status < 300, said: replayed },
+    Sent { name: limit::HEADERS[0], rule: is_counted, said: limit_of },
+    Sent { name: limit::HEADERS[1], rule: is_counted, said: remaining },
+    Sent { name: limit::HEADERS[2], rule: is_counted, said: reset },
+    Sent { name: "ETag", rule: is_tagged, said: etag },
+    Sent { name: "Cache-Control", rule: is_tagged, said: cache_control },
+    // Named by the type of lists.
+    Sent { name: "Parlance-Total", rule: |_, _, _| false, said: total },
     Sent { name: "WWW-Authenticate", rule: |_, status, _| status == 401, said: authenticate },
     Sent {
         name: "Retry-After",
@@ -44,6 +55,15 @@ const SENT: &[Sent] = &[
         said: retry_after,
     },
 ];
+
+/// Whoever shows no key is not counted.
+fn is_counted(call: &Call, status: u16, _: &[&str]) -> bool {
+    call.needs_key && status != 401
+}
+
+fn is_tagged(call: &Call, status: u16, _: &[&str]) -> bool {
+    call.is_tagged && [200, 304].contains(&status)
+}
 
 /// Adds the parameters to an operation, and the headers to its answers of success.
 pub(super) fn add(call: &Call, operation: &mut Map<String, Value>) {
@@ -106,6 +126,14 @@ fn idempotency_key() -> Value {
     })
 }
 
+fn if_none_match() -> Value {
+    json!({
+        "name": "If-None-Match", "in": "header", "example": TAG,
+        "description": "Entity tags of answers that the caller has: 304 without a body when nothing has changed since.",
+        "schema": { "type": "string" },
+    })
+}
+
 fn prefer() -> Value {
     json!({
         "name": "Prefer", "in": "header", "example": "respond-async",
@@ -122,6 +150,39 @@ fn replayed() -> Value {
     json!({
         "description": "`true` when this is the stored answer to an earlier request with the same Idempotency-Key.",
         "schema": { "type": "string", "enum": ["true"] }, "example": "true",
+    })
+}
+
+fn limit_of() -> Value {
+    json!({
+        "description": "Requests that the caller may make in a minute. These three are left out where the server sets no limit.",
+        "schema": { "type": "integer", "minimum": 1 }, "example": crate::RATE_LIMIT,
+    })
+}
+
+fn remaining() -> Value {
+    json!({ "description": "Requests that the caller has in hand now.", "schema": { "type": "integer", "minimum": 0 }, "example": 599 })
+}
+
+fn reset() -> Value {
+    json!({ "description": "Seconds until all of them are in hand again.", "schema": { "type": "integer", "minimum": 0 }, "example": 1 })
+}
+
+fn etag() -> Value {
+    json!({
+        "description": "Names this state of the list, for `If-None-Match`. A list that is searched has none.",
+        "schema": { "type": "string" }, "example": TAG,
+    })
+}
+
+fn cache_control() -> Value {
+    json!({ "description": "Keep it, and ask each time.", "schema": { "type": "string" }, "example": "private, no-cache" })
+}
+
+fn total() -> Value {
+    json!({
+        "description": "Whether `meta.total` is `exact`, or `bounded`: counting stopped there, and there are more.",
+        "required": true, "schema": { "type": "string", "enum": ["exact", "bounded"] }, "example": "exact",
     })
 }
 

@@ -8,6 +8,7 @@ mod client;
 use std::sync::Arc;
 
 use axum::Router;
+use parlance_api::Options;
 use parlance_app::directory::NewTwilio;
 use parlance_app::media::{self, Files};
 use parlance_app::{App, Config};
@@ -75,7 +76,12 @@ pub(crate) struct Org {
 impl TestApp {
     /// An application with the org Acme, its Twilio account, and Ann, an agent, whose key the client shows. Jobs run.
     pub(crate) async fn new(database: Database) -> (Self, Org, Client) {
-        let this = Self::empty(database).await;
+        Self::with(database, Options::default()).await
+    }
+
+    /// The same with these options.
+    pub(crate) async fn with(database: Database, options: Options) -> (Self, Org, Client) {
+        let this = Self::empty_with(database, &options).await;
         let org = this.org("acme").await;
         this.account(&org, NUMBER).await;
         let staff = this.staff(&org, "ann", Role::Agent).await;
@@ -90,13 +96,17 @@ impl TestApp {
 
     /// An application without an org, as it is before its first run.
     pub(crate) async fn empty(database: Database) -> Self {
+        Self::empty_with(database, &Options::default()).await
+    }
+
+    async fn empty_with(database: Database, options: &Options) -> Self {
         let fresh = spawn_blocking(move || database.fresh()).await.unwrap();
         let clock = Arc::new(ManualClock::at(START_MS));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let public_url = format!("http://{}", listener.local_addr().unwrap());
         let files = tempfile::tempdir().unwrap();
         let app = node(&fresh, &clock, &files, &public_url, 1).await;
-        let router = parlance_api::router(app.clone());
+        let router = parlance_api::router(app.clone(), options);
         let (served, mut server) = (router.clone(), JoinSet::new());
         server.spawn(async move { axum::serve(listener, served).await.unwrap() });
 

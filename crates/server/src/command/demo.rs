@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use parlance_api::{Options, RATE_LIMIT};
 use parlance_app::conversation::Filter;
 use parlance_app::directory::NewTwilio;
 use parlance_app::page::{PageRequest, Start};
@@ -52,7 +53,8 @@ pub(crate) fn run(args: &PlaceArgs, form: Form, options: &DemoArgs) -> Result<()
         let (guide, url) = (app.clone(), public_url.clone());
         let guided = app.tasks().spawn(async move { explain(form, &guide, &url, &sample).await });
         let customers = Customers::start(&sim, ACCOUNT_SID, NUMBER, Pace::default());
-        let served = serve(app, Front::plain(listener), ended()).await;
+        let options = Options { rate_limit: RATE_LIMIT, metrics_token: None };
+        let served = serve(app, &options, Front::plain(listener), ended()).await;
         guided.abort();
         drop(customers);
         sim.shutdown().await;

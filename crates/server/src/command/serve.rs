@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use parlance_api::Options;
 use parlance_app::{App, Config, media};
 use parlance_model::{Error, Result};
 use parlance_net::Policy;
@@ -42,7 +43,7 @@ pub(crate) fn run(args: &PlaceArgs, options: &ServeArgs) -> Result<()> {
     };
     runtime.block_on(async {
         app.store().system_write(installation::check_key).await?;
-        serve(app, front, ended()).await
+        serve(app, &options.api(), front, ended()).await
     })
 }
 
@@ -67,6 +68,13 @@ impl Front {
     }
 }
 
+impl ServeArgs {
+    /// What the API needs to know of them.
+    fn api(&self) -> Options {
+        Options { rate_limit: self.rate_limit, metrics_token: self.metrics_token.clone().filter(|token| !token.is_empty()) }
+    }
+}
+
 /// Listens on the address.
 pub(crate) async fn bind(listen: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(listen).await.map_err(|cause| {
@@ -86,8 +94,13 @@ fn public_url(options: &ServeArgs, front: &Front) -> Result<String> {
 }
 
 /// Serves until `end`, then lets what is under way finish.
-pub(crate) async fn serve(app: App, front: Front, end: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
-    let router = parlance_api::router(app.clone());
+pub(crate) async fn serve(
+    app: App,
+    options: &Options,
+    front: Front,
+    end: impl Future<Output = Result<()>> + Send + 'static,
+) -> Result<()> {
+    let router = parlance_api::router(app.clone(), options);
     app.start();
     // A file that outgrows the limit set by `ulimit -f` is a write that fails, like a full disk, and not the server's end.
     let _file_limit = signal(SignalKind::from_raw(SIGXFSZ)).map_err(Error::internal)?;

@@ -41,6 +41,13 @@ impl Sql {
     }
 }
 
+impl Sql {
+    /// One of the texts: both do the same.
+    pub(crate) const fn either(self) -> &'static str {
+        self.sqlite
+    }
+}
+
 impl From<&'static str> for Sql {
     fn from(text: &'static str) -> Self {
         Self { sqlite: text, postgres: text }

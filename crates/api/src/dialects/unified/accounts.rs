@@ -16,7 +16,7 @@ use crate::permission::ManageAccounts;
 use crate::problem::Answer;
 use crate::query::Query;
 use crate::value::Text;
-use wire::{Account, ChangeAccount, ConnectAccount, Created, Data, RowList, Rows};
+use wire::{Account, ChangeAccount, ConnectAccount, Created, Data, Listed, RowList, Rows};
 
 type One = Answer<Json<Data<Account>>>;
 
@@ -24,7 +24,7 @@ pub(super) async fn list(
     State(app): State<App>,
     caller: Allowed<ManageAccounts>,
     Query(request): Query<RowList>,
-) -> Answer<Json<Rows<Account>>> {
+) -> Answer<Listed<Rows<Account>>> {
     let (rows, total) = app.accounts(&caller.who, request.limit(), request.offset()).await?;
     Ok(Rows::of(&request, shown(&app, &caller.who, rows).await?, total))
 }

@@ -8,22 +8,26 @@ use parlance_app::App;
 use super::{golden, wire};
 use crate::auth::Allowed;
 use crate::cursor::List;
+use crate::etag::Tag;
 use crate::json::Json as Body;
 use crate::openapi;
 use crate::path::InContact;
 use crate::permission::{HandleContacts, ReadContacts};
 use crate::problem::Answer;
 use crate::query::Query;
-use wire::{Contact, Created, Data, Page};
+use wire::{Contact, Created, Data, Listed, Page};
 
 pub(super) async fn list(
     State(app): State<App>,
     caller: Allowed<ReadContacts>,
+    tag: Tag,
     Query(parameters): Query<wire::ContactList>,
-) -> Answer<Json<Page<Contact>>> {
+) -> Answer<Listed<Page<Contact>>> {
     let (search, request) = parameters.read()?;
+    // What a search finds is not told by the version alone.
+    let searches = search.is_some();
     let page = app.contacts(&caller.who, search, request).await?;
-    Ok(Page::of(List::Contacts, request, page))
+    Ok(Page::of(List::Contacts, request, page).tagged((!searches).then_some(tag)))
 }
 
 pub(super) fn list_docs(op: TransformOperation<'_>) -> TransformOperation<'_> {

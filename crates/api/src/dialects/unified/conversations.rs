@@ -10,24 +10,28 @@ use parlance_model::conversation::Status;
 use super::{golden, operation, wire};
 use crate::auth::Allowed;
 use crate::cursor::List;
+use crate::etag::Tag;
 use crate::json::Json as Body;
 use crate::openapi;
 use crate::path::InConversation;
 use crate::permission::{HandleConversations, ReadConversations};
 use crate::problem::Answer;
 use crate::query::Query;
-use wire::{Conversation, Data, Opened, Page, Thread, Unread};
+use wire::{Conversation, Data, Listed, Opened, Page, Thread, Unread};
 
 type One = Answer<Json<Data<Conversation>>>;
 
 pub(super) async fn list(
     State(app): State<App>,
     caller: Allowed<ReadConversations>,
+    tag: Tag,
     Query(parameters): Query<wire::ConversationList>,
-) -> Answer<Json<Page<Conversation>>> {
+) -> Answer<Listed<Page<Conversation>>> {
     let (filter, request) = parameters.read()?;
+    // What a search finds is not told by the version alone.
+    let searches = filter.search.is_some();
     let page = app.conversations(&caller.who, filter, request).await?;
-    Ok(Page::of(List::Conversations, request, page))
+    Ok(Page::of(List::Conversations, request, page).tagged((!searches).then_some(tag)))
 }
 
 pub(super) fn list_docs(op: TransformOperation<'_>) -> TransformOperation<'_> {

@@ -1,7 +1,6 @@
 //! The operations on API keys.
 
 use aide::transform::TransformOperation;
-use axum::Json;
 use axum::extract::State;
 use parlance_app::App;
 
@@ -13,9 +12,9 @@ use crate::path::InKey;
 use crate::permission::ManageKeys;
 use crate::problem::Answer;
 use crate::query::Query;
-use wire::{Data, Done, Key, MakeKey, NewKey, RowList, Rows, ShownOnce};
+use wire::{Data, Done, Key, Listed, MakeKey, NewKey, RowList, Rows, ShownOnce};
 
-pub(super) async fn list(State(app): State<App>, caller: Allowed<ManageKeys>, Query(request): Query<RowList>) -> Answer<Json<Rows<Key>>> {
+pub(super) async fn list(State(app): State<App>, caller: Allowed<ManageKeys>, Query(request): Query<RowList>) -> Answer<Listed<Rows<Key>>> {
     let (rows, total) = app.keys(&caller.who, request.limit(), request.offset()).await?;
     Ok(Rows::of(&request, rows, total))
 }

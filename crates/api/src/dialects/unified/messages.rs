@@ -1,13 +1,13 @@
 //! The operations on messages: listing, sending, calling back, sending once more.
 
 use aide::transform::TransformOperation;
-use axum::Json;
 use axum::extract::State;
 use parlance_app::App;
 
 use super::{golden, operation, wire};
 use crate::auth::Allowed;
 use crate::cursor::List;
+use crate::etag::Tag;
 use crate::idempotency::Once;
 use crate::json::{Json as Body, Maybe};
 use crate::openapi;
@@ -16,17 +16,18 @@ use crate::permission::{ReadConversations, SendMessages};
 use crate::prefer::Wait;
 use crate::problem::Answer;
 use crate::query::Query;
-use wire::{All, Attempt, Created, Data, Message, Page, Sent};
+use wire::{All, Attempt, Created, Data, Listed, Message, Page, Sent};
 
 pub(super) async fn list(
     State(app): State<App>,
     caller: Allowed<ReadConversations>,
     InConversation(id): InConversation,
+    tag: Tag,
     Query(parameters): Query<wire::MessageList>,
-) -> Answer<Json<Page<Message>>> {
+) -> Answer<Listed<Page<Message>>> {
     let request = parameters.read()?;
     let page = app.messages(&caller.who, id, request).await?;
-    Ok(Page::of(List::Messages, request, page))
+    Ok(Page::of(List::Messages, request, page).tagged(Some(tag)))
 }
 
 pub(super) fn list_docs(op: TransformOperation<'_>) -> TransformOperation<'_> {

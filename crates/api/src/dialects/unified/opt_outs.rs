@@ -8,21 +8,23 @@ use parlance_app::App;
 use super::{golden, wire};
 use crate::auth::Allowed;
 use crate::cursor::List;
+use crate::etag::Tag;
 use crate::json::Json as Body;
 use crate::openapi;
 use crate::permission::{ReadContacts, SetOptOuts};
 use crate::problem::Answer;
 use crate::query::Query;
-use wire::{Data, OptOut, Page};
+use wire::{Data, Listed, OptOut, Page};
 
 pub(super) async fn list(
     State(app): State<App>,
     caller: Allowed<ReadContacts>,
+    tag: Tag,
     Query(parameters): Query<wire::OptOutList>,
-) -> Answer<Json<Page<OptOut>>> {
+) -> Answer<Listed<Page<OptOut>>> {
     let request = parameters.read()?;
     let page = app.opt_outs(&caller.who, request).await?;
-    Ok(Page::of(List::OptOuts, request, page))
+    Ok(Page::of(List::OptOuts, request, page).tagged(Some(tag)))
 }
 
 pub(super) fn list_docs(op: TransformOperation<'_>) -> TransformOperation<'_> {

@@ -14,9 +14,13 @@ use crate::permission::{ManageStaff, ReadStaff};
 use crate::problem::Answer;
 use crate::query::Query;
 use crate::value::Text;
-use wire::{AddStaff, AddedStaff, ChangeStaff, Data, Done, RowList, Rows, ShownOnce, Staff};
+use wire::{AddStaff, AddedStaff, ChangeStaff, Data, Done, Listed, RowList, Rows, ShownOnce, Staff};
 
-pub(super) async fn list(State(app): State<App>, caller: Allowed<ReadStaff>, Query(request): Query<RowList>) -> Answer<Json<Rows<Staff>>> {
+pub(super) async fn list(
+    State(app): State<App>,
+    caller: Allowed<ReadStaff>,
+    Query(request): Query<RowList>,
+) -> Answer<Listed<Rows<Staff>>> {
     let (rows, total) = app.staff(&caller.who, request.limit(), request.offset()).await?;
     Ok(Rows::of(&request, rows, total))
 }

@@ -13,6 +13,7 @@ use postgres::Transaction;
 use super::{DOUBT, LOST, PostgresTx, RETRY, Reconnecting, STALE, Statements, error, in_doubt, stale};
 use crate::db::Tx;
 use crate::db::command::{Command, Indispensable, not_committed};
+use crate::metrics::Batches;
 
 /// Lanes for orgs; one more serves the directory, and one the search index.
 const LANES: usize = 4;
@@ -32,13 +33,13 @@ struct Lane {
 pub(crate) struct Lanes(Vec<Lane>);
 
 impl Lanes {
-    pub(crate) fn start(url: &str) -> Result<Self> {
+    pub(crate) fn start(url: &str, main: &Batches, index: &Batches) -> Result<Self> {
         let lanes = (0..=INDEX).map(|number| {
             let (queue, commands) = channel();
-            let connection = Reconnecting::for_writing(url);
+            let (connection, measured) = (Reconnecting::for_writing(url), if number == INDEX { index } else { main }.clone());
             let thread = Builder::new()
                 .name(format!("postgres-lane-{number}"))
-                .spawn(move || run(connection, &commands))
+                .spawn(move || run(connection, &commands, &measured))
                 .map_err(Error::internal)?;
             Ok(Lane { queue: Some(queue), thread: Some(thread) })
         });
@@ -76,7 +77,7 @@ impl Drop for Lanes {
     }
 }
 
-fn run(mut connection: Reconnecting, commands: &Receiver<Box<dyn Command>>) {
+fn run(mut connection: Reconnecting, commands: &Receiver<Box<dyn Command>>, measured: &Batches) {
     let _guard = Indispensable;
     let mut waiting: VecDeque<Box<dyn Command>> = VecDeque::new();
     loop {
@@ -96,15 +97,18 @@ fn run(mut connection: Reconnecting, commands: &Receiver<Box<dyn Command>>) {
         let org = waiting.front().and_then(|command| command.org());
         let (batch, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|command| command.org() == org);
         waiting = rest.into();
-        commit(&mut connection, org, batch);
+        commit(&mut connection, org, batch, measured);
     }
 }
 
-fn commit(connection: &mut Reconnecting, org: Option<OrgId>, mut batch: Vec<Box<dyn Command>>) {
-    let mut outcome = together(connection, org, &mut batch);
+fn commit(connection: &mut Reconnecting, org: Option<OrgId>, mut batch: Vec<Box<dyn Command>>, measured: &Batches) {
+    let mut outcome = together(connection, org, &mut batch, measured);
     if outcome.as_ref().is_err_and(|cause| cause.code() == STALE) {
         connection.forget();
-        outcome = together(connection, org, &mut batch);
+        outcome = together(connection, org, &mut batch, measured);
+    }
+    if outcome.is_err() {
+        measured.failed.increment(1);
     }
     match outcome {
         Ok(()) => batch.into_iter().for_each(|command| command.answer(None)),
@@ -117,17 +121,17 @@ fn commit(connection: &mut Reconnecting, org: Option<OrgId>, mut batch: Vec<Box<
         Err(cause) => {
             tracing::warn!(?cause, size = batch.len(), "a batch did not commit; running its closures one by one");
             for command in batch {
-                alone(connection, org, command);
+                alone(connection, org, command, measured);
             }
         }
     }
 }
 
-fn alone(connection: &mut Reconnecting, org: Option<OrgId>, command: Box<dyn Command>) {
+fn alone(connection: &mut Reconnecting, org: Option<OrgId>, command: Box<dyn Command>, measured: &Batches) {
     let mut one = [command];
     let mut outcome = Ok(());
     for _ in 0..TRIES {
-        outcome = together(connection, org, &mut one);
+        outcome = together(connection, org, &mut one, measured);
         if !outcome.as_ref().is_err_and(|error| error.code() == RETRY) {
             break;
         }
@@ -141,13 +145,13 @@ fn alone(connection: &mut Reconnecting, org: Option<OrgId>, command: Box<dyn Com
 }
 
 /// One transaction over all of them. `Err` means that none is known to be committed.
-fn together(connection: &mut Reconnecting, org: Option<OrgId>, batch: &mut [Box<dyn Command>]) -> Result<()> {
+fn together(connection: &mut Reconnecting, org: Option<OrgId>, batch: &mut [Box<dyn Command>], measured: &Batches) -> Result<()> {
     let (client, statements) = connection.get()?.split();
     let mut transaction = client.transaction().map_err(stale)?;
     if let Some(org) = org {
         lock(&mut transaction, statements, org)?;
     }
-    for command in batch {
+    for command in &mut *batch {
         let mut savepoint = transaction.savepoint("one").map_err(error)?;
         let keep = command.run(&mut Tx::Postgres(PostgresTx::new(&mut savepoint, statements)));
         match command.error() {
@@ -159,7 +163,7 @@ fn together(connection: &mut Reconnecting, org: Option<OrgId>, batch: &mut [Box<
         }
         if keep { savepoint.commit() } else { savepoint.rollback() }.map_err(error)?;
     }
-    transaction.commit().map_err(in_doubt)
+    measured.commit(batch.len(), || transaction.commit().map_err(in_doubt))
 }
 
 fn lock(transaction: &mut Transaction<'_>, statements: &mut Statements, org: OrgId) -> Result<()> {

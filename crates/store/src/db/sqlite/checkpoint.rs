@@ -10,11 +10,15 @@ use std::time::{Duration, Instant};
 use parlance_model::{Error, Result};
 
 use super::{Access, Database, Durability};
+use crate::metrics::Batches;
 
 /// Pages in the WAL after which a PASSIVE checkpoint is asked for (4 MiB).
 const PASSIVE_PAGES: i32 = 1024;
 /// Pages in the WAL at which the writer pauses for a RESTART (32 MiB).
 const RESTART_PAGES: i32 = 8192;
+
+/// SQLite's page, in bytes.
+const PAGE_BYTES: f64 = 4096.0;
 
 thread_local! {
     /// Pages in the WAL after the last commit of this thread's connection. SQLite's hook takes no state.
@@ -26,6 +30,7 @@ pub(super) struct Checkpointer {
     ask: SyncSender<()>,
     /// After a RESTART that readers held up, the next is not tried before this.
     not_before: Cell<Option<Instant>>,
+    measured: Batches,
 }
 
 /// How long the writer leaves a WAL alone that could not be restarted.
@@ -43,10 +48,10 @@ fn restart(database: &Database) -> rusqlite::Result<bool> {
 }
 
 impl Checkpointer {
-    pub(super) fn start(path: PathBuf, durability: Durability) -> Result<Self> {
+    pub(super) fn start(path: PathBuf, durability: Durability, measured: Batches) -> Result<Self> {
         let (ask, asked) = sync_channel(1);
         Builder::new().name("sqlite-checkpoint".into()).spawn(move || checkpoint(&path, durability, &asked)).map_err(Error::internal)?;
-        Ok(Self { ask, not_before: Cell::new(None) })
+        Ok(Self { ask, not_before: Cell::new(None), measured })
     }
 
     /// Counts the WAL's pages on the calling thread's connection.
@@ -60,14 +65,19 @@ impl Checkpointer {
     /// Called by the writer when no transaction is open.
     pub(super) fn between_batches(&self, database: &Database) {
         let pages = WAL_PAGES.get();
+        self.measured.wal.set(f64::from(pages) * PAGE_BYTES);
         if pages >= RESTART_PAGES && self.not_before.get().is_none_or(|time| Instant::now() >= time) {
             match restart(database) {
                 Ok(true) => {
                     WAL_PAGES.set(0);
+                    self.measured.restarts.increment(1);
                     self.not_before.set(None);
                 }
                 // A reader holds it up, perhaps one of another process. Writing goes on meanwhile.
-                Ok(false) => self.not_before.set(Some(Instant::now() + PAUSE)),
+                Ok(false) => {
+                    self.measured.held_up.increment(1);
+                    self.not_before.set(Some(Instant::now() + PAUSE));
+                }
                 Err(cause) => {
                     tracing::warn!(?cause, pages, "the WAL could not be restarted");
                     self.not_before.set(Some(Instant::now() + PAUSE));

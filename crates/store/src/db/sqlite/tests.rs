@@ -9,12 +9,12 @@ use parlance_model::{Error, Result};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
-use super::writer::commit;
-use super::{Access, Database, Durability, Files, INTERRUPTED, Readers, file};
+use super::{Access, Database, Durability, Files, INTERRUPTED, Readers, file, writer};
 use crate::bus::{Bus, Signal};
 use crate::conversation::plans;
 use crate::db::command::{Command, Typed};
 use crate::db::{Tx, params};
+use crate::metrics::Batches;
 use crate::secret::SecretKey;
 use crate::{Place, Setup, Store, contact, migrate, org, search};
 
@@ -30,6 +30,10 @@ fn database() -> (TempDir, Database) {
 
 fn setup() -> Setup {
     Setup { clock: Arc::new(ManualClock::at(1)), entropy: Arc::new(SeededEntropy::new(1)), secret: SecretKey::new([1; 32]) }
+}
+
+fn commit(database: &Database, batch: Batch) {
+    writer::commit(database, batch, &Batches::unwatched());
 }
 
 fn insert(tx: &mut Tx<'_>, id: i64, bytes: usize) -> Result<()> {

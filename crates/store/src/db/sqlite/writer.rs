@@ -9,6 +9,7 @@ use super::checkpoint::Checkpointer;
 use super::{Database, Durability, SqliteTx, ended};
 use crate::db::Tx;
 use crate::db::command::{Command, Indispensable, not_committed};
+use crate::metrics::Batches;
 
 /// The most closures that share one commit.
 const BATCH: usize = 512;
@@ -21,11 +22,11 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Takes over the writing connection.
-    pub(crate) fn start(database: Database, path: std::path::PathBuf, durability: Durability) -> Result<Self> {
-        let checkpointer = Checkpointer::start(path, durability)?;
+    pub(crate) fn start(database: Database, path: std::path::PathBuf, durability: Durability, measured: Batches) -> Result<Self> {
+        let checkpointer = Checkpointer::start(path, durability, measured.clone())?;
         let (queue, commands) = channel();
-        let thread =
-            Builder::new().name("sqlite-writer".into()).spawn(move || run(&database, &commands, &checkpointer)).map_err(Error::internal)?;
+        let work = move || run(&database, &commands, &checkpointer, &measured);
+        let thread = Builder::new().name("sqlite-writer".into()).spawn(work).map_err(Error::internal)?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
@@ -46,7 +47,7 @@ impl Drop for Writer {
     }
 }
 
-fn run(database: &Database, commands: &Receiver<Box<dyn Command>>, checkpointer: &Checkpointer) {
+fn run(database: &Database, commands: &Receiver<Box<dyn Command>>, checkpointer: &Checkpointer, measured: &Batches) {
     let _guard = Indispensable;
     checkpointer.watch(database);
     while let Ok(first) = commands.recv() {
@@ -57,20 +58,22 @@ fn run(database: &Database, commands: &Receiver<Box<dyn Command>>, checkpointer:
                 Err(_) => break,
             }
         }
-        commit(database, batch);
+        commit(database, batch, measured);
         checkpointer.between_batches(database);
     }
 }
 
 /// One transaction for the whole batch. Where that fails, nobody is answered Ok: each closure runs again alone.
-pub(super) fn commit(database: &Database, mut batch: Vec<Box<dyn Command>>) {
+pub(super) fn commit(database: &Database, mut batch: Vec<Box<dyn Command>>, measured: &Batches) {
     if let Err(cause) = database.begin() {
         // Another process holds the lock, or the disk is gone. Nothing has run; trying each alone would only wait again.
+        measured.failed.increment(1);
         return refuse(batch, &cause);
     }
-    match together(database, &mut batch) {
+    match together(database, &mut batch, measured) {
         Ok(()) => batch.into_iter().for_each(|command| command.answer(None)),
         Err(cause) => {
+            measured.failed.increment(1);
             roll_back(database);
             if batch.len() > 1 {
                 tracing::warn!(?cause, size = batch.len(), "a batch did not commit; running its closures one by one");
@@ -78,7 +81,7 @@ pub(super) fn commit(database: &Database, mut batch: Vec<Box<dyn Command>>) {
             let mut batch = batch.into_iter();
             while let Some(command) = batch.next() {
                 match database.begin() {
-                    Ok(()) => alone(database, command),
+                    Ok(()) => alone(database, command, measured),
                     Err(cause) => return refuse(std::iter::once(command).chain(batch).collect(), &cause),
                 }
             }
@@ -87,8 +90,8 @@ pub(super) fn commit(database: &Database, mut batch: Vec<Box<dyn Command>>) {
 }
 
 /// Runs every closure in a savepoint of the transaction that was begun, and commits.
-fn together(database: &Database, batch: &mut [Box<dyn Command>]) -> Result<()> {
-    for command in batch {
+fn together(database: &Database, batch: &mut [Box<dyn Command>], measured: &Batches) -> Result<()> {
+    for command in &mut *batch {
         database.run("SAVEPOINT one")?;
         let keep = command.run(&mut Tx::Sqlite(SqliteTx(database)));
         // Disk full, I/O errors and the like may end the whole transaction, not just the statement. Going on would
@@ -98,7 +101,7 @@ fn together(database: &Database, batch: &mut [Box<dyn Command>]) -> Result<()> {
         }
         database.run(if keep { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" })?;
     }
-    finish(database)
+    measured.commit(batch.len(), || finish(database))
 }
 
 fn refuse(batch: Vec<Box<dyn Command>>, cause: &Error) {
@@ -107,12 +110,12 @@ fn refuse(batch: Vec<Box<dyn Command>>, cause: &Error) {
 }
 
 /// Runs one closure in the transaction that was begun for it.
-fn alone(database: &Database, mut command: Box<dyn Command>) {
+fn alone(database: &Database, mut command: Box<dyn Command>, measured: &Batches) {
     if !command.run(&mut Tx::Sqlite(SqliteTx(database))) {
         roll_back(database);
         return command.answer(None);
     }
-    let committed = if database.connection().is_autocommit() { Err(ended()) } else { finish(database) };
+    let committed = if database.connection().is_autocommit() { Err(ended()) } else { measured.commit(1, || finish(database)) };
     match committed {
         Ok(()) => command.answer(None),
         Err(cause) => {

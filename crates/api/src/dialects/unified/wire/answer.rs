@@ -11,6 +11,7 @@ use parlance_app::page;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::Listed;
 use super::list::RowList;
 use crate::cursor::{self, List};
 use crate::idempotency::Kept;
@@ -73,14 +74,14 @@ pub(crate) struct Meta {
 
 impl<T> Page<T> {
     /// The page that was asked for by `request`.
-    pub(crate) fn of<R: Into<T>>(list: List, request: page::PageRequest, page: page::Page<R>) -> Json<Self> {
+    pub(crate) fn of<R: Into<T>>(list: List, request: page::PageRequest, page: page::Page<R>) -> Listed<Self> {
         let offset = match request.start {
             page::Start::Offset(offset) => offset,
             page::Start::After(_) => 0,
         };
         let next_cursor = page.next.map(|place| cursor::write(list, place));
         let meta = Meta { total: page.total, limit: request.limit, offset, next_cursor, total_bounded: page.total_bounded };
-        Json(Self { data: page.items.into_iter().map(Into::into).collect(), meta })
+        Listed::new(!page.total_bounded, Self { data: page.items.into_iter().map(Into::into).collect(), meta })
     }
 }
 
@@ -194,9 +195,9 @@ struct RowsMeta {
 
 impl<T> Rows<T> {
     /// The rows that were asked for by `request`, out of `total`.
-    pub(crate) fn of<R: Into<T>>(request: &RowList, rows: Vec<R>, total: i64) -> Json<Self> {
+    pub(crate) fn of<R: Into<T>>(request: &RowList, rows: Vec<R>, total: i64) -> Listed<Self> {
         let meta = RowsMeta { total, limit: request.limit(), offset: request.offset() };
-        Json(Self { data: rows.into_iter().map(Into::into).collect(), meta })
+        Listed::new(true, Self { data: rows.into_iter().map(Into::into).collect(), meta })
     }
 }
 
