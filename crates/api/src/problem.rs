@@ -6,7 +6,6 @@
 mod known;
 
 use std::any::Any;
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use aide::OperationOutput;
@@ -171,11 +170,9 @@ pub(crate) async fn method_not_allowed() -> Problem {
 
 /// The answer in place of a panic, which is a defect like any other.
 pub(crate) fn of_panic(panic: Box<dyn Any + Send>) -> Response {
-    let text: Cow<'static, str> = match panic.downcast::<String>() {
-        Ok(text) => (*text).into(),
-        Err(panic) => panic.downcast_ref::<&'static str>().copied().unwrap_or("a panic without a text").into(),
-    };
-    Problem::from(Error::internal(text.into_owned())).into_response()
+    // A text that was made may quote what was at hand; the log line of the panic itself says where it was.
+    let text = panic.downcast_ref::<&'static str>().copied().unwrap_or("a panic whose text is left out");
+    Problem::from(Error::internal(text)).into_response()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::App;
 use crate::page::{Cursor, Page, PageRequest};
 
 /// A contact to be made. Names may be empty; at least one of the four says something.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct NewContact {
     /// First name.
     pub first_name: String,
@@ -25,8 +25,10 @@ pub struct NewContact {
     pub email: Option<String>,
 }
 
+parlance_model::show_only!(NewContact {});
+
 /// What a change sets. `None` leaves a field alone; `Some(None)` takes the number or address away.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Changes {
     /// First name; empty clears it.
     pub first_name: Option<String>,
@@ -37,6 +39,8 @@ pub struct Changes {
     /// Their first e-mail address.
     pub email: Option<Option<String>>,
 }
+
+parlance_model::show_only!(Changes {});
 
 impl App {
     /// A page of the org's contacts, newest first; with a search, of those whose name, number or address has it.

@@ -20,7 +20,7 @@ use crate::send::{Recipient, route};
 pub const LATEST: i64 = 50;
 
 /// What a change sets. `None` leaves a field alone; `Some(None)` clears it.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Changes {
     /// The status.
     pub status: Option<Status>,
@@ -37,6 +37,8 @@ pub struct Changes {
     /// The caller's own fields: replaced as a whole.
     pub metadata: Option<JsonObject>,
 }
+
+parlance_model::show_only!(Changes { status, assigned_to, contact_id });
 
 /// Unread inbound messages of an org.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

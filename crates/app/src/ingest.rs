@@ -22,7 +22,7 @@ use crate::metrics::{self, Hooked};
 const PUT_OFF_S: u32 = 600;
 
 /// A request that claims to come from a provider.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct HookRequest {
     /// Whose hook it is, by its path.
     pub provider: Provider,
@@ -37,6 +37,8 @@ pub struct HookRequest {
     /// Its body, untouched.
     pub body: Bytes,
 }
+
+parlance_model::show_only!(HookRequest { provider, method });
 
 /// What the provider is answered.
 #[derive(Debug, Clone, Copy)]

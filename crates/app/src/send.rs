@@ -43,7 +43,7 @@ pub enum Recipient {
 }
 
 /// What is to be sent.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Draft {
     /// To whom.
     pub to: Recipient,
@@ -60,6 +60,8 @@ pub struct Draft {
     /// The request's idempotency key.
     pub once: Option<String>,
 }
+
+parlance_model::show_only!(Draft {});
 
 /// A stored message with its surroundings.
 #[derive(Debug, Clone)]

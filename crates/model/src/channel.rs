@@ -77,6 +77,13 @@ impl Provider {
 }
 
 /// A small typed map kept as JSON text in a row; absent and `{}` are the same.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct JsonObject(pub serde_json::Map<String, serde_json::Value>);
+
+impl std::fmt::Debug for JsonObject {
+    /// How much there is, and not what: callers and providers put people's data here.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "JsonObject({} fields)", self.0.len())
+    }
+}

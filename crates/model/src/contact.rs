@@ -1,8 +1,11 @@
 //! People outside, and the ways to reach them.
 
+use std::fmt;
+
 use crate::id::ContactId;
+use crate::masked::Masked;
 use crate::phone::{Address, Phone};
-use crate::words;
+use crate::{show_only, words};
 
 words! {
     /// What kind of address an identity is. No channel in it: an SMS and a call from one number are one contact.
@@ -15,12 +18,18 @@ words! {
 }
 
 /// One way to reach a contact.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity {
     /// What kind of address it is.
     pub kind: IdentityKind,
     /// Its key: E.164 for numbers, lower case for the rest.
     pub value: String,
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, Masked(&self.value))
+    }
 }
 
 impl Identity {
@@ -44,7 +53,7 @@ impl Identity {
 }
 
 /// A person outside.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Contact {
     /// Its id.
     pub id: ContactId,
@@ -61,6 +70,8 @@ pub struct Contact {
     /// When it last changed, unix ms.
     pub updated_ms: i64,
 }
+
+show_only!(Contact { id });
 
 impl Contact {
     /// First and last name; `None` when both are empty.

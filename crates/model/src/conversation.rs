@@ -4,7 +4,7 @@ use crate::channel::{Channel, JsonObject};
 use crate::id::{AccountId, ContactId, ConversationId, MessageId, UserId};
 use crate::message::Direction;
 use crate::phone::Address;
-use crate::words;
+use crate::{show_only, words};
 
 words! {
     /// Where a conversation stands. `archived` is a flag beside it.
@@ -83,7 +83,7 @@ pub fn session_key(channel: Channel, peer: &Address) -> String {
 }
 
 /// A conversation as its row has it: counters, preview and the contact's name included, so that lists never join.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Conversation {
     /// Its id.
     pub id: ConversationId,
@@ -130,7 +130,7 @@ pub struct Conversation {
 }
 
 /// What a website visitor said of themselves, or the API's caller of somebody.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Visitor {
     /// Name.
     pub name: Option<String>,
@@ -139,6 +139,9 @@ pub struct Visitor {
     /// Phone number, as given.
     pub phone: Option<String>,
 }
+
+show_only!(Conversation { id, channel, contact_id, standing, message_count, unread_count, read_through, newest_id });
+show_only!(Visitor {});
 
 #[cfg(test)]
 mod tests {

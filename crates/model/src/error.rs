@@ -171,7 +171,13 @@ impl Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} {}: {}", self.0.kind, self.0.code, self.0.message)?;
+        write!(f, "{:?} {}", self.0.kind, self.0.code)?;
+        // A sentence that was made for one caller may quote them: a number, a name, a value. It is for them and not for the log.
+        match (&self.0.message, self.0.kind) {
+            (Cow::Borrowed(text), _) => write!(f, ": {text}")?,
+            (Cow::Owned(text), Kind::Unavailable | Kind::Internal) => write!(f, ": {text}")?,
+            (Cow::Owned(_), _) => self.0.fields.iter().try_for_each(|field| write!(f, " `{}`", field.name))?,
+        }
         match &self.0.source {
             Some(source) => write!(f, " ({source:?})"),
             None => Ok(()),

@@ -1,13 +1,16 @@
 //! The event log's entries. Written in the transaction of what they tell; everything else reads them.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::delivery::DeliveryState;
 use crate::id::{AccountId, ContactId, ConversationId, MessageId};
+use crate::masked::Masked;
 use crate::message::Direction;
 
 /// What happened. A closed set: a new variant makes the compiler list the consumers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind")]
 pub enum Event {
     /// A contact came to be.
@@ -82,6 +85,17 @@ pub enum Event {
         /// Whether nothing goes out over it.
         failing: bool,
     },
+}
+
+impl fmt::Debug for Event {
+    /// As it is stored, with the identity masked.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = serde_json::to_value(self).unwrap_or_default();
+        if let Some(identity) = shown.get_mut("identity") {
+            *identity = Masked(identity.as_str().unwrap_or_default()).to_string().into();
+        }
+        fmt::Display::fmt(&shown, f)
+    }
 }
 
 impl Event {

@@ -6,6 +6,7 @@ use crate::id::AttemptId;
 use crate::message::Attachment;
 use crate::opt_out::OptSignal;
 use crate::phone::Address;
+use crate::show_only;
 
 /// One thing that a verified hook said.
 #[derive(Debug, Clone)]
@@ -17,7 +18,7 @@ pub enum Inbound {
 }
 
 /// A message from outside.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct InboundMessage {
     /// The provider's id of it, unique on the account: the key of deduplication.
     pub provider_id: String,
@@ -38,6 +39,8 @@ pub struct InboundMessage {
     /// Facts that only this provider has, shown under `meta.provider`.
     pub provider_meta: JsonObject,
 }
+
+show_only!(InboundMessage { provider_id, channel, from, at_ms, opt });
 
 /// What the provider said about one handing over.
 #[derive(Debug, Clone)]

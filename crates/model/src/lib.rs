@@ -17,6 +17,7 @@ pub mod id;
 pub mod inbound;
 pub mod job;
 pub mod key;
+pub mod masked;
 pub mod media;
 pub mod message;
 pub mod opt_out;

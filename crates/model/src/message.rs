@@ -6,7 +6,7 @@ use crate::channel::{Channel, JsonObject};
 use crate::delivery::DeliveryState;
 use crate::id::{AccountId, ConversationId, MediaId, MessageId, UserId};
 use crate::media::Facts;
-use crate::words;
+use crate::{show_only, words};
 
 words! {
     /// Which way a message went.
@@ -49,7 +49,7 @@ words! {
 }
 
 /// A file that came or goes with a message, as the message's row keeps it. Told apart by the names of the fields.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Attachment {
     /// One of ours. Files never change, so what is known of it is kept here, and threads are read without a look at it.
@@ -88,8 +88,15 @@ impl Attachment {
     }
 }
 
+impl std::fmt::Debug for Attachment {
+    /// The type alone: addresses open the file, and its name may be anybody's.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Attachment").field("content_type", &self.content_type()).finish_non_exhaustive()
+    }
+}
+
 /// A message as its row has it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Message {
     /// Its id.
     pub id: MessageId,
@@ -128,6 +135,8 @@ pub struct Message {
     /// When it was read, unix ms: by the team (inbound) or by the contact (outbound).
     pub read_ms: Option<i64>,
 }
+
+show_only!(Message { id, conversation_id, direction, sender, kind, state, error_code });
 
 #[cfg(test)]
 mod tests {

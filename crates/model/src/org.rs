@@ -6,7 +6,7 @@ use unicode_normalization::char::is_combining_mark;
 use crate::id::{OrgId, UserId};
 use crate::phone::Region;
 use crate::role::Role;
-use crate::{Error, Result, words};
+use crate::{Error, Result, show_only, words};
 
 /// An organisation.
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ words! {
 }
 
 /// A person who signs in.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct User {
     /// Its id.
     pub id: UserId,
@@ -51,6 +51,8 @@ pub struct User {
     /// Since when they are switched off everywhere, unix ms.
     pub disabled_ms: Option<i64>,
 }
+
+show_only!(User { id });
 
 /// A user in an org.
 #[derive(Debug, Clone)]

@@ -3,9 +3,10 @@
 use crate::channel::Channel;
 use crate::delivery::{DeliveryError, DeliveryState};
 use crate::id::AttemptId;
+use crate::show_only;
 
 /// One message for a provider.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Outgoing {
     /// The attempt that this is; it rides in the callback's URL.
     pub attempt: AttemptId,
@@ -62,3 +63,5 @@ pub enum SendOutcome {
         error: DeliveryError,
     },
 }
+
+show_only!(Outgoing { attempt, channel });

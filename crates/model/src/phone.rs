@@ -8,11 +8,18 @@ use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, Region as MetadataRe
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::masked::Masked;
 
 /// An E.164 number, such as `+15551234567`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Phone(String);
+
+impl fmt::Debug for Phone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Masked(&self.0).fmt(f)
+    }
+}
 
 /// The region that a national number is read in: ISO 3166-1 alpha-2, such as `US`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +92,7 @@ impl<'de> Deserialize<'de> for Phone {
 }
 
 /// Whatever a provider may name as the other side of a text message.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "value", rename_all = "snake_case")]
 pub enum Address {
     /// A full number.
@@ -96,6 +103,17 @@ pub enum Address {
     Name(String),
     /// The caller hid the number.
     Anonymous,
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Phone(phone) => write!(f, "Phone({phone:?})"),
+            Self::ShortCode(code) => write!(f, "ShortCode({code})"),
+            Self::Name(name) => write!(f, "Name({})", Masked(name)),
+            Self::Anonymous => f.write_str("Anonymous"),
+        }
+    }
 }
 
 impl Address {

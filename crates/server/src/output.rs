@@ -1,12 +1,18 @@
 //! Results on standard output, everything else on standard error. A result is the same fields for people and, with `--json`, for programs.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{IsTerminal as _, Write as _};
+use std::panic::PanicHookInfo;
 
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use parlance_model::{Error, Result};
 use serde_json::{Map, Value, json};
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::cli::OutputArgs;
 
@@ -130,11 +136,22 @@ pub(crate) fn start_logs(args: &OutputArgs) {
     // The filter was read once already, when it was checked.
     let filter = EnvFilter::builder().parse(&args.log).unwrap_or_else(|_| EnvFilter::new("info"));
     let colours = std::io::stderr().is_terminal();
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    let json = args.log_format == "json";
     // Logs that cannot be written (a full disk, a closed pipe) are lost; complaining about that would panic.
-    let logs = logs.log_internal_errors(false);
-    match args.log_format.as_str() {
-        "json" => logs.json().init(),
-        _ => logs.with_target(false).init(),
-    }
+    let lines = || tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours).log_internal_errors(false);
+    let lines = if json { lines().json().boxed() } else { lines().with_target(false).boxed() };
+    // Below `info`, libraries show what they carry: headers, bodies, the values of queries.
+    let ours = filter_fn(|line| line.target().starts_with("parlance") || *line.level() <= Level::INFO);
+    tracing_subscriber::registry().with(filter).with(lines.with_filter(ours)).init();
+    std::panic::set_hook(Box::new(panicked));
+}
+
+/// Logs where a panic was, and its text where that is part of the program. One that was made may quote what was at hand.
+fn panicked(panic: &PanicHookInfo<'_>) {
+    let text = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("its text is left out");
+    let (thread, place) = (std::thread::current(), panic.location().map(ToString::to_string).unwrap_or_default());
+    // Empty unless RUST_BACKTRACE asks for it.
+    let trace = Backtrace::capture();
+    let trace = (trace.status() == BacktraceStatus::Captured).then(|| trace.to_string());
+    tracing::error!(thread = thread.name(), place, trace, "a panic: {text}");
 }

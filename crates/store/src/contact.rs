@@ -26,13 +26,15 @@ pub(crate) use list::plans;
 pub(crate) use list::{identities, profiles};
 
 /// Names of a contact to be made.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Details {
     /// First name; may be empty.
     pub first_name: String,
     /// Last name; may be empty.
     pub last_name: String,
 }
+
+parlance_model::show_only!(Details {});
 
 impl Details {
     /// A name as one text, split at its last blank.

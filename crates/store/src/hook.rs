@@ -8,7 +8,7 @@ use crate::OrgTx;
 use crate::db::params;
 
 /// A kept hook.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Kept {
     /// Its id.
     pub id: HookId,
@@ -26,8 +26,10 @@ pub struct Kept {
     pub received_ms: i64,
 }
 
+parlance_model::show_only!(Kept { id, account_id, reason });
+
 /// A hook to be kept.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct NewHook<'a> {
     /// The account whose secret signed it.
     pub account: AccountId,
@@ -40,6 +42,8 @@ pub struct NewHook<'a> {
     /// Its body, untouched.
     pub body: &'a [u8],
 }
+
+parlance_model::show_only!(NewHook<'_> { account, reason });
 
 /// Keeps a hook; the same request with the same bytes again changes nothing.
 ///

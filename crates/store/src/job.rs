@@ -146,7 +146,7 @@ pub struct Standing {
     pub since_ms: i64,
 }
 
-const STANDING: &str = "SELECT kind, state, COUNT(*), CAST(MIN(since_ms) AS BIGINT) FROM (SELECT j.kind AS kind,
+pub(crate) const STANDING: &str = "SELECT kind, state, COUNT(*), CAST(MIN(since_ms) AS BIGINT) FROM (SELECT j.kind AS kind,
         CASE WHEN j.lease_until_ms > $1 THEN 'leased'
             WHEN j.run_at_ms > $1 OR EXISTS (SELECT 1 FROM job e WHERE e.org_id = j.org_id AND e.lane = j.lane AND e.id < j.id) THEN 'waiting'
             ELSE 'due' END AS state,
@@ -162,10 +162,4 @@ pub fn standing(tx: &mut SystemTx<'_, '_>) -> Result<Vec<Standing>> {
     tx.tx.query(STANDING, params![now_ms], |row| {
         Ok(Standing { kind: row.get(0)?, state: row.get(1)?, count: row.get(2)?, since_ms: row.get(3)? })
     })
-}
-
-/// The text that walks the table, for the test of its plan: what it asks for each row must be found by an index.
-#[cfg(test)]
-pub(crate) fn walk() -> &'static str {
-    STANDING
 }

@@ -13,7 +13,7 @@ use crate::db::{Row, params};
 use crate::{OrgTx, attempt};
 
 /// A message to be stored.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct NewMessage {
     /// Which way it goes.
     pub direction: Direction,
@@ -34,6 +34,8 @@ pub struct NewMessage {
     /// The provider's time, unix ms; clamped to now. `None`: now.
     pub at_ms: Option<i64>,
 }
+
+parlance_model::show_only!(NewMessage { direction, sender, kind, at_ms });
 
 /// Characters of a message that lists show.
 const PREVIEW: usize = 140;

@@ -217,7 +217,18 @@ pub(crate) const ALL: &[Known] = {
             "A value is not acceptable.",
             "`errors` names each field and what it should be.",
         ),
-        known(S::TOO_MANY_REQUESTS, "too_many_failures", "Too many failed sign-ins.", "Wait as long as `Retry-After` says."),
+        known(
+            S::TOO_MANY_REQUESTS,
+            "rate_limited",
+            "The caller made more requests in a minute than one may.",
+            "Wait as long as `Retry-After` says; `RateLimit-Remaining` tells it beforehand.",
+        ),
+        known(
+            S::TOO_MANY_REQUESTS,
+            "too_many_failures",
+            "Too many failed sign-ins, or too many wrong keys from one address.",
+            "Wait as long as `Retry-After` says.",
+        ),
         known(
             S::INTERNAL_SERVER_ERROR,
             "internal",

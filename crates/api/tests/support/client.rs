@@ -1,7 +1,10 @@
 //! A caller of the API, and what it is answered.
 
+use std::net::SocketAddr;
+
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 use serde_json::Value;
@@ -12,6 +15,8 @@ use tower::ServiceExt as _;
 pub(crate) struct Client {
     router: Router,
     token: Option<String>,
+    /// Where the requests seem to come from.
+    place: Option<SocketAddr>,
 }
 
 /// What came back.
@@ -26,7 +31,17 @@ pub(crate) struct Answer {
 
 impl Client {
     pub(crate) fn new(router: Router, token: Option<String>) -> Self {
-        Self { router, token }
+        Self { router, token, place: None }
+    }
+
+    /// The same caller at this address.
+    pub(crate) fn at(&self, place: &str) -> Self {
+        Self { place: Some(place.parse().unwrap()), ..self.clone() }
+    }
+
+    /// The same caller with this key.
+    pub(crate) fn showing(&self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self.clone() }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -61,6 +76,9 @@ impl Client {
         }
         for (name, value) in headers {
             request = request.header(*name, *value);
+        }
+        if let Some(place) = self.place {
+            request = request.extension(ConnectInfo(place));
         }
         let response = self.router.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();

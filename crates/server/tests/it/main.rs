@@ -8,6 +8,7 @@ mod cluster;
 mod commands;
 mod crash;
 mod https;
+mod logs;
 mod media;
 mod process;
 mod settings;

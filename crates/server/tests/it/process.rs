@@ -137,7 +137,8 @@ impl Place {
     }
 
     async fn serve_by(&self, mut command: AsyncCommand, port: u16, public_url: &str) -> Server {
-        command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--public-url", public_url]);
+        command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--public-url", public_url, "--rate-limit", "0"]);
+        command.env("PARLANCE_LOG", "trace");
         self.start(command).await
     }
 
@@ -187,6 +188,17 @@ impl Server {
             seen.push(line);
         }
         panic!("the server ended without saying {what:?}: {seen:?}");
+    }
+
+    /// SIGTERM; answers the log since it listened, which is written at the finest level.
+    pub(crate) async fn log(mut self) -> String {
+        let id = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let mut lines = Vec::new();
+        while let Some(line) = self.heard.recv().await {
+            lines.push(line);
+        }
+        lines.join("\n")
     }
 
     /// `kill -9`.

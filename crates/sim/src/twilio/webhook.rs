@@ -144,7 +144,7 @@ impl Inner {
             form: hook.form.clone(),
             outcome,
         };
-        tracing::debug!(url = %delivery.url, message = %delivery.message_sid, outcome = ?delivery.outcome, "called a webhook");
+        tracing::debug!(kind = ?delivery.kind, message = %delivery.message_sid, outcome = ?delivery.outcome, "called a webhook");
         self.record_delivery(delivery.clone());
         delivery
     }

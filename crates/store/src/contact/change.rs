@@ -15,7 +15,7 @@ use crate::{OrgTx, counter};
 const MOST: i64 = 1000;
 
 /// What a change sets. `None` leaves a field alone; `Some(None)` takes an identity away.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Changes {
     /// First name; may be empty.
     pub first_name: Option<String>,
@@ -26,6 +26,8 @@ pub struct Changes {
     /// The e-mail address that comes first, in its comparison form.
     pub email: Option<Option<String>>,
 }
+
+parlance_model::show_only!(Changes {});
 
 /// Changes what is given. A new first number or address takes the place of the one before; one that the contact has
 /// already only comes first from now on. When the first one goes, the next takes its place.

@@ -11,7 +11,7 @@ use crate::total::{COUNT_LIMIT, Total};
 use crate::{OrgTx, contact, counter};
 
 /// What narrows a list. Absent facets narrow nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// The medium.
     pub channel: Option<Channel>,
@@ -24,6 +24,8 @@ pub struct Filter {
     /// A piece of the contact's or the visitor's name, number or e-mail address.
     pub search: Option<String>,
 }
+
+parlance_model::show_only!(Filter { channel, status, contact_id, assigned_to });
 
 /// Where a page starts: behind this row of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

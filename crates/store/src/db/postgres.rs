@@ -232,9 +232,26 @@ fn not_connected(cause: postgres::Error) -> Error {
 /// Translates PostgreSQL's errors: deadlocks and serialisation failures are retried, a lost connection, a full disk
 /// and a server that is starting or stopping are `unavailable`, the rest is a defect.
 pub(crate) fn error(cause: postgres::Error) -> Error {
+    let error = meaning(&cause);
+    error.with_source(said(cause))
+}
+
+/// What PostgreSQL said, without the values that it quotes: the detail of a broken constraint has the row in it.
+fn said(cause: postgres::Error) -> Box<dyn std::error::Error + Send + Sync> {
+    let Some(error) = cause.as_db_error() else { return cause.into() };
+    let place = |name: &str, value: Option<&str>| value.map(|value| format!(", {name} {value}")).unwrap_or_default();
+    // Classes 22 and 23 are about values; the others speak of statements, which are ours, and of the server.
+    let about_values = ["22", "23"].iter().any(|class| error.code().code().starts_with(class));
+    let sentence = if about_values { "a value was refused" } else { error.message() };
+    let places = [place("table", error.table()), place("column", error.column()), place("constraint", error.constraint())].concat();
+    format!("{} {}: {sentence}{places}", error.severity(), error.code().code()).into()
+}
+
+fn meaning(cause: &postgres::Error) -> Error {
+    let defect = || Error::internal("PostgreSQL refused a statement");
     match cause.code() {
         Some(code) if [SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE].contains(code) => {
-            Error::new(Kind::Unavailable, RETRY, AWAY_TEXT).with_source(cause).with_retry_after(1)
+            Error::new(Kind::Unavailable, RETRY, AWAY_TEXT).with_retry_after(1)
         }
         // Class 53 is "insufficient resources" (disk full, too many connections), 57 "operator intervention" and
         // statements that took too long, 58 a system error such as I/O, 08 the connection, 28 its credentials. 25006 is
@@ -243,12 +260,12 @@ pub(crate) fn error(cause: postgres::Error) -> Error {
             if ["53", "57", "58", "08", "28", "25006", "25P03"].iter().any(|class| code.code().starts_with(class))
                 || *code == SqlState::LOCK_NOT_AVAILABLE =>
         {
-            Error::unavailable(AWAY_TEXT, 1).with_source(cause)
+            Error::unavailable(AWAY_TEXT, 1)
         }
-        Some(_) => Error::internal(cause),
-        None if cause.is_closed() || std::error::Error::source(&cause).is_some_and(|source| source.is::<std::io::Error>()) => {
-            Error::new(Kind::Unavailable, LOST, AWAY_TEXT).with_source(cause).with_retry_after(1)
+        Some(_) => defect(),
+        None if cause.is_closed() || std::error::Error::source(cause).is_some_and(|source| source.is::<std::io::Error>()) => {
+            Error::new(Kind::Unavailable, LOST, AWAY_TEXT).with_retry_after(1)
         }
-        None => Error::internal(cause),
+        None => defect(),
     }
 }

@@ -98,4 +98,37 @@ both_databases! {
             assert_eq!(tx.query("SELECT nothing FROM things", &[], |_| Ok(())).unwrap_err().code(), "internal");
         });
     }
+
+    fn an_error_says_what_broke_and_not_with_which_value(database) {
+        const INSERT: &str = "INSERT INTO people (name, age, data) VALUES ($1, $2, $3)";
+        let insert = |name: &str, data: &str| {
+            on(database, |tx| {
+                tx.batch("CREATE TABLE people (name TEXT PRIMARY KEY, age BIGINT CHECK (age < 10), data TEXT)").unwrap();
+                tx.execute(INSERT, params!["Quillfeather", 1, data]).unwrap();
+                tx.execute(INSERT, params![name, 11, data]).map(drop)
+            })
+        };
+        let taken = insert("Quillfeather", "x").unwrap_err();
+        let unfit = insert("Zebulon", "x").unwrap_err();
+        let read = |data: &str| {
+            on(database, |tx| {
+                tx.batch("CREATE TABLE people (name TEXT PRIMARY KEY, age BIGINT, data TEXT)").unwrap();
+                tx.execute(INSERT, params!["Quillfeather", 1, data]).unwrap();
+                let word = tx.query_one("SELECT name FROM people", &[], |row| row.word::<parlance_model::role::Role>(0));
+                let json = tx.query_one("SELECT data FROM people", &[], |row| row.json::<Vec<parlance_model::role::Role>>(0));
+                let number = tx.query_one("SELECT name FROM people", &[], |row| row.get::<i64>(0));
+                [word.map(drop).unwrap_err(), json.map(drop).unwrap_err(), number.map(drop).unwrap_err()]
+            })
+        };
+        for error in [taken, unfit].into_iter().chain(read("[\"Quillfeather\"]")).chain(read("{\"Zebulon\":")) {
+            let mut said = format!("{error:?} {error}");
+            let mut cause = std::error::Error::source(&error);
+            while let Some(next) = cause {
+                said.push_str(&format!(" {next:?} {next}"));
+                cause = next.source();
+            }
+            assert!(!said.contains("Quillfeather") && !said.contains("Zebulon"), "{said}");
+            assert_eq!(error.code(), "internal", "{said}");
+        }
+    }
 }

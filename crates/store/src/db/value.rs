@@ -6,7 +6,7 @@ use parlance_model::{Error, Result};
 use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 /// A bound value.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) enum Param<'a> {
     Null,
     Int(i64),
@@ -92,6 +92,19 @@ impl ToSql for Param<'_> {
     to_sql_checked!();
 }
 
+impl std::fmt::Debug for Param<'_> {
+    /// The type alone: values are people's numbers, names and words, and our secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Null => "Null",
+            Self::Int(_) => "Int",
+            Self::Bool(_) => "Bool",
+            Self::Text(_) => "Text",
+            Self::Bytes(_) => "Bytes",
+        })
+    }
+}
+
 /// A row of a result.
 pub(crate) enum Row<'a> {
     Sqlite(&'a rusqlite::Row<'a>),
@@ -110,7 +123,8 @@ impl Row<'_> {
     /// A column that holds one of the model's words.
     pub(crate) fn word<T: FromStr<Err = Error>>(&self, index: usize) -> Result<T> {
         let text: String = self.get(index)?;
-        text.parse().map_err(|error| Error::internal(format!("column {index} holds {text:?}: {error}")))
+        // The text is left out: a damaged row may have anything in its place.
+        text.parse().map_err(|error| Error::internal(format!("column {index} holds no word of ours: {error}")))
     }
 
     /// A column that holds one of the model's words, or NULL.
@@ -123,7 +137,11 @@ impl Row<'_> {
 
     /// A column that holds JSON text.
     pub(crate) fn json<T: serde::de::DeserializeOwned>(&self, index: usize) -> Result<T> {
-        serde_json::from_str(&self.get::<String>(index)?).map_err(Error::internal)
+        serde_json::from_str(&self.get::<String>(index)?).map_err(|cause| {
+            // What serde says quotes the value.
+            let place = format!("{:?} error at line {} column {}", cause.classify(), cause.line(), cause.column());
+            Error::internal(format!("column {index} holds JSON that does not fit: {place}"))
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use parlance_model::id::{JobId, MessageId};
+use parlance_model::id::{JobId, MessageId, UserId};
 use parlance_model::job::{Claimed, Job};
 use parlance_store::bus::Signal;
 use parlance_store::{Store, job};
@@ -54,6 +54,28 @@ both_databases! {
             f.write(move |tx| job::finish(tx, &first)).await
         }.unwrap();
         assert_eq!(claimed_ids(&f, 10).await, [second]);
+    }
+
+    async fn jobs_are_counted_by_kind_and_by_where_they_stand(database) {
+        let f = Fixture::new(database).await;
+        let standing = async || {
+            let mut found = f.store.system_read(job::standing).await.unwrap();
+            found.sort_by(|a, b| (&a.kind, &a.state).cmp(&(&b.kind, &b.state)));
+            found.into_iter().map(|of| (of.kind, of.state, of.count, of.since_ms - START_MS)).collect::<Vec<_>>()
+        };
+        let of = |kind: &str, state: &str, count: i64, since_ms: i64| (kind.to_owned(), state.to_owned(), count, since_ms);
+        assert!(standing().await.is_empty());
+        enqueue(&f, 1, Some(1), START_MS - 5000).await;
+        // Behind the first in its lane, and before its time.
+        enqueue(&f, 2, Some(1), START_MS - 9000).await;
+        enqueue(&f, 3, Some(2), START_MS + 1).await;
+        f.write(|tx| job::enqueue(tx, &Job::Unassign { user_id: UserId(1) }, None, START_MS)).await.unwrap();
+        assert_eq!(standing().await, [of("send", "due", 1, -5000), of("send", "waiting", 2, -9000), of("unassign", "due", 1, 0)]);
+        assert_eq!(claimed_ids(&f, 1).await.len(), 1);
+        assert_eq!(standing().await[0], of("send", "leased", 1, LEASE_MS));
+        // A lease that ran out makes the job due since then.
+        f.clock.advance_ms(LEASE_MS);
+        assert_eq!(standing().await[0], of("send", "due", 2, 1));
     }
 
     async fn lanes_of_two_orgs_with_one_number_are_two(database) {

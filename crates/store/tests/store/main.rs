@@ -30,3 +30,4 @@ mod sessions;
 mod staff;
 mod tls;
 mod transactions;
+mod versions;

@@ -291,6 +291,18 @@ fn no_plan_of_a_list_scans_or_sorts() {
     assert!(thread.iter().all(|step| step.starts_with("SEARCH") || step.starts_with("CORRELATED")), "{thread:#?}");
 }
 
+/// The look at all jobs walks their table once, and asks about each by an index.
+#[test]
+fn the_look_at_the_jobs_asks_about_each_by_its_lane() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::Sqlite { data: folder.path().to_owned(), durability: Durability::Relaxed };
+    migrate(&place, &setup()).unwrap();
+    let database = Database::open(&file(folder.path()), Durability::Relaxed, Access::Write).unwrap();
+    let steps = plan(&database, crate::job::STANDING);
+    assert!(steps.iter().any(|step| step.starts_with("SEARCH e") && step.contains("job_lane")), "{steps:#?}");
+    assert_eq!(steps.iter().filter(|step| step.starts_with("SCAN j")).count(), 1, "{steps:#?}");
+}
+
 fn plan(database: &Database, text: &'static str) -> Vec<String> {
     let text = super::rewrite::positional(text);
     let mut statement = database.connection().prepare(&format!("EXPLAIN QUERY PLAN {text}")).unwrap();

@@ -55,3 +55,14 @@ impl<T: JsonSchema> OperationOutput for Listed<T> {
         vec![(Some(StatusCode::Code(200)), response)]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_total_that_was_counted_only_so_far_says_so() {
+        let said = |exact| Listed::new(exact, ()).into_response().headers()[TOTAL].clone();
+        assert_eq!((said(true), said(false)), (HeaderValue::from_static("exact"), HeaderValue::from_static("bounded")));
+    }
+}
