@@ -30,6 +30,8 @@ words! {
         NotFound = "not_found",
         /// Not signed by the account's secret.
         BadSignature = "bad_signature",
+        /// For an org that is switched off: the provider tries again.
+        PutOff = "put_off",
         /// Not taken for a reason of our own: the provider tries again.
         Failed = "failed",
     }
@@ -70,6 +72,7 @@ pub(crate) struct Measured {
     pub(crate) sent: Counter,
     database_up: Gauge,
     oldest_due: Gauge,
+    search_behind: Gauge,
     /// When jobs were last looked at, unix ms, and every kind that was ever seen: one that is gone is 0.
     jobs: Mutex<(i64, HashSet<String>)>,
 }
@@ -95,6 +98,7 @@ impl Measured {
             duplicates: registry.counter("parlance_messages_duplicate_total", "Inbound messages that were stored before.", &[]),
             database_up: registry.gauge("parlance_database_up", "Whether the database answered the last look: 1 or 0.", &[]),
             oldest_due: registry.gauge("parlance_jobs_oldest_due_seconds", "How long the oldest job has been due; 0 without one.", &[]),
+            search_behind: registry.events_behind("search"),
             // Sends are shown from the start, so that a page without one says 0.
             jobs: Mutex::new((i64::MIN, HashSet::from([SEND.to_owned()]))),
         }
@@ -153,6 +157,7 @@ pub(crate) fn refused(error: &Error) -> Hooked {
     match error.code() {
         "not_found" => Hooked::NotFound,
         "bad_signature" => Hooked::BadSignature,
+        "put_off" => Hooked::PutOff,
         _ => Hooked::Failed,
     }
 }
@@ -178,6 +183,9 @@ impl App {
         let now_ms = self.now_ms();
         if measured.stale(now_ms) {
             let found: Result<_> = self.store().system_read(job::standing).await;
+            if let Ok(behind) = self.search_lag().await {
+                measured.search_behind.set(u32::try_from(behind).unwrap_or(u32::MAX));
+            }
             measured.database_up.set(if found.is_ok() { 1.0 } else { 0.0 });
             match found {
                 Ok(found) => measured.jobs(registry, &found, now_ms),

@@ -381,6 +381,7 @@ impl Store {
         F: Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
+        let begun = Instant::now();
         let (reply, answer) = oneshot::channel();
         let closure = move |tx: &mut Tx<'_>| Ok((closure(tx)?, Signals::new()));
         let command: Box<dyn Command> = Box::new(Typed { org: None, closure, kept: None, reply, bus: self.0.bus.clone(), _permit: None });

@@ -57,11 +57,12 @@ both_databases! {
             (r#"parlance_http_requests_total{route="none",method="GET",status="4xx"}"#, Some(1.0)),
             ("parlance_database_up", Some(1.0)),
             ("parlance_write_refused_total", Some(0.0)),
-            ("parlance_write_batches_failed_total", Some(0.0)),
+            (r#"parlance_write_batches_failed_total{of="main"}"#, Some(0.0)),
+            (r#"parlance_write_batches_failed_total{of="index"}"#, Some(0.0)),
         ] {
             assert!(expected.map_or(value(name) >= 3.0, |expected| value(name) == expected), "{name}: {}", value(name));
         }
-        let (commits, writes) = (value("parlance_write_commit_duration_seconds_count"), value("parlance_write_batch_size_sum"));
+        let (commits, writes) = (value(r#"parlance_write_commit_duration_seconds_count{of="main"}"#), value(r#"parlance_write_batch_size_sum{of="main"}"#));
         assert!(commits >= 5.0 && writes >= commits && value("parlance_write_duration_seconds_count") >= 5.0);
         assert!(value("process_resident_memory_bytes") > 1e6);
         // No label has an id, a number or a token in it.
