@@ -1,7 +1,7 @@
 //! Entity tags of lists (RFC 9110, 8.8.3): a client that has a page already is told so, and the list is not run.
 //!
-//! A tag is made of all that the answer depends on: the version of the org's lists, who asks and for what, and the form of the
-//! document. It is weak, because the same page may be sent compressed or not. It is made before the page is read: a
+//! A tag is made of all that the answer depends on: the version of the org's lists, who asks and for what, the hour, and the form of
+//! the document. It is weak, because the same page may be sent compressed or not. It is made before the page is read: a
 //! change in between makes the page newer than its tag, which costs one more request and never hides anything.
 
 use aide::OperationInput;
@@ -21,6 +21,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::dialects;
 use crate::problem::Problem;
+
+/// Links to files in a list are made anew on the hour, and so are its tags.
+const HOUR_MS: i64 = 60 * 60 * 1000;
 
 /// What answers look like in this build: the hash of the document that describes them.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +73,8 @@ impl FromRequestParts<App> for Tag {
         let called = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
         let what = called.path_and_query().map_or("", |what| what.as_str());
         let dialect = parts.headers.get(dialects::HEADER).map_or(&b""[..], HeaderValue::as_bytes);
-        let who = format!("{} {:?} {} {:?} {version}", who.org, who.user, who.role, who.dialect);
+        let hour = app.now_ms() / HOUR_MS;
+        let who = format!("{} {:?} {} {:?} {version} {hour}", who.org, who.user, who.role, who.dialect);
         let tag = Self(tag_of(&[&form.0, env!("CARGO_PKG_VERSION").as_bytes(), who.as_bytes(), dialect, what.as_bytes()]).map_err(failed)?);
         if is_known(&parts.headers, &tag.0) { Err(Unrun::Unchanged(tag)) } else { Ok(tag) }
     }

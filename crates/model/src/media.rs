@@ -23,7 +23,7 @@ pub struct Media {
 }
 
 /// What messages and callers are told of a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// The type, by its content.
     pub content_type: String,
@@ -38,6 +38,8 @@ pub struct Facts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub height: Option<i64>,
 }
+
+crate::show_only!(Facts { content_type, size });
 
 words! {
     /// Which of the two things kept of a file a link leads to.

@@ -107,6 +107,10 @@ both_databases! {
             assert_eq!(with(&ann, list, wrong).await, 200, "{wrong}");
         }
         assert_eq!(with(&app.anonymous(), list, &tag).await, 401);
+        // Links to files that a list shows are new every hour.
+        app.clock.advance_ms(3_600_000);
+        assert_eq!(with(&ann, list, &tag).await, 200);
+        app.clock.advance_ms(-3_600_000);
         assert_eq!(with(&ann, "/api/v1/conversations/7/messages", "*").await, 404);
         for path in ["/api/v1/contacts?search=john", "/api/v1/conversations?search=john", "/api/v1/staff", "/api/v1/conversations/unread"] {
             assert_eq!(ann.get(path).await.expect(200).header("etag"), "", "{path}");
