@@ -70,7 +70,7 @@ impl App {
         let look = |tx: &mut SystemTx<'_, '_>| Ok((installation::first_run_proof(tx)?, org::exists(tx)?, tx.now_ms()));
         let (proof, exists, now_ms) = self.store().system_read(look).await?;
         if !bool::from(URL_SAFE_NO_PAD.encode(proof).as_bytes().ct_eq(token.as_bytes())) {
-            self.0.failures.count(&("first run".to_owned(), place.to_owned()), now_ms).map_err(session::too_many)?;
+            self.0.failures.count(&("first run".to_owned(), place.to_owned()), now_ms).map_err(crate::session::too_many)?;
             return Err(void());
         }
         if exists { Err(void()) } else { Ok(()) }

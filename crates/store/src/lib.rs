@@ -168,12 +168,10 @@ impl Store {
                     readers: sqlite::Readers::start(files)?,
                 }
             }
-            Place::Postgres { url } => {
-                Driver::Postgres {
-                    lanes: postgres::Lanes::start(url, &batches, &index_batches)?,
-                    readers: postgres::Readers::at(url, snapshot)?,
-                }
-            }
+            Place::Postgres { url } => Driver::Postgres {
+                lanes: postgres::Lanes::start(url, &batches, &index_batches)?,
+                readers: postgres::Readers::at(url, snapshot)?,
+            },
         };
         let shared = Shared { clock: setup.clock, entropy: setup.entropy, secret: setup.secret };
         Ok(Self(Arc::new(Inner { driver, bus: Bus::new(), places: Arc::new(Semaphore::new(QUEUE)), shared, tag, registry, measured })))

@@ -28,7 +28,7 @@ struct Page {
 }
 
 async fn page(app: &App, request: Request<Body>) -> Page {
-    let response: Response<Body> = parlance_api::router(app.clone()).oneshot(request).await.unwrap();
+    let response: Response<Body> = parlance_api::router(app.clone(), &parlance_api::Options::default()).oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let html = axum::body::to_bytes(body, usize::MAX).await.unwrap();
     let page = Page { status: parts.status.as_u16(), headers: parts.headers, html: String::from_utf8(html.to_vec()).unwrap() };

@@ -94,12 +94,7 @@ fn public_url(options: &ServeArgs, front: &Front) -> Result<String> {
 }
 
 /// Serves until `end`, then lets what is under way finish.
-pub(crate) async fn serve(
-    app: App,
-    options: &Options,
-    front: Front,
-    end: impl Future<Output = Result<()>> + Send + 'static,
-) -> Result<()> {
+pub(crate) async fn serve(app: App, options: &Options, front: Front, end: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
     let router = parlance_api::router(app.clone(), options);
     app.start();
     // A file that outgrows the limit set by `ulimit -f` is a write that fails, like a full disk, and not the server's end.
