@@ -1,7 +1,6 @@
 //! The operation on the audit log.
 
 use aide::transform::TransformOperation;
-use axum::Json;
 use axum::extract::State;
 use parlance_app::App;
 
@@ -12,13 +11,13 @@ use crate::openapi;
 use crate::permission::ReadAudit;
 use crate::problem::Answer;
 use crate::query::Query;
-use wire::{AuditList, AuditRecord, Page};
+use wire::{AuditList, AuditRecord, Listed, Page};
 
 pub(super) async fn list(
     State(app): State<App>,
     caller: Allowed<ReadAudit>,
     Query(parameters): Query<AuditList>,
-) -> Answer<Json<Page<AuditRecord>>> {
+) -> Answer<Listed<Page<AuditRecord>>> {
     let (filter, request) = parameters.read()?;
     let page = app.audit(&caller.who, filter, request).await?;
     Ok(Page::of(List::Audit, request, page))

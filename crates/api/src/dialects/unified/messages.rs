@@ -1,6 +1,7 @@
 //! The operations on messages: listing, sending, calling back, sending once more.
 
 use aide::transform::TransformOperation;
+use axum::Json;
 use axum::extract::State;
 use parlance_app::App;
 
