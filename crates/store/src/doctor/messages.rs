@@ -27,6 +27,7 @@ pub(super) async fn check(store: &Store, org: OrgId, report: &mut Report, watch:
 }
 
 const FOREIGN: &str = "no row points into another org";
+const FOLD: &str = "a message's status is the fold of its receipts";
 
 /// A message's place in its thread: the order of the index that begins with the org.
 type Place = (ConversationId, i64, MessageId);
@@ -93,6 +94,11 @@ fn chunk(tx: &mut OrgTx<'_, '_>, after: Place) -> Result<Chunk> {
             _ => row.shown.clone(),
         };
         findings.extend(row.shows(org, &expected));
+        if let (None, Some(latest)) = (row.attempt, row.latest)
+            && !may_be_retried(tx, latest)?
+        {
+            findings.push(finding(org, FOLD, format!("{id:?} names no attempt, and its latest {latest:?} is none that may be retried")));
+        }
         if waits(row) && !jobs.contains(&id) {
             findings.push(finding(org, "every message has its job or outcome", format!("{id:?} is pending and has no job")));
         }
@@ -111,8 +117,16 @@ impl Row {
             _ if expected != shown => format!("{id:?} shows {shown:?}, its attempts say {expected:?}"),
             _ => return None,
         };
-        Some(finding(org, "a message's status is the fold of its receipts", detail))
+        Some(finding(org, FOLD, detail))
     }
+}
+
+/// Whether a person may have retried the message after this attempt: it came to an end, or its answer was lost, whatever was heard of
+/// it since.
+fn may_be_retried(tx: &mut OrgTx<'_, '_>, attempt: AttemptId) -> Result<bool> {
+    const STATES: &str = "SELECT outcome, state FROM attempt WHERE org_id = $1 AND id = $2";
+    let states = tx.query_opt(STATES, params![attempt], |row| Ok((row.word::<DeliveryState>(0)?, row.word::<DeliveryState>(1)?)))?;
+    Ok(states.is_some_and(|(own, state)| own == DeliveryState::Unknown || state > DeliveryState::Sent))
 }
 
 /// The messages that a send job names.

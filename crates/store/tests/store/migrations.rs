@@ -24,11 +24,13 @@ fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at(START_MS))
 }
 
-/// Every table's columns: whether each may be NULL, where the two can be compared.
+/// Every table's columns: whether each may be NULL, where the two can be compared. The search index is a file of its own beside the
+/// embedded database.
 fn columns(place: &Place) -> BTreeMap<String, BTreeSet<(String, String)>> {
     let rows = Raw::new(place).rows(
         "SELECT t.name, c.name, c.\"notnull\" FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%'",
-        "SELECT table_name, column_name, is_nullable = 'NO' FROM information_schema.columns WHERE table_schema = 'public'",
+        "SELECT table_name, column_name, is_nullable = 'NO' FROM information_schema.columns WHERE table_schema = 'public'
+         AND table_name NOT LIKE 'search_%'",
     );
     let mut tables: BTreeMap<String, BTreeSet<(String, String)>> = BTreeMap::new();
     for row in rows {
@@ -44,6 +46,7 @@ fn indexes(place: &Place) -> BTreeSet<String> {
     let rows = Raw::new(place).rows(
         "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL",
         "SELECT indexname FROM pg_indexes WHERE schemaname = 'public' AND indexname NOT LIKE '%_pkey' AND indexname NOT LIKE '%_key'
+         AND indexname NOT LIKE 'search_%'
          UNION SELECT indexname FROM pg_indexes WHERE indexname = 'conversation_key'",
     );
     rows.concat().into_iter().collect()
