@@ -182,7 +182,7 @@ pub(crate) struct ConfigArgs {
 /// How to back up.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct BackupArgs {
-    /// The file to write, or - for standard output. Default: parlance-backup-<time>.tar.zst in this folder
+    /// The file to write, or - for standard output. Default: parlance-backup-TIME.tar.zst in this folder
     #[arg(value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
     /// Leave the data folder's secret key out. With the key in it, whoever has the file can read provider secrets
