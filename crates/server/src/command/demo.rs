@@ -75,7 +75,9 @@ fn empty(folder: &Path) -> Result<()> {
         if name == "lock" || name == MARK {
             continue;
         }
-        let ours = name.starts_with("parlance.db") || ["secret.key", "media"].contains(&name);
+        // With what SQLite keeps beside its files.
+        let database = ["parlance.db", "search.db"].iter().any(|file| name.starts_with(file));
+        let ours = database || ["secret.key", "media"].contains(&name);
         if !(marked && ours) {
             let message =
                 format!("{} holds something else. The demo starts anew every time; give it a folder of its own.", folder.display());

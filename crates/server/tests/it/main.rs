@@ -7,6 +7,7 @@ mod client;
 mod cluster;
 mod commands;
 mod crash;
+mod demo;
 mod https;
 mod logs;
 mod media;

@@ -136,6 +136,13 @@ impl Place {
         self.start(command).await
     }
 
+    /// Starts the demo and waits until it says that it listens.
+    pub(crate) async fn demo(&self) -> Server {
+        let mut command = AsyncCommand::new(binary());
+        command.args(["demo", "--listen", "127.0.0.1:0"]);
+        self.start(command).await
+    }
+
     async fn serve_by(&self, mut command: AsyncCommand, port: u16, public_url: &str) -> Server {
         command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--public-url", public_url, "--rate-limit", "0"]);
         command.env("PARLANCE_LOG", "trace");

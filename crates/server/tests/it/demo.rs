@@ -1,0 +1,25 @@
+//! The demo, as a newcomer starts it.
+
+use parlance_testkit::Database;
+
+use crate::process::Place;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_starts_anew_on_the_folder_of_an_earlier_one() {
+    let place = Place::new(Database::Sqlite).await;
+    for _ in 0..2 {
+        let demo = place.demo().await;
+        assert_eq!(place.json(&["org", "list"]).as_array().unwrap().len(), 1);
+        assert!(demo.terminate().await.success());
+    }
+    place.ok(&["doctor", "--deep"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_leaves_a_folder_alone_that_it_did_not_make() {
+    let place = Place::new(Database::Sqlite).await;
+    place.ok(&["org", "create", "Acme", "--slug", "acme"]);
+    let refused = place.run(&["demo", "--listen", "127.0.0.1:0"]);
+    assert!(!refused.status.success() && refused.stderr.contains("holds something else"), "{}", refused.stderr);
+    assert_eq!(place.json(&["org", "list"])[0]["slug"], "acme");
+}
