@@ -68,30 +68,27 @@ impl Gate {
         let named = named_org(headers)?;
         if headers.contains_key(AUTHORIZATION) {
             let token = bearer(headers).ok_or_else(unauthenticated)?;
-            self.limits.admit(from, token)?;
-            let principal = self.judged(from, token, self.app.authenticate(token).await)?;
+            let principal = self.judged(from, self.app.authenticate(token).await)?;
             if named.is_some_and(|named| named != principal.org) {
                 return Err(Error::new(Kind::Forbidden, "not_in_org", "This key opens another organisation than X-Org-Id names.").into());
             }
             return Ok(principal);
         }
         let token = cookie::token(headers).ok_or_else(unauthenticated)?;
-        self.limits.admit(from, token)?;
-        let principal = self.judged(from, token, self.app.authenticate_session(token, named).await)?;
+        let principal = self.judged(from, self.app.authenticate_session(token, named).await)?;
         if !method.is_safe() {
             cookie::same_origin(&self.app, headers)?;
         }
         Ok(principal)
     }
 
-    /// Notes whether what was shown was right. A database that is away says nothing of it.
-    fn judged(&self, from: Option<IpAddr>, secret: &str, found: Result<Principal, Error>) -> Result<Principal, Error> {
+    /// Counts what was wrong. A database that is away, and a person who was switched off, say nothing of the key.
+    fn judged(&self, from: Option<IpAddr>, found: Result<Principal, Error>) -> Answer<Principal> {
         match &found {
-            Ok(_) => self.limits.judge(from, secret, true),
-            Err(error) if error.kind() == Kind::Unauthenticated => self.limits.judge(from, secret, false),
-            Err(_) => {}
+            Err(error) if error.code() == "unauthenticated" => self.limits.wrong(from)?,
+            _ => {}
         }
-        found
+        Ok(found?)
     }
 }
 

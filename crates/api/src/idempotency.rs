@@ -10,7 +10,7 @@ use axum::extract::{FromRequestParts, OriginalUri, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use parlance_app::{App, Begun};
@@ -140,7 +140,8 @@ pub(crate) async fn end(app: &App, who: &Principal, (key, number): (&str, i64), 
     let (parts, body) = response.into_parts();
     // Answers are made in memory, so reading one cannot fail.
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
-    let again = parts.status.is_server_error() || parts.status == StatusCode::TOO_MANY_REQUESTS;
+    // What says when to ask again must not be answered for a day.
+    let again = parts.status.is_server_error() || parts.headers.contains_key(RETRY_AFTER);
     let kept = parts.extensions.get::<Kept>().map_or(&body, |kept| &kept.0);
     let answer = (!again).then(|| (parts.status.as_u16(), kept.to_vec()));
     if let Err(error) = app.end_once(who, key, number, answer).await {

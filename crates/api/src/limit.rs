@@ -4,8 +4,6 @@
 //! A key may ask `rate_limit` times a minute: it has that many requests in hand, and gets one back every `60 / rate_limit`
 //! seconds (GCRA). Hooks carry no key and are never counted.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher as _, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -35,14 +33,12 @@ const MINUTE: Duration = Duration::from_secs(60);
 const TIDY: u32 = 10_000;
 /// Of so many requests that a key has a minute, an address may get one wrong.
 const WRONG: u32 = 10;
-/// How many good keys are remembered.
-const KNOWN: usize = 10_000;
 
 /// The limits of every caller.
 pub(crate) struct Limits {
     app: App,
     keys: Option<Keys>,
-    guesses: Option<Guesses>,
+    guesses: Option<Failures<IpAddr>>,
     refused: [metrics::Counter; 2],
 }
 
@@ -73,11 +69,7 @@ impl Limits {
             Keys { limit, limiter: limiter.with_middleware(), taken: AtomicU32::new(0) }
         });
         let window_ms = i64::try_from(MINUTE.as_millis()).unwrap_or(i64::MAX);
-        let guesses = (per_minute > 0).then(|| Guesses {
-            failures: Failures::new((per_minute / WRONG).max(1), window_ms),
-            known: Mutex::default(),
-            hasher: RandomState::new(),
-        });
+        let guesses = (per_minute > 0).then(|| Failures::new((per_minute / WRONG).max(1), window_ms));
         Self { app: app.clone(), keys, guesses, refused: [refused("key"), refused("address")] }
     }
 
@@ -99,32 +91,18 @@ impl Limits {
         })
     }
 
-    /// Refuses a key that is shown from an address that has shown too many wrong ones, without looking it up. Keys that
-    /// were right before are let through: behind a proxy, everybody has its address.
+    /// Counts a wrong key of an address. Right ones are never held up: behind a proxy everybody has its address, and a stranger
+    /// must not be able to lock the others out.
     ///
     /// # Errors
-    /// `too_many_failures`.
-    pub(crate) fn admit(&self, from: Option<IpAddr>, secret: &str) -> Answer<()> {
+    /// `too_many_failures`, in place of the answer to a wrong key.
+    pub(crate) fn wrong(&self, from: Option<IpAddr>) -> Answer<()> {
         let (Some(guesses), Some(from)) = (&self.guesses, from) else { return Ok(()) };
-        match guesses.failures.wait_s(&network(from), self.app.now_ms()) {
-            Some(wait_s) if !guesses.is_known(secret) => {
-                self.refused[1].increment(1);
-                let text = "Too many requests with wrong keys came from this address. Wait, and try again.";
-                Err(Error::new(Kind::RateLimited, "too_many_failures", text).with_retry_after(wait_s).into())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Notes whether what was shown was right.
-    pub(crate) fn judge(&self, from: Option<IpAddr>, secret: &str, right: bool) {
-        let (Some(guesses), Some(from)) = (&self.guesses, from) else { return };
-        if right {
-            guesses.know(secret);
-        } else {
-            // Beyond the limit there is nothing more to count.
-            let _ = guesses.failures.count(&network(from), self.app.now_ms());
-        }
+        guesses.count(&network(from), self.app.now_ms()).map_err(|wait_s| {
+            self.refused[1].increment(1);
+            let text = "Too many requests with wrong keys came from this address. Wait, and try again.";
+            Error::new(Kind::RateLimited, "too_many_failures", text).with_retry_after(wait_s).into()
+        })
     }
 }
 
@@ -165,27 +143,6 @@ fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
         v4 @ IpAddr::V4(_) => v4,
-    }
-}
-
-/// Wrong keys by address, and which keys were right, as numbers that only this process can make of them.
-struct Guesses {
-    failures: Failures<IpAddr>,
-    known: Mutex<HashSet<u64>>,
-    hasher: RandomState,
-}
-
-impl Guesses {
-    fn is_known(&self, secret: &str) -> bool {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(&self.hasher.hash_one(secret))
-    }
-
-    fn know(&self, secret: &str) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= KNOWN {
-            known.clear();
-        }
-        known.insert(self.hasher.hash_one(secret));
     }
 }
 

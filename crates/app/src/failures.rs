@@ -23,13 +23,6 @@ impl<K: Hash + Eq + Clone> Failures<K> {
         Self { limit, window_ms, seen: Mutex::default() }
     }
 
-    /// The seconds after which the name may try again, where it has failed too often.
-    #[must_use]
-    pub fn wait_s(&self, name: &K, now_ms: i64) -> Option<u32> {
-        let (count, since_ms) = self.seen().get(name).copied()?;
-        (count >= self.limit && now_ms - since_ms < self.window_ms).then(|| self.rest_s(since_ms, now_ms))
-    }
-
     /// Counts one more.
     ///
     /// # Errors
@@ -75,14 +68,10 @@ mod tests {
     fn one_failure_too_many_waits_for_the_window_and_other_names_do_not() {
         let failures = Failures::new(5, 900_000);
         for _ in 0..5 {
-            assert_eq!(failures.wait_s(&"ann", 0), None);
             failures.count(&"ann", 0).unwrap();
         }
-        assert_eq!((failures.count(&"ann", 1000), failures.wait_s(&"ann", 1000)), (Err(900), Some(900)));
-        assert_eq!((failures.count(&"bob", 1000), failures.wait_s(&"bob", 1000)), (Ok(()), None));
-        assert_eq!((failures.wait_s(&"ann", 900_000), failures.count(&"ann", 900_000)), (None, Ok(())));
-        failures.forget(&"ann");
-        assert_eq!(failures.wait_s(&"ann", 900_000), None);
+        assert_eq!((failures.count(&"ann", 1000), failures.count(&"bob", 1000)), (Err(900), Ok(())));
+        assert_eq!(failures.count(&"ann", 900_000), Ok(()));
     }
 
     #[test]

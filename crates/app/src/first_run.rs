@@ -84,7 +84,7 @@ impl App {
         self.check_first_run(token, place).await?;
         let founding = founding.checked()?;
         let (password, entropy) = (founding.password.clone(), self.0.entropy.clone());
-        let hash = tokio::task::spawn_blocking(move || password::hash(&password, entropy.as_ref())).await.map_err(Error::internal)??;
+        let hash = password::apart(move || password::hash(&password, entropy.as_ref())).await??;
         let (key, session) = (key::new_token(self.0.entropy.as_ref()), session::new_token(self.0.entropy.as_ref()));
         let (kept, from) = ((key.clone(), session.clone()), place.to_owned());
         let make = move |tx: &mut SystemTx<'_, '_>| {

@@ -1,9 +1,33 @@
 //! Passwords: argon2id with the library's parameters, and the generated ones that commands print.
 
+use std::time::Duration;
+
 use argon2::password_hash::PasswordHasher as _;
 use argon2::{Argon2, PasswordVerifier as _};
 use parlance_model::entropy::{self, Entropy};
 use parlance_model::{Error, Result};
+use tokio::sync::Semaphore;
+
+/// Passwords that are hashed at once, of however many callers: each takes 19 MiB and a core, and anybody may ask.
+static PLACES: Semaphore = Semaphore::const_new(4);
+/// How long a caller waits for one of these places.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Runs what hashes or verifies a password apart from the runtime's threads.
+///
+/// # Errors
+/// `unavailable` when too many others are at it.
+pub(crate) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let Ok(Ok(place)) = tokio::time::timeout(PATIENCE, PLACES.acquire()).await else {
+        return Err(Error::unavailable("Too many people are signing in just now. Try again in a moment.", 2));
+    };
+    let held = move || {
+        let done = work();
+        drop(place);
+        done
+    };
+    tokio::task::spawn_blocking(held).await.map_err(Error::internal)
+}
 
 /// Hashes a password for storing. Takes tens of milliseconds on purpose.
 ///

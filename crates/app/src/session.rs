@@ -204,7 +204,7 @@ async fn verify(found: Option<(UserId, String)>, given: String) -> Result<Option
         let right = password::verify(&given, found.as_ref().map_or(NOBODY, |(_, hash)| hash));
         found.filter(|_| right).map(|(user, _)| user)
     };
-    tokio::task::spawn_blocking(check).await.map_err(Error::internal)
+    password::apart(check).await
 }
 
 /// The org that somebody names who signs in, where they name one.

@@ -98,7 +98,7 @@ impl App {
     /// Hashes on a thread of its own: it takes long on purpose.
     pub(crate) async fn hash_password(&self, password: String) -> Result<String> {
         let entropy = self.0.entropy.clone();
-        tokio::task::spawn_blocking(move || password::hash(&password, entropy.as_ref())).await.map_err(Error::internal)?
+        password::apart(move || password::hash(&password, entropy.as_ref())).await?
     }
 }
 

@@ -138,7 +138,7 @@ pub fn of_org(tx: &mut SystemTx<'_, '_>, org: OrgId) -> Result<i64> {
 pub struct Standing {
     /// The word of their kind, perhaps of a newer version.
     pub kind: String,
-    /// `leased`; `due`, when one can be claimed; or `waiting` for its time or for an earlier job of its lane.
+    /// `leased`; `due`, when one can be claimed; or `waiting` for its time, for an earlier job of its lane, or for its org to be enabled.
     pub state: String,
     /// How many.
     pub count: i64,
@@ -148,7 +148,8 @@ pub struct Standing {
 
 pub(crate) const STANDING: &str = "SELECT kind, state, COUNT(*), CAST(MIN(since_ms) AS BIGINT) FROM (SELECT j.kind AS kind,
         CASE WHEN j.lease_until_ms > $1 THEN 'leased'
-            WHEN j.run_at_ms > $1 OR EXISTS (SELECT 1 FROM job e WHERE e.org_id = j.org_id AND e.lane = j.lane AND e.id < j.id) THEN 'waiting'
+            WHEN j.run_at_ms > $1 OR j.org_id IN (SELECT o.id FROM org o WHERE o.disabled_ms IS NOT NULL)
+                OR EXISTS (SELECT 1 FROM job e WHERE e.org_id = j.org_id AND e.lane = j.lane AND e.id < j.id) THEN 'waiting'
             ELSE 'due' END AS state,
         COALESCE(j.lease_until_ms, j.run_at_ms) AS since_ms FROM job j) AS standing
     GROUP BY kind, state";

@@ -81,10 +81,10 @@ both_databases! {
         me().await.expect_problem(429, "rate_limited");
     }
 
-    async fn keys_cannot_be_guessed_at_speed_and_known_ones_go_on(database) {
+    async fn keys_cannot_be_guessed_at_speed_and_right_ones_go_on(database) {
         let (app, org, ann) = TestApp::with(database, limited(50)).await;
         let bob = app.staff(&org, "bob", Role::Agent).await;
-        let (here, there) = ("192.0.2.1:4000", "192.0.2.2:4000");
+        let here = "192.0.2.1:4000";
         ann.at(here).get("/api/v1/me").await.expect(200);
         for number in 0..5 {
             app.anonymous().at(here).showing(&format!("wrong-{number}")).get("/api/v1/me").await.expect_problem(401, "unauthenticated");
@@ -93,11 +93,9 @@ both_databases! {
         assert_eq!(refused.header("retry-after"), "61");
         let cookie = [("cookie", "parlance_session=wrong")];
         app.anonymous().at(here).send("GET", "/api/v1/me", &cookie, "").await.expect_problem(429, "too_many_failures");
-        // A right one that nobody has seen yet is not told from a wrong one; one that was right before goes on.
-        bob.at(here).get("/api/v1/me").await.expect_problem(429, "too_many_failures");
-        ann.at(here).get("/api/v1/me").await.expect(200);
-        bob.at(there).get("/api/v1/me").await.expect(200);
+        // Behind a proxy everybody has its address: a stranger locks nobody out, not even who was never seen before.
         bob.at(here).get("/api/v1/me").await.expect(200);
+        ann.at(here).get("/api/v1/me").await.expect(200);
         app.clock.advance_ms(60_000);
         app.anonymous().at(here).showing("wrong-6").get("/api/v1/me").await.expect_problem(401, "unauthenticated");
         // In IPv6 a network of 64 bits is one caller.

@@ -250,7 +250,7 @@ impl App {
     /// Removes the uploads that no message took within a day, and what broken uploads left. Answers how many went.
     ///
     /// # Errors
-    /// Those of the database and of the media store.
+    /// Those of the database.
     pub async fn sweep_media(&self) -> Result<u64> {
         let mut swept = 0;
         loop {
@@ -258,9 +258,16 @@ impl App {
             if doomed.is_empty() {
                 return Ok(swept);
             }
+            let before = swept;
             for doomed in &doomed {
-                self.remove(doomed).await?;
-                swept += 1;
+                // One that cannot be removed must not keep the others.
+                match self.remove(doomed).await {
+                    Ok(()) => swept += 1,
+                    Err(error) => tracing::warn!(?error, media = %doomed.id, "a file could not be removed; it is tried again later"),
+                }
+            }
+            if swept == before {
+                return Ok(swept);
             }
         }
     }

@@ -6,7 +6,7 @@ use parlance_model::job::Job;
 use parlance_model::{Result, entropy};
 
 use crate::db::{Tx, params};
-use crate::{OrgTx, Shared, SystemTx, message, org};
+use crate::{OrgTx, Shared, SystemTx, attempt, message, org};
 
 /// Jobs that are looked at before what they changed is written.
 const CHUNK: i64 = 500;
@@ -50,10 +50,16 @@ fn sends(tx: &mut Tx<'_>, org: OrgId, shared: &Shared) -> Result<u64> {
         for (id, job) in jobs {
             tx.execute(DONE, params![id])?;
             let Job::Send { message_id } = job else { continue };
-            if message::get(&mut tx, message_id)?.state == DeliveryState::Pending {
-                message::end(&mut tx, message_id, &Outcome::with_error(DeliveryState::Unknown, reason()))?;
-                unknown += 1;
+            let waited = message::get(&mut tx, message_id)?.state == DeliveryState::Pending;
+            let outcome = Outcome::with_error(DeliveryState::Unknown, reason());
+            // A call that was under way has no answer any more, also where a callback overtook the answer.
+            if let Some(lost) = attempt::latest(&mut tx, message_id)?.filter(|attempt| attempt.finished_ms.is_none()) {
+                attempt::finish(&mut tx, lost.id, None, &outcome)?;
             }
+            if message::get(&mut tx, message_id)?.state == DeliveryState::Pending {
+                message::end(&mut tx, message_id, &outcome)?;
+            }
+            unknown += u64::from(waited);
         }
         tx.finish()?;
     }

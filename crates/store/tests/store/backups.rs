@@ -9,6 +9,7 @@ use parlance_model::clock::{ManualClock, SharedClock};
 use parlance_model::delivery::{DeliveryState, Outcome};
 use parlance_model::entropy::SystemEntropy;
 use parlance_model::id::UserId;
+use parlance_model::inbound::Receipt;
 use parlance_model::{Error, Result};
 use parlance_store::backup::{self, Restored, Source, Summary, Target};
 use parlance_store::secret::SecretKey;
@@ -173,6 +174,15 @@ both_databases! {
         let untouched = f.send("+15551110002", "waits").await;
         let under_way = f.send("+15551110003", "under way").await;
         f.write(move |tx| attempt::start(tx, under_way, account.id).map(drop)).await.unwrap();
+        let (overtaken, account) = (f.send("+15551110004", "its callback overtook the answer").await, f.account.id);
+        f.write(move |tx| {
+            let ours = attempt::start(tx, overtaken, account)?;
+            let sent = DeliveryState::Sent;
+            let receipt = Receipt { provider_id: "SM-early".to_owned(), attempt: Some(ours), state: sent, error: None, opted_out: false, to: None };
+            attempt::record(tx, account, &receipt).map(drop)
+        })
+        .await
+        .unwrap();
         let (file, _) = back_up(&f.place, folder.path()).unwrap();
         let there = Elsewhere::new(database);
         let restored = there.restore(&file).unwrap();
@@ -184,6 +194,8 @@ both_databases! {
             assert_eq!((message.state, message.error_code.as_deref()), (DeliveryState::Unknown, Some("restored")));
             assert!(message.error_message.unwrap().contains("may have been sent"));
         }
+        let overtaken = store.read(f.org, move |tx| Ok((message::get(tx, overtaken)?.state, attempt::latest(tx, overtaken)?))).await.unwrap();
+        assert_eq!((overtaken.0, overtaken.1.unwrap().finished_ms.is_some()), (DeliveryState::Sent, true));
         assert_eq!(store.system_write(|tx| job::claim(tx, 10, 1000)).await.unwrap().len(), 0);
         assert_eq!(doctor::check(&store, true).await.unwrap().findings, Vec::new());
         // What the original gave out since may still be named by a callback: here it names nothing.

@@ -1,5 +1,7 @@
 //! Orgs and users that are switched off: who is refused, what rests, and who cannot be.
 
+use std::collections::BTreeMap;
+
 use parlance_model::id::{MessageId, OrgId, UserId};
 use parlance_model::job::Job;
 use parlance_model::key::Scopes;
@@ -73,6 +75,8 @@ both_databases! {
         let claim = async || f.system_write(|tx| job::claim(tx, 10, 1000)).await.unwrap().iter().map(|job| job.id).collect::<Vec<_>>();
         assert_eq!(claim().await, [theirs]);
         assert!(claim().await.is_empty());
+        let standing = f.store.system_read(job::standing).await.unwrap().into_iter().map(|jobs| (jobs.state, jobs.count)).collect::<BTreeMap<_, _>>();
+        assert_eq!(standing, [("leased".to_owned(), 1), ("waiting".to_owned(), 1)].into());
         switch_org(&f, false).await;
         assert_eq!(claim().await, [resting]);
     }
