@@ -31,15 +31,6 @@ impl App {
         self.store().read(who.org, move |tx| read(tx, &filter, page)).await
     }
 
-    /// The same for the command line, of the org of this slug.
-    ///
-    /// # Errors
-    /// `not_found` for the org.
-    pub async fn audit_of(&self, org: &str, filter: Filter, page: PageRequest) -> Result<Page<Record>> {
-        let org = self.org(org).await?.id;
-        self.store().read(org, move |tx| read(tx, &filter, page)).await
-    }
-
     /// Deletes what has aged, of every org, a chunk at a time. Answers how many rows went.
     ///
     /// # Errors

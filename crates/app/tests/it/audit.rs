@@ -10,6 +10,7 @@ use parlance_app::settings::ProviderChanges;
 use parlance_app::staff::NewStaff;
 use parlance_model::audit::{Action, ActorKind};
 use parlance_model::conversation::Status;
+use parlance_model::key::Principal;
 use parlance_model::org::SmsProvider;
 use parlance_model::role::Role;
 use parlance_testkit::both_databases;
@@ -41,7 +42,7 @@ both_databases! {
         let actions: Vec<_> = log.iter().rev().map(|record| record.act.action).collect();
         assert_eq!(actions, [Action::OrgCreate, Action::AccountCreate, Action::KeyCreate]);
         assert!(log.iter().all(|record| record.actor.kind == ActorKind::Command && record.actor.user.is_none()));
-        let page = on.app.audit_of("acme", Filter::default(), PageRequest { limit: 1, ..PAGE }).await.unwrap();
+        let page = on.app.audit(&on.who, Filter::default(), PageRequest { limit: 1, ..PAGE }).await.unwrap();
         assert_eq!((page.items[0].id, page.total, page.next.is_some()), (log[0].id, 3, true));
     }
 
@@ -160,7 +161,8 @@ both_databases! {
         let ann = who.user.unwrap();
         assert_eq!(kinds, [(ActorKind::Person, Some(ann), ann.0), (ActorKind::Person, Some(ann), ann.0), (ActorKind::Stranger, None, ann.0)]);
         assert_eq!(rows[1].actor.request_id.as_deref(), Some("request-9"));
-        let theirs = on.app.audit_of("other", Filter { action: Some(Action::SignIn), ..Filter::default() }, PAGE).await.unwrap();
+        let of_other = Principal { org: on.app.org("other").await.unwrap().id, ..on.who.clone() };
+        let theirs = on.app.audit(&of_other, Filter { action: Some(Action::SignIn), ..Filter::default() }, PAGE).await.unwrap();
         assert_eq!(theirs.items.len(), 1);
     }
 
