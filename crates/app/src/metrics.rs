@@ -56,7 +56,7 @@ words! {
     enum JobState ("state") {
         /// It can be claimed now.
         Due = "due",
-        /// Its time has not come, or an earlier job of its lane is not done.
+        /// Its time has not come, an earlier job of its lane is not done, or its org is switched off.
         Waiting = "waiting",
         /// A worker holds it.
         Leased = "leased",

@@ -40,7 +40,7 @@ pub(crate) struct Cli {
 /// Where the data is.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PlaceArgs {
-    /// The data folder: the embedded database and the secret key. One folder to back up
+    /// The data folder: the embedded database, files and the secret key. `parlance backup` makes one file of it
     #[arg(long, global = true, value_name = "DIR", env = "PARLANCE_DATA", default_value = "parlance-data")]
     pub(crate) data: PathBuf,
     /// Keep everything in PostgreSQL instead: postgres://user:password@host:port/name

@@ -21,8 +21,8 @@ pub(crate) fn tag(tx: &mut Tx<'_>) -> Result<InstallationTag> {
     tx.query_one("SELECT tag FROM installation WHERE id = 1", &[], |row| row.get(0).map(InstallationTag::from_i64))
 }
 
-/// The number that the last restore drew; 0 when there was none. What is derived from this database and kept elsewhere is
-/// to be derived again once it remembers another number.
+/// The number that the last restore drew; 0 when there was none: by it, what is derived from this database and kept
+/// elsewhere can tell it from its original.
 ///
 /// # Errors
 /// Those of the database.
