@@ -141,7 +141,8 @@ pub(crate) async fn end(app: &App, who: &Principal, (key, number): (&str, i64), 
     // Answers are made in memory, so reading one cannot fail.
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
     // What says when to ask again must not be answered for a day.
-    let again = parts.status.is_server_error() || parts.headers.contains_key(RETRY_AFTER);
+    let limited = parts.status == StatusCode::TOO_MANY_REQUESTS;
+    let again = limited || parts.status.is_server_error() || parts.headers.contains_key(RETRY_AFTER);
     let kept = parts.extensions.get::<Kept>().map_or(&body, |kept| &kept.0);
     let answer = (!again).then(|| (parts.status.as_u16(), kept.to_vec()));
     if let Err(error) = app.end_once(who, key, number, answer).await {

@@ -114,11 +114,12 @@ async fn what_may_be_tried_again_frees_its_key() {
         0 => Err(Error::unavailable("Not now.", 1).into()),
         1 => Err(Error::internal("broken").into()),
         2 => Err(Error::new(Kind::RateLimited, "rate_limited", "Slower.").into()),
+        3 => Err(Error::conflict("conflict", "Changed meanwhile.").with_retry_after(1).into()),
         _ => Err(Error::invalid("x", "Must be y.").into()),
     })
     .await;
     bench.go.add_permits(9);
-    for expected in [(503, false), (500, false), (429, false), (422, false), (422, true)] {
+    for expected in [(503, false), (500, false), (429, false), (409, false), (422, false), (422, true)] {
         let (status, replayed, _) = bench.request("body").await;
         assert_eq!((status, replayed), expected);
     }
