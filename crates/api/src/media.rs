@@ -163,8 +163,8 @@ fn asked_for(headers: &HeaderMap, etag: &ETag, size: u64) -> Part {
 
 fn document(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
     let operation = op.inner_mut();
-    openapi::refuses(operation, &[Kind::NotFound, Kind::Unavailable]);
-    openapi::codes(operation, &["link_expired", "no_such_range"]);
+    openapi::refuses(operation, &[Kind::Forbidden, Kind::NotFound, Kind::Unavailable]);
+    openapi::codes(operation, &["link_expired", "no_such_range", "org_disabled"]);
     let bytes = |description: &str| {
         let schema =
             SchemaObject { json_schema: json_schema!({ "type": "string", "format": "binary" }), example: None, external_docs: None };

@@ -10,7 +10,7 @@ use std::time::Duration;
 use aide::OperationInput;
 use aide::generate::GenContext;
 use aide::openapi::{MediaType, Operation, ReferenceOr, RequestBody, SchemaObject};
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream};
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
 use futures::stream::{self, Stream, StreamExt as _};
@@ -31,13 +31,30 @@ use crate::problem::{Answer, Problem};
 const PART: &str = "file";
 /// What may stand around the file, in bytes: the form's own lines and other fields.
 const AROUND: u64 = 64 << 10;
-/// How long an upload may take, and how long it may pause.
-const PACE: Pace = Pace { whole: Duration::from_secs(600), pause: Duration::from_secs(30) };
+/// How slowly an upload may arrive: some 6.5 KB a second, with pauses.
+const PACE: Pace = Pace { whole: Duration::from_secs(600), piece: 192 << 10, wait: Duration::from_secs(30) };
 
+/// What an upload has to keep up with. Only waiting for the sender counts: a slow media store is not the sender's fault.
 #[derive(Debug, Clone, Copy)]
 struct Pace {
+    /// How long all of it may take.
     whole: Duration,
-    pause: Duration,
+    /// How many bytes have to come...
+    piece: u64,
+    /// ...before they were waited for as long as this.
+    wait: Duration,
+}
+
+/// What has come of an upload.
+struct Arriving {
+    body: BodyDataStream,
+    /// Bytes.
+    taken: u64,
+    /// The turn in which the last chunk came.
+    turn: u64,
+    /// Bytes of the piece that is under way, and how long it may still be waited for.
+    piece: u64,
+    left: Duration,
 }
 
 /// The form of an upload, not read yet.
@@ -73,25 +90,37 @@ impl Upload {
         let (limit, too_large) = (app.media_limit().saturating_add(AROUND), app.clone());
         let (started, gate) = (Instant::now(), Arc::clone(&begun));
         let turn = Arc::new(AtomicU64::new(0));
-        let (turns, state) = (Arc::clone(&turn), (body.into_data_stream(), 0_u64, 0_u64));
-        let stream = stream::unfold(Some(state), move |state| {
+        let arriving = Arriving { body: body.into_data_stream(), taken: 0, turn: 0, piece: 0, left: pace.wait };
+        let turns = Arc::clone(&turn);
+        let stream = stream::unfold(Some(arriving), move |arriving| {
             let (gate, turns, app) = (Arc::clone(&gate), Arc::clone(&turns), too_large.clone());
             async move {
-                let (mut body, mut taken, last) = state?;
-                let mut turn = turns.load(Ordering::Relaxed);
-                while turn == last {
+                let mut at = arriving?;
+                while turns.load(Ordering::Relaxed) == at.turn {
                     tokio::task::yield_now().await;
-                    turn = turns.load(Ordering::Relaxed);
                 }
                 let most = if gate.load(Ordering::Relaxed) { limit } else { AROUND };
-                if taken > most {
+                if at.taken > most {
                     return Some((Err(if most == limit { app.file_too_large() } else { crowded() }), None));
                 }
-                let until = (started + pace.whole).min(Instant::now() + pace.pause);
-                match tokio::time::timeout_at(until, body.next()).await {
+                let asked = Instant::now();
+                if asked > started + pace.whole {
+                    return Some((Err(slow()), None));
+                }
+                let until = (started + pace.whole).min(asked + at.left);
+                match tokio::time::timeout_at(until, at.body.next()).await {
                     Ok(Some(Ok(chunk))) => {
-                        taken += chunk.len() as u64;
-                        Some((Ok(chunk), Some((body, taken, turns.load(Ordering::Relaxed)))))
+                        at.taken += chunk.len() as u64;
+                        at.piece += chunk.len() as u64;
+                        if at.piece >= pace.piece {
+                            (at.piece, at.left) = (0, pace.wait);
+                        } else if let Some(left) = at.left.checked_sub(asked.elapsed()) {
+                            at.left = left;
+                        } else {
+                            return Some((Err(slow()), None));
+                        }
+                        at.turn = turns.load(Ordering::Relaxed);
+                        Some((Ok(chunk), Some(at)))
                     }
                     Ok(Some(Err(error))) => Some((Err(broken().with_source(error)), None)),
                     Ok(None) => None,
@@ -105,7 +134,8 @@ impl Upload {
     /// Reads the form to its end, and its file into the media store. Answers the file and the name that the form gives it.
     ///
     /// # Errors
-    /// `validation_failed` without a file, with an empty one or with two; `broken_body`; `file_too_large`; `unavailable`.
+    /// `validation_failed` without a file, with an empty one or with two; `broken_body`; `file_too_large`; `too_many_uploads`;
+    /// `unavailable`.
     pub(crate) async fn take(mut self, app: &App, who: &Principal) -> Result<(Received, Option<String>)> {
         let mut taken: Option<(Received, Option<String>)> = None;
         let read = async {
@@ -165,7 +195,7 @@ fn broken() -> Error {
 }
 
 fn slow() -> Error {
-    Error::new(Kind::Malformed, "broken_body", "The file did not arrive in time. Send it again, or a smaller one.")
+    Error::new(Kind::Malformed, "broken_body", "The file did not arrive in time. Send it again over a faster connection, or a smaller one.")
 }
 
 fn crowded() -> Error {
@@ -189,7 +219,7 @@ impl OperationInput for Upload {
         };
         operation.request_body = Some(ReferenceOr::Item(body));
         openapi::refuses(operation, &[Kind::Malformed, Kind::TooLarge, Kind::UnsupportedMedia, Kind::Invalid]);
-        openapi::codes(operation, &["file_too_large", "validation_failed"]);
+        openapi::codes(operation, &["file_too_large", "too_many_uploads", "validation_failed"]);
     }
 }
 

@@ -64,6 +64,7 @@ struct Inner {
     entropy: SharedEntropy,
     config: Config,
     links: media::Links,
+    uploads: media::Places,
     tasks: Tasks,
     /// Keys whose use is just being written down.
     noting: Mutex<HashSet<KeyId>>,
@@ -86,6 +87,7 @@ impl App {
             entropy,
             config,
             links,
+            uploads: media::Places::default(),
             tasks: Tasks::default(),
             noting: Mutex::default(),
             failures: session::failures(),

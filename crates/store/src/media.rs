@@ -8,6 +8,9 @@ use parlance_model::{Error, Result};
 use crate::db::{Row, params};
 use crate::{OrgTx, SystemTx};
 
+/// How long an upload that no message names is kept, in milliseconds.
+pub const KEPT_MS: i64 = 24 * 60 * 60 * 1000;
+
 /// What an upload turned out to be.
 #[derive(Debug, Clone)]
 pub struct Uploaded {
@@ -59,9 +62,13 @@ fn read(row: &Row<'_>) -> Result<Media> {
         object_key: row.get(1)?,
         thumbnail_key: row.get(2)?,
         facts: Facts { content_type: row.get(3)?, size: row.get(4)?, name: row.get(6)?, width: row.get(7)?, height: row.get(8)? },
-        sha256: row.get::<Vec<u8>>(5)?.try_into().map_err(|_| Error::internal("a file's digest is not 32 bytes long"))?,
+        sha256: digest(row.get(5)?)?,
         created_ms: row.get(9)?,
     })
+}
+
+fn digest(bytes: Vec<u8>) -> Result<[u8; 32]> {
+    bytes.try_into().map_err(|_| Error::internal("a file's digest is not 32 bytes long"))
 }
 
 /// One file that is whole.
@@ -70,6 +77,54 @@ fn read(row: &Row<'_>) -> Result<Media> {
 /// `not_found`.
 pub fn get(tx: &mut OrgTx<'_, '_>, id: MediaId) -> Result<Media> {
     tx.query_opt(seen!(), params![id], read)?.ok_or_else(|| Error::not_found("file"))
+}
+
+/// A row as the doctor looks at it, whatever became of it.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// Its row.
+    pub id: MediaId,
+    /// The name of its file in the media store.
+    pub object_key: String,
+    /// The name of its thumbnail.
+    pub thumbnail_key: Option<String>,
+    /// Bytes and SHA-256, once it is seen. Until then, and when it is being taken away, its file may be there or not.
+    pub content: Option<(u64, [u8; 32])>,
+}
+
+/// The next `limit` rows after this one, in the order of their ids.
+///
+/// # Errors
+/// Those of the database.
+pub fn page(tx: &mut OrgTx<'_, '_>, after: MediaId, limit: i64) -> Result<Vec<Kept>> {
+    const PAGE: &str = "SELECT id, object_key, thumbnail_key, size, sha256, state IN ('ready', 'attached') FROM media
+        WHERE org_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+    tx.query(PAGE, params![after, limit], |row| {
+        let (size, sha256) = (u64::try_from(row.get::<i64>(3)?).map_err(Error::internal)?, row.get::<Vec<u8>>(4)?);
+        let content = if row.get::<bool>(5)? { Some((size, digest(sha256)?)) } else { None };
+        Ok(Kept { id: row.get(0)?, object_key: row.get(1)?, thumbnail_key: row.get(2)?, content })
+    })
+}
+
+/// Whether a file's row is one whose file must be there: a message names it, or it is seen and was uploaded after `since_ms`, so that no
+/// sweep takes it.
+///
+/// # Errors
+/// Those of the database.
+pub fn stays(tx: &mut OrgTx<'_, '_>, id: MediaId, since_ms: i64) -> Result<bool> {
+    const STAYS: &str = "SELECT COUNT(*) FROM media WHERE org_id = $1 AND id = $2
+        AND (state = 'attached' OR state = 'ready' AND created_ms > $3)";
+    tx.query_one(STAYS, params![id, since_ms], |row| Ok(row.get::<i64>(0)? != 0))
+}
+
+/// The bytes of all files that are seen, of every org.
+///
+/// # Errors
+/// Those of the database.
+pub fn total_size(tx: &mut SystemTx<'_, '_>) -> Result<u64> {
+    const TOTAL: &str = "SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM media WHERE state IN ('ready', 'attached')";
+    let size = tx.tx.query_one(TOTAL, &[], |row| row.get::<i64>(0))?;
+    u64::try_from(size).map_err(Error::internal)
 }
 
 /// Ties a file to the message that is being written, so that it stays. One file may be in any number of messages.

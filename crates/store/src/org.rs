@@ -92,6 +92,14 @@ pub fn set_disabled(tx: &mut crate::OrgTx<'_, '_>, disabled: bool) -> Result<()>
     tx.execute(ENABLE, &[]).map(drop)
 }
 
+/// Refuses whoever asks for the transaction's own org while it is switched off.
+///
+/// # Errors
+/// `org_disabled`; `not_found`.
+pub fn check_enabled(tx: &mut crate::OrgTx<'_, '_>) -> Result<()> {
+    if current(tx)?.disabled_ms.is_some() { Err(disabled()) } else { Ok(()) }
+}
+
 /// The answer to whoever asks for an org that is switched off.
 #[must_use]
 pub fn disabled() -> Error {

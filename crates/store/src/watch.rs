@@ -48,13 +48,19 @@ impl Watch for Unwatched {
 }
 
 /// Tells of progress and ends the work when that was asked for.
-pub(crate) fn advance(watch: &dyn Watch, by: u64) -> Result<()> {
+///
+/// # Errors
+/// `cancelled`.
+pub fn advance(watch: &dyn Watch, by: u64) -> Result<()> {
     watch.advance(by);
     go_on(watch)
 }
 
 /// Ends the work when that was asked for.
-pub(crate) fn go_on(watch: &dyn Watch) -> Result<()> {
+///
+/// # Errors
+/// `cancelled`.
+pub fn go_on(watch: &dyn Watch) -> Result<()> {
     match watch.is_cancelled() {
         true => Err(Error::new(Kind::Conflict, "cancelled", "Stopped. Nothing half-made was left behind.")),
         false => Ok(()),

@@ -230,6 +230,12 @@ pub(crate) const ALL: &[Known] = {
             "Wait as long as `Retry-After` says.",
         ),
         known(
+            S::TOO_MANY_REQUESTS,
+            "too_many_uploads",
+            "The organisation is uploading as many files as one may at once.",
+            "Send the next file when one of them is through, or as late as `Retry-After` says.",
+        ),
+        known(
             S::INTERNAL_SERVER_ERROR,
             "internal",
             "A defect on the server's side.",

@@ -2,6 +2,8 @@
 
 use axum::body::Body;
 use bytes::Bytes;
+use futures::StreamExt as _;
+use parlance_app::media::KEPT_MS;
 use parlance_model::role::Role;
 use parlance_testkit::both_databases;
 use serde_json::{Value, json};
@@ -114,6 +116,54 @@ both_databases! {
         nobody.get(&link).await.expect_problem(410, "link_expired");
     }
 
+    async fn the_links_of_a_disabled_org_open_nothing(database) {
+        let (app, org, staff) = TestApp::new(database).await;
+        let made = upload(&staff, "a.png", PIXEL).await;
+        let links = [path(&made["url"]), path(&made["thumbnail_url"])];
+        app.app.set_org_enabled(&org.slug, false).await.unwrap();
+        for link in &links {
+            let nobody = app.anonymous();
+            nobody.get(link).await.expect_problem(403, "org_disabled");
+            nobody.send("GET", link, &[("if-none-match", "*")], "").await.expect_problem(403, "org_disabled");
+            // Whoever has no link learns nothing.
+            nobody.get(&format!("{link}x")).await.expect_problem(404, "not_found");
+        }
+        app.app.set_org_enabled(&org.slug, true).await.unwrap();
+        for link in &links {
+            app.anonymous().get(link).await.expect(200);
+        }
+    }
+
+    async fn a_list_with_a_file_is_another_when_its_links_turn_and_the_old_link_still_opens(database) {
+        const HOUR_MS: i64 = 60 * 60 * 1000;
+        let (app, _, staff) = TestApp::new(database).await;
+        let file = upload(&staff, "a.png", PIXEL).await["id"].clone();
+        // Nobody sends it, so that nothing but the hour changes the list.
+        app.app.shutdown().await;
+        let body = json!({ "phone": CUSTOMER, "media_ids": [file] });
+        let sent = staff.post_with("/api/v1/conversations/send", &[("prefer", "respond-async")], body).await.expect(201);
+        let list = format!("/api/v1/conversations/{}/messages", sent.data()["conversation"]["id"]);
+        let link_in = |answer: &Answer| path(&answer.json["data"][0]["attachments"][0]["url"]);
+        // To the middle of an hour.
+        app.clock.advance_ms(HOUR_MS / 2);
+        let first = staff.get(&list).await.expect(200);
+        let known = async |tag: &str| staff.send("GET", &list, &[("if-none-match", tag)], "").await;
+        known(first.header("etag")).await.expect(304);
+        app.clock.advance_ms(HOUR_MS / 2 - 1);
+        known(first.header("etag")).await.expect(304);
+        app.clock.advance_ms(1);
+        let second = known(first.header("etag")).await.expect(200);
+        assert_ne!(second.header("etag"), first.header("etag"));
+        assert_ne!(link_in(&second), link_in(&first));
+        known(second.header("etag")).await.expect(304);
+        // Six hours after it was last shown.
+        app.clock.advance_ms(6 * HOUR_MS - 1);
+        assert_eq!(app.anonymous().get(&link_in(&first)).await.expect(200).body, PIXEL);
+        app.clock.advance_ms(1);
+        app.anonymous().get(&link_in(&first)).await.expect_problem(410, "link_expired");
+        app.anonymous().get(&link_in(&second)).await.expect(200);
+    }
+
     async fn a_file_is_what_its_content_says_and_scripts_are_never_shown_in_place(database) {
         let (app, _, staff) = TestApp::new(database).await;
         for (content, kind) in [
@@ -175,6 +225,36 @@ both_databases! {
         let kept: Vec<_> = std::fs::read_dir(app.files.path()).unwrap().flat_map(|org| std::fs::read_dir(org.unwrap().path()).unwrap()).collect();
         let files: usize = kept.into_iter().map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap().count()).sum();
         assert_eq!(files, 1, "what was refused is gone");
+    }
+
+    async fn an_org_that_uploads_slowly_leaves_places_for_the_others(database) {
+        let (app, _, staff) = TestApp::new(database).await;
+        let other = app.org("other").await;
+        let theirs = app.staff(&other, "bob", Role::Owner).await;
+        let (go, _) = tokio::sync::broadcast::channel::<()>(1);
+        let mut slow = tokio::task::JoinSet::new();
+        for _ in 0..4 {
+            // What is asked for after the first bytes of the file is asked for by an upload that has its place.
+            let (begun, has_begun) = tokio::sync::oneshot::channel();
+            let mut gone_on = go.subscribe();
+            let head = part("file", "a.txt", b"some text");
+            let first = futures::stream::iter([head[..head.len() - 8].to_vec(), head[head.len() - 8..head.len() - 4].to_vec()]);
+            let rest = futures::stream::once(async move {
+                begun.send(()).unwrap();
+                gone_on.recv().await.unwrap();
+                [&head[head.len() - 4..], &end()].concat()
+            });
+            let body = Body::from_stream(first.chain(rest).map(Ok::<_, std::io::Error>));
+            let staff = staff.clone();
+            slow.spawn(async move { post(&staff, &[], body).await.expect(201) });
+            has_begun.await.unwrap();
+        }
+        let refused = staff.upload("b.txt", b"more").await.expect_problem(429, "too_many_uploads");
+        assert_eq!(refused.header("retry-after"), "5");
+        upload(&theirs, "c.txt", b"theirs").await;
+        go.send(()).unwrap();
+        assert_eq!(slow.join_all().await.len(), 4);
+        upload(&staff, "b.txt", b"more").await;
     }
 
     async fn a_repeated_upload_under_one_key_is_one_file(database) {
@@ -250,6 +330,39 @@ both_databases! {
         }
         assert_eq!(staff.get("/api/v1/conversations").await.json["meta"]["total"], 0);
         send(&staff, json!({ "media_ids": [file] })).await.expect(201);
+    }
+
+    async fn no_way_to_send_takes_a_file_that_is_not_the_orgs_to_send_and_nothing_is_written(database) {
+        let (app, _, staff) = TestApp::new(database).await;
+        let other = app.org("other").await;
+        let theirs = app.staff(&other, "bob", Role::Owner).await;
+        let foreign = upload(&theirs, "a.png", PIXEL).await["id"].clone();
+        let swept = upload(&staff, "a.png", PIXEL).await["id"].clone();
+        app.clock.advance_ms(KEPT_MS + 1);
+        assert_eq!(app.app.sweep_media().await.unwrap(), 2);
+        app.inbound(&sid(1), CUSTOMER, "Hello!").await;
+        let thread = format!("/api/v1/conversations/{}/messages", staff.get("/api/v1/conversations").await.data()[0]["id"]);
+        // One whose file never came whole, one that was dropped, and one that is fine.
+        let broken = futures::stream::iter([Ok(Bytes::from(part("file", "a.bin", b"some"))), Err(std::io::Error::other("gone"))]);
+        post(&staff, &[], Body::from_stream(broken)).await.expect_problem(400, "broken_body");
+        let fine = upload(&staff, "a.png", PIXEL).await["id"].clone();
+        let half = json!(fine.as_i64().unwrap() - 1);
+        // Nothing moves but by what is asked here, the search index neither.
+        app.app.shutdown().await;
+        let before = app.contents();
+        for id in [foreign, swept, half, json!(i64::MAX), json!(0), json!(-1)] {
+            for media_ids in [json!([id]), json!([fine, id]), json!([id, fine])] {
+                for (path, mut body) in [("/api/v1/conversations/send", json!({ "phone": CUSTOMER })), (thread.as_str(), json!({}))] {
+                    (body["media_ids"], body["message"]) = (media_ids.clone(), json!("x"));
+                    staff.post(path, body).await.expect_problem(404, "not_found");
+                }
+            }
+        }
+        assert_eq!(app.contents(), before);
+        // A file may be in any number of messages, also after it was sent.
+        for _ in 0..2 {
+            staff.post_with(&thread, &[("prefer", "respond-async")], json!({ "media_ids": [fine] })).await.expect(201);
+        }
     }
 
     async fn a_repeated_send_with_files_is_one_message(database) {

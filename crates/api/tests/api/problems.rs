@@ -20,6 +20,7 @@ const NEVER_ANSWERED: &[&str] = &[
     "data_in_use",
     "doctor_found",
     "file_exists",
+    "files_missing",
     "no_backup",
     "no_database",
     "not_a_backup",

@@ -6,6 +6,7 @@
 mod client;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use parlance_api::Options;
@@ -64,7 +65,7 @@ async fn node(database: &FreshDatabase, clock: &Arc<ManualClock>, files: &TempDi
     let entropy = Arc::new(SeededEntropy::new(seed));
     let setup = Setup { clock: clock.clone(), entropy: entropy.clone(), secret: SecretKey::new([3; 32]) };
     let store = spawn_blocking(move || Store::open(&place, setup)).await.unwrap().unwrap();
-    let media = media::Config { files: Files::in_folder(files.path()).unwrap(), limit: MEDIA_LIMIT };
+    let media = media::Config { files: Files::in_folder(files.path()).unwrap(), limit: MEDIA_LIMIT, patience: Duration::ZERO };
     App::new(store, HttpClient::new(Policy::default()).unwrap(), entropy, Config { public_url: public_url.to_owned(), media })
 }
 

@@ -5,20 +5,29 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures::stream::BoxStream;
+use futures::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::buffered::BufWriter;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::prefix::PrefixStore;
-use object_store::{GetOptions, ObjectStore, ObjectStoreExt as _, PutPayload};
+use object_store::{ClientOptions, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutPayload, RetryConfig};
+use parlance_model::id::OrgId;
 use parlance_model::{Error, Result};
 use tokio::io::AsyncWriteExt as _;
 
 /// How much of an upload is held in memory, in bytes: the smallest part that S3 takes.
 const PART: usize = 5 << 20;
+/// How long a connection to a bucket may take, and how long the bucket may say nothing: what waits for a file gets its answer while
+/// somebody is still there to read it.
+const CONNECT: Duration = Duration::from_secs(3);
+const SILENCE: Duration = Duration::from_secs(8);
+/// How long, and how often, a request that failed is begun again.
+const AGAIN: Duration = Duration::from_secs(3);
+const RETRIES: u32 = 3;
 
 /// What streams out of the media store.
 pub type Content = BoxStream<'static, std::result::Result<Bytes, object_store::Error>>;
@@ -32,6 +41,15 @@ struct Place {
     store: Arc<dyn ObjectStore>,
     /// Where they are on this machine, when they are here.
     folder: Option<PathBuf>,
+}
+
+/// A file of the media store.
+pub(crate) struct Stored {
+    pub(crate) key: String,
+    /// Bytes.
+    pub(crate) size: u64,
+    /// When it was written by the media store's clock, unix ms.
+    pub(crate) modified_ms: i64,
 }
 
 impl Files {
@@ -56,7 +74,10 @@ impl Files {
         let place = url.strip_prefix("s3://").filter(|place| !place.is_empty() && !place.starts_with('/'));
         let place = place.ok_or_else(|| wrong("Must be s3://bucket or s3://bucket/prefix.".to_owned()))?;
         let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
-        let mut builder = AmazonS3Builder::new().with_bucket_name(bucket);
+        // A whole request has no end of its own: a large file may take its time on the way to a slow reader.
+        let client = ClientOptions::new().with_connect_timeout(CONNECT).with_read_timeout(SILENCE).with_timeout_disabled();
+        let retry = RetryConfig { max_retries: RETRIES as usize, retry_timeout: AGAIN, ..RetryConfig::default() };
+        let mut builder = AmazonS3Builder::new().with_bucket_name(bucket).with_client_options(client).with_retry(retry);
         for (name, value) in variables.into_iter().filter(|(name, _)| name.starts_with("AWS_")) {
             if let Ok(key) = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
                 builder = builder.with_config(key, value);
@@ -90,6 +111,14 @@ impl Files {
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(not_read(error)),
         }
+    }
+
+    /// Every file of an org, in no order. What is being written is not among them.
+    pub(crate) fn list(&self, org: OrgId) -> Result<BoxStream<'static, Result<Stored>>> {
+        let listed = self.place()?.store.list(Some(&Key::from(org.to_string())));
+        let stored =
+            |meta: ObjectMeta| Stored { key: meta.location.into(), size: meta.size, modified_ms: meta.last_modified.timestamp_millis() };
+        Ok(listed.map_ok(stored).map_err(not_read).boxed())
     }
 
     /// A part of a file. `None`: it is not there.
@@ -148,9 +177,49 @@ impl Writing {
 }
 
 fn not_stored(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::unavailable("The file could not be stored just now, and nothing was changed. Try again in a moment.", 5).with_source(cause)
+    Error::unavailable("The file store does not take the file just now, and nothing was changed. Try again in a moment.", 5)
+        .with_source(cause)
 }
 
-fn not_read(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::unavailable("The file cannot be reached just now. Try again in a moment.", 5).with_source(cause)
+pub(crate) fn not_read(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::unavailable("The file store cannot be reached just now. Try again in a moment.", 5).with_source(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use parlance_model::error::Kind;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// A bucket at this address.
+    fn bucket(address: std::net::SocketAddr) -> Files {
+        let variables = [
+            ("AWS_ENDPOINT", format!("http://{address}")),
+            ("AWS_ALLOW_HTTP", "true".to_owned()),
+            ("AWS_REGION", "eu-central-1".to_owned()),
+            ("AWS_ACCESS_KEY_ID", "not-a-real-key-id".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "not-a-real-secret".to_owned()),
+        ];
+        Files::in_bucket("s3://files", variables.map(|(name, value)| (name.to_owned(), value))).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_bucket_that_is_away_or_says_nothing_is_given_up_soon() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let away = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        // Whenever nothing else is to be done, the clock jumps to the next timer.
+        tokio::time::pause();
+        for address in [silent.local_addr().unwrap(), away] {
+            let files = bucket(address);
+            for refused in [files.write("1", vec![7; 100]).await, files.size("1").await.map(drop), files.delete("1").await] {
+                let refused = refused.unwrap_err();
+                assert_eq!((refused.kind(), refused.message().contains("file store")), (Kind::Unavailable, true), "{refused:?}");
+            }
+            let begun = Instant::now();
+            files.bytes("1").await.unwrap_err();
+            // The library's own clock does not jump with this one, so it begins again as often as it may.
+            assert!(begun.elapsed() <= (RETRIES + 1) * SILENCE + AGAIN, "{:?}", begun.elapsed());
+        }
+    }
 }

@@ -1,11 +1,13 @@
 //! Files: upload, look at, fetch by link, and sweep what nobody took.
 //!
 //! An upload is a row that nobody sees, then a durable file, then the row is seen. Whatever stops it in between leaves such a row
-//! behind, by which the sweeper finds and removes the file a day later: the media store is never listed, and files of others in it
-//! are never touched.
+//! behind, by which the sweeper finds and removes the file a day later: the media store is listed by the doctor alone (`inspect`), and
+//! files of others in it are never touched.
 
 mod files;
+mod inspect;
 mod links;
+mod places;
 mod show;
 mod sniff;
 mod thumbnail;
@@ -22,26 +24,27 @@ use parlance_model::id::{MediaId, OrgId};
 use parlance_model::key::Principal;
 use parlance_model::media::{Facts, Media, Variant, is_shown_inline};
 use parlance_model::{Error, Result, entropy};
-use parlance_store::OrgTx;
 use parlance_store::media::{self, Doomed, Uploaded};
+use parlance_store::{OrgTx, org};
 use sha2::{Digest as _, Sha256};
-use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 pub use files::{Content, Files};
+pub use inspect::{Inspected, inspect};
 pub(crate) use links::Links;
 pub use links::Target;
+pub use parlance_store::media::KEPT_MS;
+pub(crate) use places::Places;
 pub use show::{Shown, ShownFile, ShownMedia};
 
 use crate::App;
 
 /// The largest file when no other limit is set, in bytes: 25 MiB.
 pub const LIMIT: u64 = 25 << 20;
-/// How long an upload that no message names is kept, in milliseconds.
-pub const KEPT_MS: i64 = 24 * 60 * 60 * 1000;
-/// Uploads at once in this process: each holds some megabytes.
-static PLACES: Semaphore = Semaphore::const_new(16);
-/// How long an upload waits for its place.
+/// How long an upload waits for its place when nothing else is set.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long whoever uploads waits for the removal of what came to nothing.
+const REMOVAL: Duration = Duration::from_secs(2);
 /// Doomed files that are removed between two looks for more.
 const SWEPT: i64 = 100;
 
@@ -52,11 +55,13 @@ pub struct Config {
     pub files: Files,
     /// The largest file, in bytes.
     pub limit: u64,
+    /// How long an upload waits for its place, when too many are under way.
+    pub patience: Duration,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { files: Files::default(), limit: LIMIT }
+        Self { files: Files::default(), limit: LIMIT, patience: PATIENCE }
     }
 }
 
@@ -112,10 +117,10 @@ impl App {
     /// Takes a file in as it arrives. When this returns it is durable.
     ///
     /// # Errors
-    /// `file_too_large`; `validation_failed` for an empty one; `unavailable` when it cannot be stored; the stream's own.
+    /// `file_too_large`; `validation_failed` for an empty one; `too_many_uploads`; `unavailable` when it cannot be stored; the
+    /// stream's own.
     pub async fn receive(&self, who: &Principal, content: impl Stream<Item = Result<Bytes>> + Send) -> Result<Received> {
-        let busy = || Error::unavailable("Too many files are being uploaded just now. Try again in a moment.", 5);
-        let _place = tokio::time::timeout(PATIENCE, PLACES.acquire()).await.map_err(|_| busy())?.map_err(|_| busy())?;
+        let _place = self.0.uploads.take(who.org, self.0.config.media.patience).await?;
         let object_key = new_key(who.org, &entropy::bytes(self.0.entropy.as_ref()));
         let key = object_key.clone();
         let id = self.store().write(who.org, move |tx| media::begin(tx, &key)).await?;
@@ -155,7 +160,9 @@ impl App {
         match copied {
             Ok(()) => writing.finish().await?,
             Err(error) => {
-                writing.abort().await;
+                if timeout(REMOVAL, writing.abort()).await.is_err() {
+                    tracing::debug!(key, "an upload that was given up may have left something behind");
+                }
                 return Err(error);
             }
         }
@@ -202,8 +209,8 @@ impl App {
             return None;
         }
         let stored = async {
-            let content = self.files().bytes(object_key).await?;
-            let Some(made) = thumbnail::of(&facts.content_type, content).await else { return Ok(None) };
+            let content = self.files().bytes(object_key);
+            let Some(made) = thumbnail::of(&facts.content_type, content).await? else { return Ok(None) };
             (facts.width, facts.height) = (Some(made.width.into()), Some(made.height.into()));
             let key = format!("{object_key}.{}", made.extension);
             self.files().write(&key, made.content).await.map(|()| Some(key))
@@ -225,7 +232,8 @@ impl App {
         let id = doomed.id;
         let removed = async {
             self.store().write(doomed.org, move |tx| media::doom(tx, id)).await?;
-            self.remove(&doomed).await
+            let late = || Error::unavailable("The file store did not remove a file in time.", 1);
+            timeout(REMOVAL, self.remove(&doomed)).await.map_err(|_| late())?
         };
         if let Err(error) = removed.await {
             tracing::warn!(?error, media = %id, "an upload that came to nothing is removed later");
@@ -288,11 +296,12 @@ impl App {
     /// What a link leads to. The signature is the key.
     ///
     /// # Errors
-    /// `not_found` for a signature that is not ours; `link_expired`.
+    /// `not_found` for a signature that is not ours; `link_expired`; `org_disabled`.
     pub async fn open_link(&self, target: Target, expires: i64, signature: &str) -> Result<Opened> {
         self.0.links.check(target, expires, signature)?;
         let read = move |tx: &mut OrgTx<'_, '_>| {
             links::lasts(expires, tx.now_ms())?;
+            org::check_enabled(tx)?;
             Ok((media::get(tx, target.media)?, expires * 1000 - tx.now_ms()))
         };
         let (found, lasts_ms) = self.store().read(target.org, read).await?;

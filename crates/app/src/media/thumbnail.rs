@@ -7,6 +7,7 @@ use bytes::Bytes;
 use image::codecs::jpeg::JpegEncoder;
 use image::error::{LimitError, LimitErrorKind};
 use image::{DynamicImage, ImageDecoder as _, ImageError, ImageFormat, ImageReader, ImageResult, Limits};
+use parlance_model::{Error, Result};
 use tokio::sync::Semaphore;
 
 /// The longer side of a thumbnail, in pixels: two for each that a message bubble shows.
@@ -44,21 +45,30 @@ pub(crate) fn is_wanted(content_type: &str, size: i64) -> bool {
     format(content_type).is_some() && size <= FILE
 }
 
-/// Makes the thumbnail of an image, off the runtime's threads. `None`: it cannot be decoded, or would take too much.
-pub(crate) async fn of(content_type: &str, content: Bytes) -> Option<Thumbnail> {
-    let format = format(content_type)?;
-    // Never closed.
-    let _place = PLACES.acquire().await.ok()?;
+/// Makes the thumbnail of an image, off the runtime's threads. The image is loaded when its turn has come, so that no more are in memory
+/// than are decoded. `None`: it cannot be decoded, or would take too much.
+///
+/// # Errors
+/// Those of loading.
+pub(crate) async fn of(content_type: &str, load: impl Future<Output = Result<Bytes>>) -> Result<Option<Thumbnail>> {
+    let Some(format) = format(content_type) else { return Ok(None) };
+    let place = PLACES.acquire().await.map_err(Error::internal)?;
+    let content = load.await?;
+    let decode = move || {
+        // Held until the decoder is through, whether or not somebody still waits for it.
+        let _place = place;
+        make(format, &content)
+    };
     // A decoder that panics has met an image that it cannot decode.
-    match tokio::task::spawn_blocking(move || make(format, &content)).await {
-        Ok(Ok(thumbnail)) => Some(thumbnail),
+    match tokio::task::spawn_blocking(decode).await {
+        Ok(Ok(thumbnail)) => Ok(Some(thumbnail)),
         Ok(Err(error)) => {
             tracing::debug!(%error, "an image is kept without a thumbnail");
-            None
+            Ok(None)
         }
         Err(error) => {
             tracing::warn!(%error, "decoding an image panicked; it is kept without a thumbnail");
-            None
+            Ok(None)
         }
     }
 }

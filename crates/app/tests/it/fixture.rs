@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parlance_app::directory::NewTwilio;
 use parlance_app::ingest::HookRequest;
@@ -48,7 +49,7 @@ async fn node(place: &Place, clock: &Arc<ManualClock>, seed: u64, files: &Path) 
     let entropy = Arc::new(SeededEntropy::new(seed));
     let setup = Setup { clock, entropy: entropy.clone(), secret: SecretKey::new([3; 32]) };
     let store = tokio::task::spawn_blocking(move || Store::open(&place, setup)).await.unwrap().unwrap();
-    let media = media::Config { files: Files::in_folder(files).unwrap(), limit: MEDIA_LIMIT };
+    let media = media::Config { files: Files::in_folder(files).unwrap(), limit: MEDIA_LIMIT, patience: Duration::ZERO };
     App::new(store, Client::new(Policy::default()).unwrap(), entropy, Config { public_url: PUBLIC_URL.into(), media })
 }
 

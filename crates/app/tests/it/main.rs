@@ -5,6 +5,7 @@ mod audit;
 mod fixture;
 mod health;
 mod inbound;
+mod inspect;
 mod media;
 mod outbound;
 mod retry;

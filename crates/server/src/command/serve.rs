@@ -38,7 +38,7 @@ pub(crate) fn run(args: &PlaceArgs, options: &ServeArgs) -> Result<()> {
     let public_url = public_url(options, &front)?;
     let app = {
         let _context = runtime.enter();
-        let media = media::Config { files: args.files()?, limit: options.media_limit << 20 };
+        let media = media::Config { files: args.files()?, limit: options.media_limit << 20, ..media::Config::default() };
         place::open(args, true, Policy { allow: options.allow_outbound.clone() }, Config { public_url, media })?
     };
     runtime.block_on(async {

@@ -1,5 +1,10 @@
 //! What is made of images that are whole, turned, clear, broken or far too large.
 
+use std::future::ready;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures::future::join_all;
 use image::{GenericImageView as _, Rgb, RgbImage, RgbaImage};
 
 use super::*;
@@ -25,8 +30,12 @@ fn turned_jpeg(image: &DynamicImage) -> Vec<u8> {
     [&plain[..2], b"\xff\xe1", &length, &segment, &plain[2..]].concat()
 }
 
+async fn thumbnail(content_type: &str, content: Vec<u8>) -> Option<Thumbnail> {
+    of(content_type, ready(Ok(content.into()))).await.unwrap()
+}
+
 async fn made(content_type: &str, content: Vec<u8>) -> Option<(DynamicImage, Thumbnail)> {
-    let thumbnail = of(content_type, content.into()).await?;
+    let thumbnail = thumbnail(content_type, content).await?;
     let format = ImageFormat::from_extension(thumbnail.extension).unwrap();
     Some((image::load_from_memory_with_format(&thumbnail.content, format).unwrap(), thumbnail))
 }
@@ -65,14 +74,31 @@ async fn what_can_be_seen_through_stays_so() {
 async fn images_that_cannot_be_decoded_or_would_take_too_much_have_none() {
     let whole = encoded(&two_halves(300, 300), ImageFormat::Png);
     for cut in [0, 8, 20, whole.len() / 2] {
-        assert!(of("image/png", whole[..cut].to_vec().into()).await.is_none(), "{cut}");
+        assert!(thumbnail("image/png", whole[..cut].to_vec()).await.is_none(), "{cut}");
     }
     // A few bytes that claim gigabytes of pixels, and a small file that really has them.
     let gif = b"GIF89a\xff\xff\xff\xff\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\x02\x02\x44\x01\0;".to_vec();
-    assert!(of("image/gif", gif.into()).await.is_none());
+    assert!(thumbnail("image/gif", gif).await.is_none());
     let wide = encoded(&RgbImage::new(16_000, 8_000).into(), ImageFormat::Png);
     assert!(wide.len() < 4 << 20, "{}", wide.len());
-    assert!(of("image/png", wide.into()).await.is_none());
-    assert!(of("image/jpeg", encoded(&two_halves(9, 9), ImageFormat::Png).into()).await.is_none(), "another type than it is");
+    assert!(thumbnail("image/png", wide).await.is_none());
+    assert!(thumbnail("image/jpeg", encoded(&two_halves(9, 9), ImageFormat::Png)).await.is_none(), "another type than it is");
     assert!(!is_wanted("image/svg+xml", 10) && !is_wanted("image/png", FILE + 1) && is_wanted("image/png", FILE));
+}
+
+#[tokio::test]
+async fn an_image_is_loaded_when_its_turn_has_come() {
+    let (loaded, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let uploads = (0..20).map(|_| {
+        let (loaded, most) = (loaded.clone(), most.clone());
+        let load = async move {
+            most.fetch_max(loaded.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            loaded.fetch_sub(1, Ordering::SeqCst);
+            Err(Error::internal("it cannot be read"))
+        };
+        of("image/png", load)
+    });
+    assert_eq!(join_all(uploads).await.into_iter().filter(Result::is_err).count(), 20);
+    assert!((1..=2).contains(&most.load(Ordering::SeqCst)), "{most:?}");
 }
