@@ -6,6 +6,7 @@ mod contacts;
 mod conversations;
 mod counters;
 mod log;
+mod media;
 mod messages;
 mod references;
 mod search;
@@ -104,6 +105,7 @@ async fn deep(store: &Store, watch: &dyn Watch, report: &mut Report) -> Result<(
         messages::check(store, org.id, report, watch).await?;
         report.findings.extend(attempts::check(store, org.id, watch).await?);
         report.findings.extend(references::check(store, org.id, watch).await?);
+        report.findings.extend(media::check(store, org.id, watch).await?);
     }
     Ok(())
 }

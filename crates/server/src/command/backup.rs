@@ -41,8 +41,7 @@ pub(crate) fn back_up(args: &PlaceArgs, form: Form, options: BackupArgs) -> Resu
             return Err(Error::invalid("file", "A backup is not for the terminal. Send it into a file or another program."));
         }
         let summary = watched(move |watch| backup::write(&source, &clock, std::io::stdout().lock(), watch))?;
-        report(&summary);
-        return Ok(());
+        return report(&summary);
     }
     if file.exists() && !options.force {
         return Err(there_already(&file));
@@ -62,10 +61,10 @@ pub(crate) fn back_up(args: &PlaceArgs, form: Form, options: BackupArgs) -> Resu
         ("media_bytes", json!(summary.media_bytes)),
         ("secret_key", json!(summary.has_key)),
         ("vanished", json!(summary.vanished)),
+        ("missing", json!(summary.missing)),
     ];
     form.made(Some(&name), made)?;
-    report(&summary);
-    Ok(())
+    report(&summary)
 }
 
 fn folder_of(file: &Path) -> PathBuf {
@@ -98,17 +97,31 @@ fn unusable(file: &Path, cause: std::io::Error) -> Error {
         .with_source(cause)
 }
 
-/// What is in the file, on standard error: standard output may be the file.
-fn report(summary: &Summary) {
+/// What is in the file, on standard error: standard output may be the file. A file that is not whole is a failure, though the backup is
+/// written: whoever runs this by a timer has to hear of it.
+fn report(summary: &Summary) -> Result<()> {
     let Summary { rows, media_files, media_bytes, .. } = summary;
     tracing::info!("backed up {rows} rows and {media_files} media files ({media_bytes} bytes)");
     for name in &summary.vanished {
-        tracing::warn!("{name} went away while the backup was made, and is not in it");
+        tracing::warn!("{name} went away while the backup was made, and is not in it; no message names it");
+    }
+    for missing in &summary.missing {
+        tracing::error!("{missing}");
     }
     if summary.has_key {
         tracing::warn!("the secret key is in this backup: whoever has the file can read provider secrets. --without-key leaves it out");
     } else {
         tracing::warn!("the secret key is not in this backup: keep PARLANCE_SECRET_KEY or secret.key apart, a restored copy needs it");
+    }
+    match summary.missing.len() {
+        0 => Ok(()),
+        count => {
+            let text = format!(
+                "The backup is written, but {count} files that messages name are missing or not whole. Check that --media-store is the \
+                 server's; else put them back from an earlier backup, and back up again."
+            );
+            Err(Error::conflict("files_missing", text))
+        }
     }
 }
 
@@ -124,7 +137,8 @@ pub(crate) fn restore(args: &PlaceArgs, form: Form, options: RestoreArgs) -> Res
         return form.record(record(&restored, sound));
     }
     tell(&restored, options.keep_sending)?;
-    database::doctor(args, form, false)?;
+    // Without files: they may have to be moved yet.
+    database::tell(&database::quick(args)?, None, form, false)?;
     next(args, &restored)
 }
 

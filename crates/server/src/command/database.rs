@@ -1,7 +1,10 @@
 //! `migrate` and `doctor`.
 
+use parlance_app::media::{self, Inspected};
 use parlance_model::{Error, Result};
-use parlance_store::doctor::{self, Report};
+use parlance_store::Store;
+use parlance_store::doctor::{self, Finding, Report};
+use parlance_store::watch::Unwatched;
 use serde_json::json;
 
 use crate::cli::PlaceArgs;
@@ -26,41 +29,57 @@ pub(crate) fn migrate(args: &PlaceArgs, form: Form) -> Result<()> {
 }
 
 pub(crate) fn doctor(args: &PlaceArgs, form: Form, deep: bool) -> Result<()> {
-    let report = if deep {
+    let files = args.files()?;
+    let (report, inspected) = if deep {
         let (place, setup) = (args.place()?, place::setup(args, false)?);
         watched(move |watch| {
-            doctor::examine(&place, setup, &std::env::temp_dir(), watch, |checks| tokio::runtime::Handle::current().block_on(checks))
+            let runtime = tokio::runtime::Handle::current();
+            let report = doctor::examine(&place, setup.clone(), &std::env::temp_dir(), watch, |checks| runtime.block_on(checks))?;
+            let inspected = runtime.block_on(media::inspect(&Store::open(&place, setup)?, &files, true, watch))?;
+            Ok((report, inspected))
         })?
     } else {
-        quick(args)?
+        place::once(args, false, async |app| {
+            let report = doctor::check(app.store(), false).await?;
+            Ok((report, media::inspect(app.store(), &files, false, &Unwatched::default()).await?))
+        })?
     };
-    let sound = report.findings.is_empty();
-    if form == Form::Json {
-        let findings = report.findings.iter();
-        let findings: Vec<_> =
-            findings.map(|found| json!({ "org_id": found.org.0, "invariant": found.invariant, "detail": found.detail })).collect();
-        let (conversations, messages) = (deep.then_some(report.conversations), deep.then_some(report.messages));
-        let counts =
-            json!({ "ok": sound, "orgs": report.orgs, "conversations": conversations, "messages": messages, "findings": findings });
-        say(&counts.to_string())?;
-    } else {
-        for finding in &report.findings {
-            let whose = if finding.org.0 == 0 { "installation".to_owned() } else { format!("org {}", finding.org) };
-            say(&format!("{whose}: {}: {}", finding.invariant, finding.detail))?;
-        }
-    }
-    if !sound {
-        let message = format!("{} rows disagree with what is promised. Keep a backup and report this as a bug.", report.findings.len());
-        return Err(Error::conflict("doctor_found", message));
-    }
-    if form == Form::Json {
-        return Ok(());
-    }
-    let depth = if deep { format!(", {} conversations, {} messages", report.conversations, report.messages) } else { String::new() };
-    say(&format!("ok: {} organisations{depth}", report.orgs))
+    tell(&report, Some(&inspected), form, deep)
 }
 
 /// Counters and the event log.
 pub(crate) fn quick(args: &PlaceArgs) -> Result<Report> {
     place::once(args, false, async |app| doctor::check(app.store(), false).await)
+}
+
+/// Says what was found, and fails when something disagrees.
+pub(crate) fn tell(report: &Report, inspected: Option<&Inspected>, form: Form, deep: bool) -> Result<()> {
+    let findings: Vec<_> = report.findings.iter().chain(inspected.iter().flat_map(|inspected| &inspected.findings)).collect();
+    let notices: Vec<_> = inspected.iter().flat_map(|inspected| &inspected.notices).collect();
+    let files = inspected.map(|inspected| inspected.files);
+    if form == Form::Json {
+        let shown = |found: &[&Finding]| -> Vec<_> {
+            let found = found.iter();
+            found.map(|found| json!({ "org_id": found.org.0, "invariant": found.invariant, "detail": found.detail })).collect()
+        };
+        let (conversations, messages) = (deep.then_some(report.conversations), deep.then_some(report.messages));
+        let counts = json!({ "ok": findings.is_empty(), "orgs": report.orgs, "conversations": conversations, "messages": messages,
+            "files": files, "findings": shown(&findings), "notices": shown(&notices) });
+        say(&counts.to_string())?;
+    } else {
+        for (word, found) in findings.iter().map(|found| ("", found)).chain(notices.iter().map(|found| ("notice: ", found))) {
+            let whose = if found.org.0 == 0 { "installation".to_owned() } else { format!("org {}", found.org) };
+            say(&format!("{word}{whose}: {}: {}", found.invariant, found.detail))?;
+        }
+    }
+    if !findings.is_empty() {
+        let message = format!("{} rows or files disagree with what is promised. Keep a backup and report this as a bug.", findings.len());
+        return Err(Error::conflict("doctor_found", message));
+    }
+    if form == Form::Json {
+        return Ok(());
+    }
+    let files = files.map_or_else(String::new, |files| format!(", {files} files"));
+    let depth = if deep { format!(", {} conversations, {} messages", report.conversations, report.messages) } else { String::new() };
+    say(&format!("ok: {} organisations{files}{depth}", report.orgs))
 }

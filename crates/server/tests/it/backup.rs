@@ -6,15 +6,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use http::Method;
-use parlance_testkit::{Database, both_databases};
+use parlance_testkit::{Database, both_databases, databases};
 use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::client::Api;
 use crate::cluster::{PUBLIC_URL, set_up};
+use crate::media::{content, fetch, upload};
 use crate::process::Place;
 
 const LANES: usize = 4;
+/// An image of one pixel.
+const PIXEL: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\0\0\0\rIDATx\x9cc\xf8\xcf\xc0\xf0\x1f\0\x05\0\x01\xff\x89\x99=\x1d\0\0\0\0IEND\xaeB`\x82";
 
 /// What was acknowledged so far, outside of the server.
 #[derive(Default)]
@@ -76,10 +79,9 @@ both_databases! {
     async fn a_backup_under_load_has_what_was_acknowledged_and_serves_elsewhere(database) {
         let place = Place::with_its_own_key(database).await;
         let key = set_up(&place);
-        std::fs::create_dir_all(place.folder().join("media")).unwrap();
-        std::fs::write(place.folder().join("media/picture"), [7; 100_000]).unwrap();
         let server = place.serve(0, PUBLIC_URL).await;
         let api = Api::new(&server.url(), &key);
+        let picture = upload(&api, &[7; 100_000]).await.body["data"]["id"].clone();
         // Its provider is nowhere: it waits.
         let send = json!({"phone": "+14152009999", "message": "waits", "channel": "sms"});
         let headers = [("prefer", "respond-async")];
@@ -110,9 +112,9 @@ both_databases! {
         assert!(said.starts_with("restored the backup of ") && said.contains("1 media files") && said.contains("ok: 1 organisations"), "{said}");
         assert!(said.contains("1 messages were waiting") && said.contains("next: "), "{said}");
         assert!(there.ok(&["doctor", "--deep"]).starts_with("ok"));
-        assert_eq!(std::fs::read(there.folder().join("media/picture")).unwrap(), [7; 100_000]);
         let server = there.serve(0, PUBLIC_URL).await;
         let api = api.at(&server.url());
+        assert_eq!(content(&api, &server.url(), &picture).await, [7; 100_000][..]);
         let stored = bodies(&api).await;
         assert_eq!(acknowledged.difference(&stored).count(), 0, "what was acknowledged before is not in the backup");
         let waited = api.all(&format!("/api/v1/conversations/{waits}/messages")).await;
@@ -150,6 +152,50 @@ both_databases! {
         let full = there.run(&["restore", text(&file)]);
         assert!(full.status.code() == Some(1) && full.stderr.contains("empty"), "{}", full.stderr);
     }
+
+    async fn files_are_restored_into_either_database_and_a_missing_one_is_told(database) {
+        let place = Place::with_its_own_key(database).await;
+        let key = set_up(&place);
+        let server = place.serve(0, PUBLIC_URL).await;
+        let api = Api::new(&server.url(), &key);
+        let (sent, left) = (upload(&api, PIXEL).await.body["data"].clone(), upload(&api, b"left").await.body["data"].clone());
+        let body = json!({ "phone": "+14152009999", "media_ids": [sent["id"]] });
+        let headers = [("prefer", "respond-async")];
+        assert_eq!(api.call(Method::POST, "/api/v1/conversations/send", Some(body), &headers).await.unwrap().status, 201);
+        // As an upload that is under way leaves it.
+        let stray = place.folder().join("media/1/stray");
+        std::fs::write(&stray, "stray").unwrap();
+        let files = tempfile::tempdir().unwrap();
+        let file = files.path().join("backup.tar.zst");
+        place.ok(&["backup", text(&file)]);
+        assert!(server.terminate().await.success());
+        for into in databases() {
+            let there = Place::with_its_own_key(into).await;
+            assert!(there.ok(&["restore", text(&file)]).contains("3 media files"), "two and a thumbnail");
+            assert!(!there.folder().join("media/1/stray").exists());
+            assert!(there.ok(&["doctor", "--deep"]).starts_with("ok: 1 organisations, 2 files"));
+            let server = there.serve(0, PUBLIC_URL).await;
+            // A link of the original, and a new one.
+            let old = sent["url"].as_str().unwrap().replace(PUBLIC_URL, &server.url());
+            assert_eq!(fetch(&old).await, (200, PIXEL.into()));
+            assert_eq!(content(&api.at(&server.url()), &server.url(), &left["id"]).await, b"left"[..]);
+            server.kill().await;
+        }
+
+        let folders = std::fs::read_dir(place.folder().join("media/1")).unwrap().map(|entry| entry.unwrap().path());
+        for folder in folders.filter(|path| path.is_dir()) {
+            std::fs::remove_dir_all(folder).unwrap();
+        }
+        let told = place.run(&["backup", text(&file), "--force"]);
+        assert_eq!(told.status.code(), Some(1));
+        assert!(told.stderr.contains(&format!("org 1, file {}: media/1/", sent["id"])) && told.stderr.contains("2 files that messages name"), "{}", told.stderr);
+        assert!(told.stderr.contains("went away while the backup was made"), "{}", told.stderr);
+        assert_eq!(names(files.path()), ["backup.tar.zst"]);
+        for args in [&["doctor"][..], &["doctor", "--deep"]] {
+            let told = place.run(args);
+            assert!(told.status.code() == Some(1) && told.stderr.contains("3 rows or files disagree"), "{} {}", told.stdout, told.stderr);
+        }
+    }
 }
 
 #[tokio::test]
@@ -172,7 +218,7 @@ async fn a_restore_over_a_running_server_is_refused() {
 #[tokio::test]
 async fn a_full_disk_leaves_neither_half_a_backup_nor_half_a_restore() {
     let place = Place::new(Database::Sqlite).await;
-    set_up(&place);
+    let key = set_up(&place);
     // Noise (xorshift), so that it does not compress.
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let noise = std::iter::repeat_with(|| {
@@ -182,8 +228,9 @@ async fn a_full_disk_leaves_neither_half_a_backup_nor_half_a_restore() {
         state.to_le_bytes()
     });
     let noise: Vec<u8> = noise.take(50_000).flatten().collect();
-    std::fs::create_dir_all(place.folder().join("media")).unwrap();
-    std::fs::write(place.folder().join("media/noise"), &noise).unwrap();
+    let server = place.serve(0, PUBLIC_URL).await;
+    assert_eq!(upload(&Api::new(&server.url(), &key), &noise).await.status, 201);
+    assert!(server.terminate().await.success());
     let files = tempfile::tempdir().unwrap();
     let file = files.path().join("backup.tar.zst");
     let full = place.run_with_small_files(300, &["backup", text(&file)]);
@@ -195,5 +242,5 @@ async fn a_full_disk_leaves_neither_half_a_backup_nor_half_a_restore() {
     assert!(full.status.code() == Some(1) && full.stderr.contains("disk is full"), "{:?} {}", full.status, full.stderr);
     assert_eq!(names(there.folder()), ["lock"]);
     there.ok(&["restore", text(&file)]);
-    assert_eq!(std::fs::read(there.folder().join("media/noise")).unwrap(), noise);
+    assert!(there.ok(&["doctor", "--deep"]).starts_with("ok: 1 organisations, 1 files"));
 }

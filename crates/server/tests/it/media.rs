@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::IntoResponse as _;
 use axum::routing::get;
 use http::{HeaderMap, Method, StatusCode};
@@ -28,15 +28,24 @@ fn form(content: &[u8]) -> Vec<u8> {
     [b"--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.pdf\"\r\n\r\n", content, b"\r\n--x--\r\n"].concat()
 }
 
-async fn upload(api: &Api, content: &[u8]) -> Answer {
+pub(crate) async fn upload(api: &Api, content: &[u8]) -> Answer {
     api.send(Method::POST, "/api/v1/media", form(content), &[FORM]).await.unwrap()
 }
 
 /// What a link leads to, without a key.
-async fn fetch(link: &str) -> (u16, Bytes) {
+pub(crate) async fn fetch(link: &str) -> (u16, Bytes) {
     let request = Request::get(link.parse().unwrap()).trusted(true).max_response_bytes(64 << 20);
     let answer = Client::new(Policy::default()).unwrap().execute(request).await.unwrap();
     (answer.status.as_u16(), answer.body)
+}
+
+/// The bytes of a file, by the link that the server at this URL shows.
+pub(crate) async fn content(api: &Api, url: &str, id: &Value) -> Bytes {
+    let shown = api.call(Method::GET, &format!("/api/v1/media/{id}"), None, &[]).await.unwrap();
+    let link = shown.body["data"]["url"].as_str().unwrap().to_owned();
+    let (status, content) = fetch(&format!("{url}{}", &link[link.find("/media/").unwrap()..])).await;
+    assert_eq!(status, 200, "{link}");
+    content
 }
 
 async fn simulator() -> Sim {
@@ -112,13 +121,26 @@ async fn a_full_disk_is_said_and_leaves_no_file() {
     server.kill().await;
 }
 
-/// As much of S3 as is asked of it here: objects by their path, whole or in part, written whole or in pieces.
+/// What `ListObjectsV2` answers for this prefix.
+fn listed(objects: &HashMap<String, Bytes>, bucket: &str, prefix: &str) -> String {
+    let own = objects.iter().filter_map(|(path, content)| Some((path.strip_prefix(bucket)?.strip_prefix('/')?, content)));
+    let contents = own.filter(|(key, _)| key.starts_with(prefix)).map(|(key, content)| {
+        let size = content.len();
+        format!(
+            "<Contents><Key>{key}</Key><LastModified>2026-03-05T20:00:00.000Z</LastModified><ETag>1</ETag><Size>{size}</Size></Contents>"
+        )
+    });
+    format!("<ListBucketResult><IsTruncated>false</IsTruncated>{}</ListBucketResult>", contents.collect::<String>())
+}
+
+/// As much of S3 as is asked of it here: objects by their path, whole or in part, written whole or in pieces, and listed.
 async fn bucket() -> (String, Arc<Mutex<HashMap<String, Bytes>>>) {
     type Objects = Arc<Mutex<HashMap<String, Bytes>>>;
     async fn object(
         State(objects): State<Objects>,
         method: Method,
         Path(key): Path<String>,
+        Query(query): Query<HashMap<String, String>>,
         headers: HeaderMap,
         body: Bytes,
     ) -> axum::response::Response {
@@ -131,6 +153,7 @@ async fn bucket() -> (String, Arc<Mutex<HashMap<String, Bytes>>>) {
         let etag = [("etag", "\"1\""), ("last-modified", "Thu, 05 Mar 2026 20:00:00 GMT")];
         let mut objects = objects.lock().unwrap();
         match method {
+            Method::GET if query.contains_key("list-type") => listed(&objects, &key, &query["prefix"]).into_response(),
             Method::PUT => {
                 objects.insert(key, body);
                 (etag, "").into_response()
@@ -186,7 +209,12 @@ async fn a_bucket_serves_as_well_as_a_folder() {
     assert!(keys.len() == 1 && keys[0].starts_with("files/parlance/one/1/"), "{keys:?}");
     let Value::String(link) = &file.body["data"]["url"] else { panic!("{:?}", file.body) };
     assert_eq!(fetch(link).await, (200, Bytes::from_static(b"%PDF in a bucket")));
+    let doctor = || place.run_in(&environment, &["doctor", "--deep"], "");
+    let said = doctor();
+    assert!(said.status.success() && said.stdout.starts_with("ok: 1 organisations, 1 files"), "{} {}", said.stdout, said.stderr);
     objects.lock().unwrap().clear();
     assert_eq!(fetch(link).await.0, 404);
+    let said = doctor();
+    assert!(said.status.code() == Some(1) && said.stdout.contains("is missing"), "{} {}", said.stdout, said.stderr);
     server.kill().await;
 }

@@ -7,9 +7,11 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use parlance_model::error::Kind;
+use parlance_model::id::{MediaId, OrgId};
 use parlance_model::{Error, Result};
 
 use super::archive::{Content, Writer, broken};
+use super::dump::Dump;
 use super::{Summary, io_error};
 use crate::watch::{self, Unit, Watch};
 
@@ -41,17 +43,52 @@ pub(super) fn read_key(folder: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// Adds every file of the media folder. Files are never changed once they have their name; one that goes away
-/// meanwhile is noted.
-pub(super) fn add_media<W: Write>(media: &Path, archive: &mut Writer<'_, W>, summary: &mut Summary, watch: &dyn Watch) -> Result<()> {
+/// A file that a row names.
+pub(super) struct Named {
+    org: OrgId,
+    id: MediaId,
+    /// Its name in the media folder.
+    key: String,
+    /// Bytes; a thumbnail's are not kept.
+    size: Option<u64>,
+    /// Whether a message names it. Otherwise a server may have removed it since.
+    stays: bool,
+}
+
+/// The files of the rows in this snapshot, with their thumbnails.
+pub(super) fn named(dump: &mut Dump) -> Result<Vec<Named>> {
+    const FILES: &str = "SELECT org_id, id, object_key, thumbnail_key, size, state FROM media
+        WHERE state IN ('ready', 'attached') ORDER BY org_id, id";
     let mut files = Vec::new();
-    walk(media, MEDIA, &mut files)?;
-    files.sort();
-    watch.stage("Adding media", Some(files.iter().map(|(_, size)| size).sum()), Unit::Bytes);
-    for (name, _) in files {
-        let path = media.join(name.strip_prefix("media/").unwrap_or(&name));
+    dump.session.each(FILES, |row| {
+        let (org, id, stays) = (row.get(0)?, row.get(1)?, row.get::<String>(5)? == "attached");
+        let size = Some(u64::try_from(row.get::<i64>(4)?).map_err(Error::internal)?);
+        files.push(Named { org, id, key: row.get(2)?, size, stays });
+        files.extend(row.get::<Option<String>>(3)?.map(|key| Named { org, id, key, size: None, stays }));
+        Ok(())
+    })?;
+    Ok(files)
+}
+
+/// Adds the files that the rows name, and no others: what is not whole yet, and what is of nobody, stays where it is. Files are never
+/// changed once they have their name, so what was there when the rows were read is what they mean.
+pub(super) fn add_media<W: Write>(
+    media: &Path,
+    files: &[Named],
+    archive: &mut Writer<'_, W>,
+    summary: &mut Summary,
+    watch: &dyn Watch,
+) -> Result<()> {
+    watch.stage("Adding media", Some(files.iter().filter_map(|file| file.size).sum()), Unit::Bytes);
+    for Named { org, id, key, size: due, stays } in files {
+        let (name, path) = (format!("{MEDIA}/{key}"), media.join(key));
+        let told = |what: &str| format!("org {org}, file {id}: {name} {what}");
         let file = match File::open(&path) {
             Ok(file) => file,
+            Err(cause) if cause.kind() == ErrorKind::NotFound && *stays => {
+                summary.missing.push(told("is missing"));
+                continue;
+            }
             Err(cause) if cause.kind() == ErrorKind::NotFound => {
                 summary.vanished.push(name);
                 continue;
@@ -59,31 +96,13 @@ pub(super) fn add_media<W: Write>(media: &Path, archive: &mut Writer<'_, W>, sum
             Err(cause) => return Err(unusable(&path)(cause)),
         };
         let size = file.metadata().map_err(unusable(&path))?.len();
+        if let Some(due) = due.filter(|due| *due != size) {
+            summary.missing.push(told(&format!("has {size} bytes in place of {due}")));
+        }
         archive.stream(&name, size, file)?;
         summary.media_files += 1;
         summary.media_bytes += size;
-        watch::advance(watch, size)?;
-    }
-    Ok(())
-}
-
-/// The regular files below a folder with their sizes, links left alone.
-fn walk(folder: &Path, name: &str, files: &mut Vec<(String, u64)>) -> Result<()> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(cause) => return Err(unusable(folder)(cause)),
-    };
-    for entry in entries {
-        let entry = entry.map_err(unusable(folder))?;
-        let Some(name) = entry.file_name().to_str().map(|own| format!("{name}/{own}")) else { continue };
-        match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => walk(&entry.path(), &name, files)?,
-            Ok(metadata) if metadata.is_file() => files.push((name, metadata.len())),
-            Ok(_) => {}
-            Err(cause) if cause.kind() == ErrorKind::NotFound => {}
-            Err(cause) => return Err(unusable(&entry.path())(cause)),
-        }
+        watch::advance(watch, if due.is_some() { size } else { 0 })?;
     }
     Ok(())
 }

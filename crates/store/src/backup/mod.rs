@@ -60,8 +60,11 @@ pub struct Summary {
     pub media_bytes: u64,
     /// Whether the secret key is in it.
     pub has_key: bool,
-    /// Media files that went away while the backup was made.
+    /// Uploads that no message names and that went away while the backup was made, as a sweep removes them.
     pub vanished: Vec<String>,
+    /// Files that messages name and that are not there or not whole, each with its org, its id and what is wrong. The backup is as good
+    /// as what it was made of.
+    pub missing: Vec<String>,
 }
 
 /// Writes a backup of everything that was committed when this began. Blocks; a running server is not held up.
@@ -95,9 +98,10 @@ pub fn write(source: &Source, clock: &SharedClock, out: impl Write, watch: &dyn 
         archive.add("secret.key", key)?;
     }
     dump.rows(&manifest, &mut archive, watch)?;
-    // The rows came first: every file that they name was there by then, and files are never changed.
-    if let Some(media) = &source.media {
-        files::add_media(media, &mut archive, &mut summary, watch)?;
+    // A database of before there were files may be backed up too.
+    if let Some(media) = source.media.as_ref().filter(|_| manifest.tables.iter().any(|table| table.name == "media")) {
+        let named = files::named(&mut dump)?;
+        files::add_media(media, &named, &mut archive, &mut summary, watch)?;
     }
     archive.finish()?;
     Ok(summary)

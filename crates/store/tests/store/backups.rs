@@ -14,7 +14,7 @@ use parlance_model::{Error, Result};
 use parlance_store::backup::{self, Restored, Source, Summary, Target};
 use parlance_store::secret::SecretKey;
 use parlance_store::watch::{Unit, Unwatched, Watch};
-use parlance_store::{Durability, Place, Setup, Store, attempt, doctor, installation, job, message, session};
+use parlance_store::{Durability, Place, Setup, Store, attempt, doctor, installation, job, media, message, session};
 use parlance_testkit::{Database, both_databases, databases};
 use tempfile::TempDir;
 
@@ -109,6 +109,12 @@ async fn filled(database: Database) -> (Fixture, TempDir) {
     f.write(move |tx| {
         let id = attempt::start(tx, sent, account)?;
         attempt::finish(tx, id, Some("SM1"), &Outcome::of(DeliveryState::Sent))
+    })
+    .await
+    .unwrap();
+    f.write(|tx| {
+        let id = crate::media::store(tx, "ab/one", Some("two"), 9)?;
+        media::attach(tx, id)
     })
     .await
     .unwrap();

@@ -18,6 +18,7 @@ mod idempotency;
 mod jobs;
 mod keys;
 mod lists;
+mod media;
 mod messages;
 mod migrations;
 mod opt_outs;
