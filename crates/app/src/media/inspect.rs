@@ -1,7 +1,7 @@
 //! The doctor's look at files: each row that is seen against the media store. It looks at the live database, and asks again about what it
 //! misses, so that nothing is found that a running server is just doing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use futures::TryStreamExt as _;
 use parlance_model::Result;
@@ -69,14 +69,18 @@ impl Org<'_> {
         while let Some(Stored { key, size, modified_ms }) = there.try_next().await? {
             watch::go_on(self.watch)?;
             match expected.remove(&key) {
-                Some(Expected { id, content: Some((due, sha256)) }) => {
-                    if size != due {
-                        inspected.findings.push(self.of(WHOLE, format!("{id:?}: {key} has {size} bytes in place of {due}")));
-                    } else if self.deep && self.digest(&key, size).await? != Some(sha256) {
+                Some(Expected { id, content: Some((due, _)) }) if size != due => {
+                    inspected.findings.push(self.of(WHOLE, format!("{id:?}: {key} has {size} bytes in place of {due}")));
+                }
+                Some(Expected { id, content: Some((_, sha256)) }) if self.deep => match self.digest(&key, size).await? {
+                    Some(found) if found == sha256 => {}
+                    Some(_) => {
                         inspected.findings.push(self.of(WHOLE, format!("{id:?}: {key} is not what was uploaded: its SHA-256 is another")));
                     }
-                }
-                Some(Expected { content: None, .. }) => {}
+                    // It went away since it was listed.
+                    None => drop(expected.insert(key, Expected { id, content: None })),
+                },
+                Some(_) => {}
                 // A server may be between an upload's file and its row.
                 None if known.contains(key.split('.').next().unwrap_or_default()) || modified_ms > now_ms - KEPT_MS => {}
                 None => inspected.notices.push(self.of("every file has a row", format!("{key} has none, and nothing removes it"))),
@@ -91,8 +95,8 @@ impl Org<'_> {
     }
 
     /// What there should be, and the keys of uploads that are under way or being removed.
-    async fn rows(&self, inspected: &mut Inspected) -> Result<(HashMap<String, Expected>, HashSet<String>)> {
-        let (mut expected, mut known, mut after) = (HashMap::new(), HashSet::new(), MediaId(0));
+    async fn rows(&self, inspected: &mut Inspected) -> Result<(BTreeMap<String, Expected>, HashSet<String>)> {
+        let (mut expected, mut known, mut after) = (BTreeMap::new(), HashSet::new(), MediaId(0));
         loop {
             watch::go_on(self.watch)?;
             let rows = self.store.read(self.org, move |tx| media::page(tx, after, CHUNK)).await?;
