@@ -3,13 +3,12 @@
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use aide::OperationInput;
 use aide::generate::GenContext;
 use aide::openapi::Operation;
-use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::header::AUTHORIZATION;
@@ -20,12 +19,13 @@ use parlance_model::Error;
 use parlance_model::error::Kind;
 use parlance_model::id::OrgId;
 use parlance_model::key::Principal;
+use parlance_model::place::Place;
 
 use crate::limit::{Limits, Standing};
 use crate::permission::Permission;
 use crate::problem::{Answer, Problem};
 use crate::request_id::RequestId;
-use crate::{cookie, openapi};
+use crate::{cookie, openapi, place};
 
 /// Where a person signs in, below the base path.
 pub(crate) const SIGN_IN: &str = "/session";
@@ -44,8 +44,7 @@ pub(crate) async fn authenticate(State(gate): State<Gate>, mut request: Request,
     if *request.method() == Method::POST && request.uri().path() == SIGN_IN {
         return Ok(next.run(request).await);
     }
-    let from = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
-    let principal = gate.identify(from, request.method(), request.headers()).await?;
+    let principal = gate.identify(place::of(request.extensions()), request.method(), request.headers()).await?;
     let span = tracing::Span::current();
     span.record("org", principal.org.0);
     span.record("caller", tracing::field::debug(principal.credential));
@@ -64,7 +63,7 @@ pub(crate) async fn authenticate(State(gate): State<Gate>, mut request: Request,
 }
 
 impl Gate {
-    async fn identify(&self, from: Option<IpAddr>, method: &Method, headers: &HeaderMap) -> Answer<Principal> {
+    async fn identify(&self, from: Place, method: &Method, headers: &HeaderMap) -> Answer<Principal> {
         let named = named_org(headers)?;
         if headers.contains_key(AUTHORIZATION) {
             let token = bearer(headers).ok_or_else(unauthenticated)?;
@@ -83,7 +82,7 @@ impl Gate {
     }
 
     /// Counts what was wrong. A database that is away, and a person who was switched off, say nothing of the key.
-    fn judged(&self, from: Option<IpAddr>, found: Result<Principal, Error>) -> Answer<Principal> {
+    fn judged(&self, from: Place, found: Result<Principal, Error>) -> Answer<Principal> {
         match &found {
             Err(error) if error.code() == "unauthenticated" => self.limits.wrong(from)?,
             _ => {}

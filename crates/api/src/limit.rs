@@ -1,10 +1,9 @@
-//! How often a caller may ask, and how often an address may show a wrong key. Counted in this process's memory: each node of
+//! How often a caller may ask, and how often a network may show a wrong key. Counted in this process's memory: each node of
 //! several counts for itself.
 //!
 //! A key may ask `rate_limit` times a minute: it has that many requests in hand, and gets one back every `60 / rate_limit`
 //! seconds (GCRA). Hooks carry no key and are never counted.
 
-use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +20,7 @@ use parlance_app::failures::Failures;
 use parlance_model::Error;
 use parlance_model::error::Kind;
 use parlance_model::key::Credential;
+use parlance_model::place::{Network, Place};
 
 use crate::problem::{Answer, Problem};
 
@@ -31,14 +31,14 @@ pub(crate) const HEADERS: [&str; 3] = ["RateLimit-Limit", "RateLimit-Remaining",
 const MINUTE: Duration = Duration::from_secs(60);
 /// Requests between two looks for callers who have gone quiet.
 const TIDY: u32 = 10_000;
-/// Of so many requests that a key has a minute, an address may get one wrong.
+/// Of so many requests that a key has a minute, a network may get one wrong.
 const WRONG: u32 = 10;
 
 /// The limits of every caller.
 pub(crate) struct Limits {
     app: App,
     keys: Option<Keys>,
-    guesses: Option<Failures<IpAddr>>,
+    guesses: Option<Failures<Network>>,
     refused: [metrics::Counter; 2],
 }
 
@@ -91,14 +91,14 @@ impl Limits {
         })
     }
 
-    /// Counts a wrong key of an address. Right ones are never held up: behind a proxy everybody has its address, and a stranger
+    /// Counts a wrong key of a caller's network. Right ones are never held up: behind a proxy everybody has its address, and a stranger
     /// must not be able to lock the others out.
     ///
     /// # Errors
     /// `too_many_failures`, in place of the answer to a wrong key.
-    pub(crate) fn wrong(&self, from: Option<IpAddr>) -> Answer<()> {
-        let (Some(guesses), Some(from)) = (&self.guesses, from) else { return Ok(()) };
-        guesses.count(&network(from), self.app.now_ms()).map_err(|wait_s| {
+    pub(crate) fn wrong(&self, from: Place) -> Answer<()> {
+        let Some(guesses) = &self.guesses else { return Ok(()) };
+        guesses.count(&from.network(), self.app.now_ms()).map_err(|wait_s| {
             self.refused[1].increment(1);
             let text = "Too many requests with wrong keys came from this address. Wait, and try again.";
             Error::new(Kind::RateLimited, "too_many_failures", text).with_retry_after(wait_s).into()
@@ -136,14 +136,6 @@ fn set(headers: &mut HeaderMap, name: &'static str, value: u64) {
 
 fn whole_seconds(wait: Duration) -> u32 {
     u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
-}
-
-/// Who is behind an address: in IPv6 one caller has a whole network of 64 bits.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-        v4 @ IpAddr::V4(_) => v4,
-    }
 }
 
 /// The injected clock as one that never goes back: when it is set back, time goes on from where it was.

@@ -4,12 +4,12 @@
 //! machine too, because behind a proxy everybody seems to call from here.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::response::IntoResponse as _;
 use axum::routing::get;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, FORWARDED, VIA};
@@ -18,12 +18,13 @@ use metrics::{Counter, Histogram};
 use parlance_app::App;
 use parlance_model::Error;
 use parlance_model::error::Kind;
+use parlance_model::place::Place;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::auth;
 use crate::limit::Limits;
 use crate::problem::{self, Answer};
+use crate::{auth, place};
 
 /// Prometheus's text format.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -41,10 +42,10 @@ const HANDED_ON: [HeaderName; 6] = [
 pub(crate) fn route(token: Option<&str>, limits: Arc<Limits>) -> Router<App> {
     let wanted: Option<[u8; 32]> = token.map(|token| Sha256::digest(token).into());
     let page = move |State(app): State<App>, request: Request| async move {
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip().to_canonical());
+        let from = place::of(request.extensions());
         match &wanted {
-            Some(wanted) => shows_token(&limits, peer, wanted, request.headers())?,
-            None => calls_from_here(&app, peer, request.headers())?,
+            Some(wanted) => shows_token(&limits, from, wanted, request.headers())?,
+            None => calls_from_here(&app, from, request.headers())?,
         }
         let page = app.metrics().await;
         Ok::<_, problem::Problem>(([(CONTENT_TYPE, TEXT), (CACHE_CONTROL, "no-store")], page).into_response())
@@ -52,20 +53,20 @@ pub(crate) fn route(token: Option<&str>, limits: Arc<Limits>) -> Router<App> {
     Router::new().route("/metrics", get(page))
 }
 
-fn shows_token(limits: &Limits, peer: Option<IpAddr>, wanted: &[u8; 32], headers: &HeaderMap) -> Answer<()> {
+fn shows_token(limits: &Limits, from: Place, wanted: &[u8; 32], headers: &HeaderMap) -> Answer<()> {
     let missing = || Error::new(Kind::Unauthenticated, "unauthenticated", "This needs the token that --metrics-token sets.");
     let given = auth::bearer(headers).ok_or_else(missing)?;
     let hash: [u8; 32] = Sha256::digest(given).into();
     if bool::from(hash.ct_eq(wanted)) {
         return Ok(());
     }
-    limits.wrong(peer)?;
+    limits.wrong(from)?;
     Err(missing().into())
 }
 
-fn calls_from_here(app: &App, peer: Option<IpAddr>, headers: &HeaderMap) -> Answer<()> {
+fn calls_from_here(app: &App, from: Place, headers: &HeaderMap) -> Answer<()> {
     let handed_on = HANDED_ON.iter().any(|name| headers.contains_key(name));
-    if peer.is_some_and(|peer| peer.is_loopback()) && !handed_on && is_here(app.public_url()) {
+    if from.is_loopback() && !handed_on && is_here(app.public_url()) {
         return Ok(());
     }
     let text = "Metrics are for callers on this machine, without a proxy. --metrics-token opens them to those who have the token.";

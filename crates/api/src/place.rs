@@ -1,11 +1,12 @@
-//! Where a request comes from, as far as it is known: failed tries are counted by it.
+//! Where a request comes from, as the connection says. Whoever wants to know a caller's address asks here.
 
 use std::net::SocketAddr;
 
 use axum::extract::ConnectInfo;
-use http::request::Parts;
+use http::Extensions;
+use parlance_model::place::Place;
 
-/// The caller's address, without its port. Empty in process.
-pub(crate) fn of(parts: &Parts) -> String {
-    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip().to_string()).unwrap_or_default()
+/// The caller's place; unknown in process.
+pub(crate) fn of(extensions: &Extensions) -> Place {
+    extensions.get::<ConnectInfo<SocketAddr>>().map_or(Place::UNKNOWN, |ConnectInfo(address)| Place::of(address.ip()))
 }

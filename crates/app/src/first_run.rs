@@ -10,6 +10,7 @@ use parlance_model::error::{Field, Kind};
 use parlance_model::key::Scopes;
 use parlance_model::org::{Org, User, check_email, check_slug, suggest_slug};
 use parlance_model::phone::Region;
+use parlance_model::place::Place;
 use parlance_model::role::Role;
 use parlance_model::{Error, Result};
 use parlance_store::key::NewKey;
@@ -62,15 +63,15 @@ impl App {
         Ok(self.store().system_read(look).await?.map(|proof| URL_SAFE_NO_PAD.encode(proof)))
     }
 
-    /// Whether this token makes the first org now. Wrong ones are counted by the place that they come from.
+    /// Whether this token makes the first org now. Wrong ones are counted by the network that they come from.
     ///
     /// # Errors
     /// `not_found` for a wrong token, and for every token once there is an org; `too_many_failures`.
-    pub async fn check_first_run(&self, token: &str, place: &str) -> Result<()> {
+    pub async fn check_first_run(&self, token: &str, from: Place) -> Result<()> {
         let look = |tx: &mut SystemTx<'_, '_>| Ok((installation::first_run_proof(tx)?, org::exists(tx)?, tx.now_ms()));
         let (proof, exists, now_ms) = self.store().system_read(look).await?;
         if !bool::from(URL_SAFE_NO_PAD.encode(proof).as_bytes().ct_eq(token.as_bytes())) {
-            self.0.failures.count(&("first run".to_owned(), place.to_owned()), now_ms).map_err(crate::session::too_many)?;
+            self.0.wrong_tokens.count(&from.network(), now_ms).map_err(crate::session::too_many)?;
             return Err(void());
         }
         if exists { Err(void()) } else { Ok(()) }
@@ -80,13 +81,13 @@ impl App {
     ///
     /// # Errors
     /// Those of [`App::check_first_run`]; `validation_failed`, naming every field that is wrong.
-    pub async fn found(&self, token: &str, place: &str, founding: Founding) -> Result<Founded> {
-        self.check_first_run(token, place).await?;
+    pub async fn found(&self, token: &str, from: Place, founding: Founding) -> Result<Founded> {
+        self.check_first_run(token, from).await?;
         let founding = founding.checked()?;
         let (password, entropy) = (founding.password.clone(), self.0.entropy.clone());
         let hash = password::apart(move || password::hash(&password, entropy.as_ref())).await??;
         let (key, session) = (key::new_token(self.0.entropy.as_ref()), session::new_token(self.0.entropy.as_ref()));
-        let (kept, from) = ((key.clone(), session.clone()), place.to_owned());
+        let (kept, from) = ((key.clone(), session.clone()), from.to_string());
         let make = move |tx: &mut SystemTx<'_, '_>| {
             installation::lock(tx)?;
             if org::exists(tx)? {

@@ -39,10 +39,13 @@ use parlance_model::Result;
 use parlance_model::entropy::{self, SharedEntropy};
 use parlance_model::id::KeyId;
 use parlance_model::key::{Credential, Principal};
+use parlance_model::place::Network;
 use parlance_store::metrics::Registry;
 use parlance_store::{Store, idempotency, version};
 
-pub use parlance_store::idempotency::Begun;
+use crate::failures::Failures;
+
+pub use parlance_store::idempotency::{Begun, RUNNING_MS};
 pub use tasks::Tasks;
 
 /// What the use cases need to know of the installation.
@@ -68,7 +71,10 @@ struct Inner {
     tasks: Tasks,
     /// Keys whose use is just being written down.
     noting: Mutex<HashSet<KeyId>>,
-    failures: failures::Failures<(String, String)>,
+    /// Failed sign-ins, by e-mail address and network.
+    wrong_passwords: Failures<(String, Network)>,
+    /// Wrong tokens of the first run.
+    wrong_tokens: Failures<Network>,
     seen: health::Memory,
     measured: metrics::Measured,
 }
@@ -90,7 +96,8 @@ impl App {
             uploads: media::Places::default(),
             tasks: Tasks::default(),
             noting: Mutex::default(),
-            failures: session::failures(),
+            wrong_passwords: session::failures(),
+            wrong_tokens: session::failures(),
             seen: health::Memory::default(),
             measured,
         }))

@@ -1,5 +1,6 @@
 //! Signing in and out, and who a cookie speaks for.
 
+use std::hash::Hash;
 use std::sync::Arc;
 
 use parlance_model::audit::{Act, Action, Actor};
@@ -7,6 +8,7 @@ use parlance_model::error::Kind;
 use parlance_model::id::{OrgId, UserId};
 use parlance_model::key::{Credential, Key, Principal, Scope, Scopes};
 use parlance_model::org::{Org, User, check_email};
+use parlance_model::place::Place;
 use parlance_model::role::Role;
 use parlance_model::{Error, Result};
 use parlance_store::{SystemTx, key, org, session, staff, user};
@@ -17,7 +19,7 @@ use crate::{App, password};
 /// How long a session lasts after its last use, in seconds.
 pub const LASTS_S: i64 = session::LASTS_MS / 1000;
 
-/// Failed sign-ins of one e-mail address from one place before more are refused, and the window they count in, in milliseconds.
+/// Failed sign-ins of one e-mail address from one network before more are refused, and the window they count in, in milliseconds.
 const FAILURES: u32 = 5;
 const WINDOW_MS: i64 = 15 * 60 * 1000;
 
@@ -34,7 +36,7 @@ pub struct SignIn {
     /// The slug of the org that they mean; needed for nothing when they have only one.
     pub org: Option<String>,
     /// Where they call from, as far as it is known.
-    pub place: String,
+    pub from: Place,
     /// The id of the request.
     pub request_id: Option<Arc<str>>,
 }
@@ -61,10 +63,10 @@ impl App {
     /// `wrong_credentials`, whatever was wrong; `too_many_failures`; `user_disabled` and `org_disabled`, with the right password.
     pub async fn sign_in(&self, given: SignIn) -> Result<(String, User, Vec<(Org, Role)>)> {
         let email = check_email(&given.email)?;
-        let name = (email.clone(), given.place.clone());
+        let name = (email.clone(), given.from.network());
         let now_ms = self.store().system_read(|tx| Ok(tx.now_ms())).await?;
         // Counted before the check, so that attempts side by side are counted too; given back when it was right.
-        self.0.failures.count(&name, now_ms).map_err(too_many)?;
+        self.0.wrong_passwords.count(&name, now_ms).map_err(too_many)?;
         let found = self.store().system_read(move |tx| staff::password_hash(tx, &email)).await?;
         let known = found.as_ref().map(|(user, _)| *user);
         let right = verify(found, given.password.clone()).await?;
@@ -78,7 +80,7 @@ impl App {
             self.note_failure(user, given);
         }
         if begun.is_ok() {
-            self.0.failures.forget(&name);
+            self.0.wrong_passwords.forget(&name);
         }
         begun
     }
@@ -86,7 +88,7 @@ impl App {
     async fn begin_session(&self, user: UserId, given: &SignIn) -> Result<(String, User, Vec<(Org, Role)>)> {
         let (slug, token) = (given.org.clone(), session::new_token(self.0.entropy.as_ref()));
         let (kept, actor) = (token.clone(), Actor::person(user, given.request_id.clone()));
-        let act = Act::new(Action::SignIn, user).with("from", given.place.as_str());
+        let act = Act::new(Action::SignIn, user).with("from", given.from.to_string());
         let begin = move |tx: &mut SystemTx<'_, '_>| {
             let orgs = staff::orgs(tx, user, None)?;
             let person = user::get(tx, user)?;
@@ -109,7 +111,8 @@ impl App {
     fn note_failure(&self, user: UserId, given: SignIn) {
         let app = self.clone();
         self.tasks().spawn(async move {
-            let (actor, act) = (Actor::stranger(given.request_id), Act::new(Action::SignInFailed, user).with("from", given.place));
+            let (actor, act) =
+                (Actor::stranger(given.request_id), Act::new(Action::SignInFailed, user).with("from", given.from.to_string()));
             let write = move |tx: &mut SystemTx<'_, '_>| {
                 staff::orgs(tx, user, None)?.iter().try_for_each(|(org, _)| tx.audit(org.id, &actor, &act))
             };
@@ -193,8 +196,8 @@ impl App {
     }
 }
 
-/// Failed sign-ins by e-mail address and place, and wrong first-run tokens by place.
-pub(crate) fn failures() -> Failures<(String, String)> {
+/// Counts failed sign-ins, and in the same measure wrong tokens of the first run.
+pub(crate) fn failures<K: Hash + Eq + Clone>() -> Failures<K> {
     Failures::new(FAILURES, WINDOW_MS)
 }
 

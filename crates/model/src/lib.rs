@@ -24,6 +24,7 @@ pub mod opt_out;
 pub mod org;
 pub mod outbound;
 pub mod phone;
+pub mod place;
 pub mod role;
 pub mod search;
 pub mod text;

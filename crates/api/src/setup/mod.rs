@@ -18,6 +18,7 @@ use parlance_app::App;
 use parlance_app::first_run::Founding;
 use parlance_model::Error;
 use parlance_model::error::Kind;
+use parlance_model::place::Place;
 
 use crate::problem::{Answer, status_of};
 use crate::{cookie, place};
@@ -30,19 +31,19 @@ pub(crate) fn routes() -> Router<App> {
 }
 
 /// Where a request comes from: wrong tokens are counted by it.
-struct Place(String);
+struct Whence(Place);
 
-impl<S: Sync> FromRequestParts<S> for Place {
+impl<S: Sync> FromRequestParts<S> for Whence {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(place::of(parts)))
+        Ok(Self(place::of(&parts.extensions)))
     }
 }
 
-async fn show(State(app): State<App>, Place(place): Place, uri: Uri, headers: HeaderMap) -> Answer<Response> {
+async fn show(State(app): State<App>, Whence(from): Whence, uri: Uri, headers: HeaderMap) -> Answer<Response> {
     let (token, _) = read(uri.query().unwrap_or_default().as_bytes());
-    match app.check_first_run(&token, &place).await {
+    match app.check_first_run(&token, from).await {
         Ok(()) => {
             let typed = Founding { region: countries::likely(&headers).to_owned(), ..Founding::default() };
             Ok(page::form(&token, &typed, None)?)
@@ -52,9 +53,9 @@ async fn show(State(app): State<App>, Place(place): Place, uri: Uri, headers: He
 }
 
 /// The form's own token stands for the caller, so no `Origin` is asked for: under our referrer policy browsers send `null`.
-async fn found(State(app): State<App>, Place(place): Place, body: Bytes) -> Answer<Response> {
+async fn found(State(app): State<App>, Whence(from): Whence, body: Bytes) -> Answer<Response> {
     let (token, typed) = read(&body);
-    match app.found(&token, &place, typed.clone()).await {
+    match app.found(&token, from, typed.clone()).await {
         Ok(founded) => {
             let mut response = page::done(&founded, app.public_url())?;
             response.headers_mut().append(SET_COOKIE, cookie::set(&app, Some(&founded.session))?);

@@ -75,4 +75,17 @@ both_databases! {
         let headers = [("origin", "https://evil.example"), ("content-type", "application/json")];
         anonymous.send("POST", "/api/v1/session", &headers, "{}").await.expect_problem(403, "bad_origin");
     }
+
+    async fn wrong_sign_ins_are_counted_by_network(database) {
+        let (app, org, _) = TestApp::new(database).await;
+        app.app.create_user(&org.slug, "olga@example.com", "Olga", Role::Owner, Some(PASSWORD.into())).await.unwrap();
+        let attempt = async |place: &str, password: &str| {
+            app.anonymous().at(place).post("/api/v1/session", json!({ "email": "olga@example.com", "password": password })).await
+        };
+        for number in 0..5 {
+            attempt(&format!("[2001:db8::{number}]:4000"), "wrong").await.expect_problem(401, "wrong_credentials");
+        }
+        attempt("[2001:db8::ffff:1]:4000", PASSWORD).await.expect_problem(429, "too_many_failures");
+        attempt("[2001:db8:0:1::1]:4000", PASSWORD).await.expect(201);
+    }
 }

@@ -12,6 +12,7 @@ use parlance_model::audit::{Action, ActorKind};
 use parlance_model::conversation::Status;
 use parlance_model::key::Principal;
 use parlance_model::org::SmsProvider;
+use parlance_model::place::Place;
 use parlance_model::role::Role;
 use parlance_testkit::both_databases;
 use serde_json::{Value, json};
@@ -32,7 +33,13 @@ async fn since(on: &Fixture, rows: usize) -> Vec<(Action, Value)> {
 }
 
 fn sign_in(email: &str, password: &str) -> SignIn {
-    SignIn { email: email.into(), password: password.into(), org: None, place: "192.0.2.1".into(), request_id: Some("request-9".into()) }
+    SignIn {
+        email: email.into(),
+        password: password.into(),
+        org: None,
+        from: Place::of([192, 0, 2, 1].into()),
+        request_id: Some("request-9".into()),
+    }
 }
 
 both_databases! {

@@ -13,6 +13,7 @@ use http::header::{HeaderValue, SET_COOKIE};
 use http::request::Parts;
 use parlance_app::App;
 use parlance_model::error::Kind;
+use parlance_model::place::Place;
 
 use super::{golden, operation_on, wire};
 use crate::auth::Allowed;
@@ -50,26 +51,26 @@ impl<T: OperationOutput> OperationOutput for WithCookie<T> {
 
 /// Where a request comes from, by which failed sign-ins are counted, and its id.
 #[derive(Debug)]
-pub(super) struct Place((String, Option<Arc<str>>));
+pub(super) struct Whence((Place, Option<Arc<str>>));
 
-impl FromRequestParts<App> for Place {
+impl FromRequestParts<App> for Whence {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Answer<Self> {
         cookie::not_foreign(app, &parts.headers)?;
         let id = parts.extensions.get::<RequestId>().map(|RequestId(id)| Arc::clone(id));
-        Ok(Self((place::of(parts), id)))
+        Ok(Self((place::of(&parts.extensions), id)))
     }
 }
 
-impl OperationInput for Place {}
+impl OperationInput for Whence {}
 
 pub(super) async fn sign_in(
     State(app): State<App>,
-    Place(place): Place,
+    Whence(from): Whence,
     Body(body): Body<Credentials>,
 ) -> Answer<WithCookie<Created<SignedIn>>> {
-    let (token, user, orgs) = app.sign_in(body.read(place)).await?;
+    let (token, user, orgs) = app.sign_in(body.read(from)).await?;
     let signed_in = SignedIn { user: user.into(), orgs: orgs.into_iter().map(Into::into).collect() };
     Ok(WithCookie { cookie: cookie::set(&app, Some(&token))?, answer: Created(Json(Data { data: signed_in })) })
 }

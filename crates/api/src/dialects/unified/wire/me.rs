@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use parlance_app::session::{Me as Known, SignIn};
 use parlance_model::org::{Org as StoredOrg, User as StoredUser};
+use parlance_model::place::Place;
 use parlance_model::role::Role;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -85,9 +86,9 @@ pub(crate) struct Credentials {
 
 impl Credentials {
     /// What the use case takes.
-    pub(crate) fn read(self, (place, request_id): (String, Option<Arc<str>>)) -> SignIn {
+    pub(crate) fn read(self, (from, request_id): (Place, Option<Arc<str>>)) -> SignIn {
         let org = self.org.map(Text::into_inner);
-        SignIn { email: self.email.into_inner(), password: self.password.into_inner(), org, place, request_id }
+        SignIn { email: self.email.into_inner(), password: self.password.into_inner(), org, from, request_id }
     }
 }
 
