@@ -1,5 +1,7 @@
 //! The connections of the server: how many, how long they may dawdle, and how they end.
 
+mod shares;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,16 +16,21 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parlance_app::Tasks;
+use parlance_model::place::Place;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use self::shares::Shares;
 use crate::tls::Acceptor;
 
 /// Connections at once. Those beyond wait to be accepted.
-const AT_ONCE: usize = 16_384;
+pub(crate) const AT_ONCE: usize = 16_384;
+/// Of these, how many the callers of one network may hold. Those beyond are closed at once.
+const OF_ONE_NETWORK: usize = AT_ONCE / 4;
 /// How long accepting rests after the system refused (too many open files).
 const REST: Duration = Duration::from_millis(50);
 
@@ -34,6 +41,8 @@ pub(crate) struct Limits {
     pub(crate) handshake: Duration,
     /// For a request's head to arrive, and for a connection to idle between two requests.
     pub(crate) head: Duration,
+    /// For any part of an answer to be taken.
+    pub(crate) stall: Duration,
     /// For open requests to end once the server stops. Those that take longer are cut off.
     pub(crate) end: Duration,
 }
@@ -41,7 +50,7 @@ pub(crate) struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Self { handshake: seconds(10), head: seconds(30), end: seconds(10) }
+        Self { handshake: seconds(10), head: seconds(30), stall: seconds(10), end: seconds(10) }
     }
 }
 
@@ -59,7 +68,7 @@ pub(crate) struct Connections {
 impl Connections {
     /// Accepts until the server stops, then lets the requests that are under way end, as long as they may take.
     pub(crate) async fn serve(self, listener: TcpListener, tasks: Tasks) {
-        let places = Arc::new(Semaphore::new(AT_ONCE));
+        let (places, shares) = (Arc::new(Semaphore::new(AT_ONCE)), Shares::default());
         let cut = CancellationToken::new();
         loop {
             let place = tokio::select! {
@@ -73,13 +82,17 @@ impl Connections {
             let Ok(place) = place else { break };
             match accepted {
                 Ok((stream, from)) => {
+                    let Some(share) = shares.take(Place::of(from.ip()), OF_ONE_NETWORK) else {
+                        tracing::debug!("a connection was closed: its network holds its share of them");
+                        continue;
+                    };
                     let (shared, cut) = (self.clone(), cut.clone());
                     tasks.spawn(async move {
                         tokio::select! {
                             () = shared.accepted(stream, from) => {}
                             () = cut.cancelled() => {}
                         }
-                        drop(place);
+                        drop((place, share));
                     });
                 }
                 Err(error) => {
@@ -135,6 +148,9 @@ impl Connections {
     /// Requests, one after the other, until the client or the server has had enough.
     async fn http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S, from: SocketAddr) {
         let Self { router, limits, stop, .. } = self;
+        // A client that stops reading would hold its connection, and the answer in memory, for as long as it likes.
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(limits.stall));
         let service = service_fn(move |mut request: Request<Incoming>| {
             let router = router.clone();
             // Failed sign-ins are counted by where they come from.
@@ -142,7 +158,10 @@ impl Connections {
             async move { Ok::<_, Infallible>(router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {})) }
         });
         let mut connection = std::pin::pin!(
-            http1::Builder::new().timer(TokioTimer::new()).header_read_timeout(limits.head).serve_connection(TokioIo::new(stream), service)
+            http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(limits.head)
+                .serve_connection(TokioIo::new(Box::pin(stream)), service)
         );
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,

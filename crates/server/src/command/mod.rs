@@ -7,6 +7,7 @@ mod connections;
 pub(crate) mod database;
 pub(crate) mod demo;
 pub(crate) mod key;
+mod open_files;
 pub(crate) mod org;
 mod redirect;
 pub(crate) mod serve;

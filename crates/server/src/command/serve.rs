@@ -12,8 +12,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::connections::{Connections, Limits};
-use super::redirect;
+use super::connections::{AT_ONCE, Connections, Limits};
+use super::{open_files, redirect};
 use crate::cli::{PlaceArgs, ServeArgs};
 use crate::output::announce;
 use crate::place;
@@ -26,6 +26,8 @@ const JOBS_END: Duration = Duration::from_secs(13);
 
 pub(crate) fn run(args: &PlaceArgs, options: &ServeArgs) -> Result<()> {
     let _lock = place::lock(args)?;
+    let listeners = 1 + u64::from(options.tls.redirect_http.is_some());
+    open_files::allow(listeners * AT_ONCE as u64);
     let runtime = place::runtime()?;
     let tls = Tls::of(&options.tls, &args.data, place::parts().clock)?;
     let front = runtime.block_on(async {

@@ -56,6 +56,16 @@ both_databases! {
 }
 
 #[tokio::test]
+async fn a_server_may_open_as_many_files_as_the_system_lets_it() {
+    let place = Place::new(parlance_testkit::Database::Sqlite).await;
+    let server = place.serve_within("ulimit -Sn 300; ulimit -Hn 600", "https://chat.example.com").await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.id())).unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    assert_eq!(files.split_whitespace().skip(3).take(2).collect::<Vec<_>>(), ["600", "600"], "{files}");
+    assert!(server.terminate().await.success());
+}
+
+#[tokio::test]
 async fn a_second_server_on_the_same_folder_is_refused() {
     let place = Place::new(parlance_testkit::Database::Sqlite).await;
     let server = place.serve(0, "https://chat.example.com").await;

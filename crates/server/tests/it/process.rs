@@ -124,8 +124,13 @@ impl Place {
 
     /// The same, with no file allowed to grow beyond this (`ulimit -f`): a full disk.
     pub(crate) async fn serve_with_small_files(&self, kib: u32, public_url: &str) -> Server {
+        self.serve_within(&format!("ulimit -f {kib}"), public_url).await
+    }
+
+    /// The same, within the limits that this command of bash sets.
+    pub(crate) async fn serve_within(&self, limits: &str, public_url: &str) -> Server {
         let mut command = AsyncCommand::new("bash");
-        command.args(["-c", &format!("ulimit -f {kib}; exec \"$@\""), "bash", &binary()]);
+        command.args(["-c", &format!("{limits}; exec \"$@\""), "bash", &binary()]);
         self.serve_by(command, 0, public_url).await
     }
 
@@ -183,6 +188,11 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The system's number for it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().unwrap()
     }
 
     /// The next line of its log with this in it.

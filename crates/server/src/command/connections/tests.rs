@@ -24,6 +24,9 @@ use crate::tls::Acceptor;
 
 const FROM: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
 
+/// The length of a long answer: more than the connection and the server hold on its way.
+const LARGE: usize = 1 << 20;
+
 /// A server whose `/slow` answers when it is told to.
 struct Slow {
     entered: Arc<Notify>,
@@ -41,7 +44,8 @@ impl Slow {
             wait.notified().await;
             "slow"
         };
-        let router = Router::new().route("/quick", get(async || "quick")).route("/slow", get(slow));
+        let router =
+            Router::new().route("/quick", get(async || "quick")).route("/slow", get(slow)).route("/large", get(async || vec![b'.'; LARGE]));
         let connections = Connections { router, tls, limits: Limits::default(), stop: CancellationToken::new() };
         Self { entered, go, connections, tasks: Tasks::default() }
     }
@@ -55,10 +59,14 @@ impl Slow {
 
     /// Serves one stream in memory; this is the client's end.
     fn in_memory(&self) -> DuplexStream {
+        self.watched().0
+    }
+
+    /// The same, with what ends when the server is done with it.
+    fn watched(&self) -> (DuplexStream, JoinHandle<()>) {
         let (client, server) = duplex(64 * 1024);
         let served = self.connections.clone();
-        self.tasks.spawn(async move { served.http(server, FROM).await });
-        client
+        (client, self.tasks.spawn(async move { served.http(server, FROM).await }))
     }
 }
 
@@ -135,6 +143,31 @@ async fn a_connection_may_idle_for_thirty_seconds_between_requests() {
     let idle = Instant::now();
     closed(&mut client).await;
     assert_eq!(idle.elapsed().as_secs(), 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_stops_reading_its_answer_is_cut_off_after_ten_seconds() {
+    let slow = Slow::new(None);
+    let (begun, (mut client, served)) = (Instant::now(), slow.watched());
+    ask(&mut client, "/large").await;
+    tokio::time::timeout(Duration::from_secs(60), served).await.expect("it waits for ever").unwrap();
+    assert_eq!(begun.elapsed().as_secs(), 10);
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.len() < LARGE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reads_slowly_gets_all_of_its_answer() {
+    let slow = Slow::new(None);
+    let mut client = slow.in_memory();
+    ask(&mut client, "/large").await;
+    let mut seen = vec![0; LARGE];
+    for part in seen.chunks_mut(64 * 1024) {
+        tokio::time::advance(Duration::from_secs(9)).await;
+        client.read_exact(part).await.unwrap();
+    }
+    answered(&mut client, ".").await;
 }
 
 #[tokio::test(start_paused = true)]
