@@ -1,8 +1,11 @@
 //! `Idempotency-Key`: a POST that is repeated with the same key acts once, and is answered what the first was answered.
 //!
-//! The layer runs the handler in a task of its own, so that a client that goes away does not stop what it has begun. A
-//! message that was made is tied to the key in its own transaction (`store::idempotency`), so not even a crash between the
-//! handler and the stored answer makes a second one.
+//! The layer runs the handler in a task of its own, so that a client that goes away does not stop what it has begun. While it runs, the
+//! key is kept taken by signs of life, so that only a run whose process died is run again. A message that was made is tied to
+//! the key in its own transaction (`store::idempotency`), so not even a crash between the handler and the stored answer
+//! makes a second one.
+
+use std::time::Duration;
 
 use aide::OperationInput;
 use axum::body::Body;
@@ -13,11 +16,12 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use parlance_app::{App, Begun};
+use parlance_app::{App, Begun, RUNNING_MS};
 use parlance_model::error::Kind;
 use parlance_model::key::Principal;
 use parlance_model::{Error, Result};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
 use crate::auth::Caller;
@@ -27,6 +31,9 @@ use crate::request_id::RequestId;
 
 /// The most characters of a key.
 pub(crate) const LONGEST: usize = 255;
+
+/// Between two signs of life: two may be lost before the run is taken for dead.
+const BEAT: Duration = Duration::from_millis(RUNNING_MS.unsigned_abs() / 3);
 
 const HEADER: &str = "idempotency-key";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -54,8 +61,7 @@ async fn run_once(app: App, who: Principal, key: String, hash: [u8; 32], request
     match begin(&app, &who, &key, hash).await? {
         Turn::Run(number) => {
             let id = request.extensions().get::<RequestId>().cloned();
-            let response = next.run(request).await;
-            Ok(end(&app, &who, (&key, number), id.as_ref(), response).await)
+            Ok(run(&app, &who, (&key, number), id.as_ref(), next.run(request)).await)
         }
         Turn::Replay(response) => Ok(response),
     }
@@ -63,7 +69,7 @@ async fn run_once(app: App, who: Principal, key: String, hash: [u8; 32], request
 
 /// Whose turn it is.
 pub(crate) enum Turn {
-    /// This request's: it is run under this number, and its answer given to [`end`].
+    /// This request's: it is to be given to [`run`] with this number.
     Run(i64),
     /// It was run before, and answered this.
     Replay(Response),
@@ -86,6 +92,40 @@ pub(crate) async fn begin(app: &App, who: &Principal, key: &str, hash: [u8; 32])
             Err(Error::refused("idempotency_mismatch", text))
         }
     }
+}
+
+/// Runs a request whose turn it is, and keeps its answer or frees the key. `id` is the request's.
+pub(crate) async fn run(
+    app: &App,
+    who: &Principal,
+    (key, number): (&str, i64),
+    id: Option<&RequestId>,
+    handler: impl Future<Output = Response>,
+) -> Response {
+    let (ended, end_of_handler) = oneshot::channel::<()>();
+    let handled = async {
+        let response = handler.await;
+        drop(ended);
+        response
+    };
+    // Side by side in one task: a panic ends both, and a sign of life that is under way is waited for, since it changes the number.
+    let (response, number) = tokio::join!(handled, stay_alive(app, who, (key, number), end_of_handler));
+    end(app, who, (key, number), id, response).await
+}
+
+/// Keeps the key taken until the handler has ended. Answers the run's number by then.
+async fn stay_alive(app: &App, who: &Principal, (key, mut number): (&str, i64), mut end: oneshot::Receiver<()>) -> i64 {
+    while tokio::time::timeout(BEAT, &mut end).await.is_err() {
+        match app.go_on_once(who, key, number).await {
+            Ok(Some(next)) => number = next,
+            Ok(None) => {
+                tracing::warn!("a request with an idempotency key was taken for dead while it ran; a repetition may run beside it");
+                break;
+            }
+            Err(error) => tracing::warn!(?error, "a request with an idempotency key could not show that it goes on; trying again"),
+        }
+    }
+    number
 }
 
 /// In a response's extensions: the body that is kept in place of the one that is sent, where that has a secret in it.
@@ -135,7 +175,7 @@ pub(crate) fn hash(texts: &[&str], body: &[u8]) -> [u8; 32] {
 }
 
 /// Keeps the answer of a run, or frees the key when trying again makes sense.
-pub(crate) async fn end(app: &App, who: &Principal, (key, number): (&str, i64), id: Option<&RequestId>, response: Response) -> Response {
+async fn end(app: &App, who: &Principal, (key, number): (&str, i64), id: Option<&RequestId>, response: Response) -> Response {
     let response = problem::finish(response, id.map_or("", |id| &id.0));
     let (parts, body) = response.into_parts();
     // Answers are made in memory, so reading one cannot fail.

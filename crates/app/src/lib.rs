@@ -173,8 +173,18 @@ impl App {
     /// # Errors
     /// Those of the database.
     pub async fn begin_once(&self, who: &Principal, key: &str, request_hash: [u8; 32]) -> Result<Begun> {
+        let (key, asked_ms) = (once_key(who, key), self.now_ms());
+        self.0.store.write(who.org, move |tx| idempotency::begin(tx, &key, &request_hash, asked_ms)).await
+    }
+
+    /// Says that such a request's run goes on. Unless it does so again within [`RUNNING_MS`], the run is taken for dead. Answers the
+    /// run's number from now on; `None` when it was taken for dead already.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn go_on_once(&self, who: &Principal, key: &str, run: i64) -> Result<Option<i64>> {
         let key = once_key(who, key);
-        self.0.store.write(who.org, move |tx| idempotency::begin(tx, &key, &request_hash)).await
+        self.0.store.write(who.org, move |tx| idempotency::go_on(tx, &key, run)).await
     }
 
     /// Keeps the answer of such a request's run, or forgets the request when it changed nothing and may be tried again.

@@ -9,8 +9,7 @@ use crate::{OrgTx, SystemTx};
 
 /// How long an answer is kept, in milliseconds.
 pub const KEPT_MS: i64 = 24 * 60 * 60 * 1000;
-/// After this long without an answer the first request is taken for dead and another may run, in milliseconds.
-/// Longer than a send waits for its outcome; the message's own row keeps a second one from being made.
+/// After this long without an answer or a sign of life ([`go_on`]) a run is taken for dead and another may begin, in milliseconds.
 pub const RUNNING_MS: i64 = 5000;
 
 /// Which request this is.
@@ -25,8 +24,8 @@ pub struct IdempotencyKey {
 /// What is known about a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Begun {
-    /// It is new, or its first run died: run it. The number names this run, so that a late end of an earlier one does not
-    /// end it.
+    /// It is new, or its first run died: run it. The number names this run until it is answered or goes on under another, so that a
+    /// late end of an earlier one does not end it.
     Run(i64),
     /// It was answered: answer the same again.
     Replay {
@@ -41,11 +40,12 @@ pub enum Begun {
     Mismatch,
 }
 
-/// Begins a request. `request_hash` covers method, path and body.
+/// Begins a request. `request_hash` covers method, path and body; `asked_ms` is when it came, unix ms: a run is not taken for dead
+/// because its signs of life and this had to wait in one queue.
 ///
 /// # Errors
 /// Those of the database.
-pub fn begin(tx: &mut OrgTx<'_, '_>, key: &IdempotencyKey, request_hash: &[u8; 32]) -> Result<Begun> {
+pub fn begin(tx: &mut OrgTx<'_, '_>, key: &IdempotencyKey, request_hash: &[u8; 32], asked_ms: i64) -> Result<Begun> {
     const FIND: &str = "SELECT request_hash, status, body, started_ms FROM idempotency WHERE org_id = $1 AND key_id = $2 AND key = $3";
     const START: &str = "INSERT INTO idempotency (org_id, key_id, key, request_hash, started_ms) VALUES ($1, $2, $3, $4, $5)";
     const RESTART: &str = "UPDATE idempotency SET started_ms = $4 WHERE org_id = $1 AND key_id = $2 AND key = $3";
@@ -63,7 +63,7 @@ pub fn begin(tx: &mut OrgTx<'_, '_>, key: &IdempotencyKey, request_hash: &[u8; 3
             _ if hash != request_hash => Begun::Mismatch,
             (Some(status), Some(body)) => Begun::Replay { status, body },
             // A time in the future is of a clock that was set back.
-            _ if (0..RUNNING_MS).contains(&(now_ms - started_ms)) => Begun::Running,
+            _ if started_ms <= now_ms && asked_ms - started_ms < RUNNING_MS => Begun::Running,
             _ => {
                 tx.execute(RESTART, params![key.key, &key.value, now_ms])?;
                 Begun::Run(now_ms)
@@ -72,6 +72,18 @@ pub fn begin(tx: &mut OrgTx<'_, '_>, key: &IdempotencyKey, request_hash: &[u8; 3
     }
     tx.execute(START, params![key.key, &key.value, request_hash, now_ms])?;
     Ok(Begun::Run(now_ms))
+}
+
+/// Says that a run goes on. Answers the number that names it from now on; `None` when it was taken for dead, and another may run.
+///
+/// # Errors
+/// Those of the database.
+pub fn go_on(tx: &mut OrgTx<'_, '_>, key: &IdempotencyKey, run: i64) -> Result<Option<i64>> {
+    const SET: &str = "UPDATE idempotency SET started_ms = $5
+        WHERE org_id = $1 AND key_id = $2 AND key = $3 AND started_ms = $4 AND status IS NULL";
+    let now_ms = tx.now_ms();
+    let changed = tx.execute(SET, params![key.key, &key.value, run, now_ms])?;
+    Ok((changed > 0).then_some(now_ms))
 }
 
 /// The message that an earlier run of this request made.

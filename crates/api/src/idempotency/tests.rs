@@ -90,6 +90,30 @@ async fn a_second_request_is_told_that_the_first_still_runs() {
 }
 
 #[tokio::test]
+async fn a_run_keeps_its_key_for_as_long_as_it_takes() {
+    let bench = Bench::new(|_| Ok("done")).await;
+    let mut first = JoinSet::new();
+    first.spawn(bench.request("body"));
+    bench.entered().await;
+    for _ in 0..10 {
+        bench.clock.advance_ms(RUNNING_MS / 3);
+        // Its sign of life is written before the next request looks: writes keep their order.
+        tokio::time::pause();
+        tokio::time::advance(BEAT).await;
+        tokio::time::resume();
+        tokio::select! {
+            (status, ..) = bench.request("body") => assert_eq!(status, 409),
+            () = bench.entered() => panic!("it runs a second time"),
+        }
+    }
+    bench.go.add_permits(1);
+    assert_eq!(first.join_next().await.unwrap().unwrap(), (200, false, "done".into()));
+    bench.clock.advance_ms(RUNNING_MS * 2);
+    assert_eq!(bench.request("body").await, (200, true, "done".into()));
+    assert_eq!(bench.runs.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
 async fn a_client_that_goes_away_does_not_stop_what_it_has_begun() {
     let bench = Bench::new(|_| Ok("done")).await;
     let mut first = JoinSet::new();

@@ -13,7 +13,7 @@ fn key(value: &str) -> IdempotencyKey {
 }
 
 async fn begin(f: &Fixture, value: &'static str, hash: [u8; 32]) -> Begun {
-    f.write(move |tx| idempotency::begin(tx, &key(value), &hash)).await.unwrap()
+    f.write(move |tx| idempotency::begin(tx, &key(value), &hash, tx.now_ms())).await.unwrap()
 }
 
 async fn answer(f: &Fixture, value: &'static str, status: u16, body: &'static [u8]) {
@@ -57,6 +57,36 @@ both_databases! {
         f.clock.advance_ms(1);
         assert!(matches!(begin(&f, "a", HASH).await, Begun::Run(_)));
         assert_eq!(begin(&f, "a", HASH).await, Begun::Running);
+    }
+
+    async fn a_run_that_shows_that_it_lives_is_not_taken_for_dead(database) {
+        let f = Fixture::new(database).await;
+        let Begun::Run(first) = begin(&f, "a", HASH).await else { panic!("it is new") };
+        f.clock.advance_ms(RUNNING_MS - 1);
+        let number = f.write(move |tx| idempotency::go_on(tx, &key("a"), first)).await.unwrap().unwrap();
+        f.clock.advance_ms(RUNNING_MS - 1);
+        assert_eq!(begin(&f, "a", HASH).await, Begun::Running);
+        assert_eq!(f.write(move |tx| idempotency::go_on(tx, &key("a"), first)).await.unwrap(), None, "it has another number now");
+        f.write(move |tx| idempotency::answered(tx, &key("a"), number, 201, b"x")).await.unwrap();
+        assert_eq!(f.write(move |tx| idempotency::go_on(tx, &key("a"), number)).await.unwrap(), None, "it is answered");
+        assert_eq!(begin(&f, "a", HASH).await, Begun::Replay { status: 201, body: b"x".to_vec() });
+    }
+
+    async fn a_run_that_was_overtaken_cannot_go_on(database) {
+        let f = Fixture::new(database).await;
+        let Begun::Run(first) = begin(&f, "a", HASH).await else { panic!("it is new") };
+        f.clock.advance_ms(RUNNING_MS);
+        assert!(matches!(begin(&f, "a", HASH).await, Begun::Run(_)));
+        assert_eq!(f.write(move |tx| idempotency::go_on(tx, &key("a"), first)).await.unwrap(), None);
+    }
+
+    async fn a_repetition_that_waited_in_the_queue_does_not_take_a_run_for_dead(database) {
+        let f = Fixture::new(database).await;
+        let Begun::Run(started_ms) = begin(&f, "a", HASH).await else { panic!("it is new") };
+        f.clock.advance_ms(RUNNING_MS * 3);
+        let ask = async |asked_ms| f.write(move |tx| idempotency::begin(tx, &key("a"), &HASH, asked_ms)).await.unwrap();
+        assert_eq!(ask(started_ms + RUNNING_MS - 1).await, Begun::Running);
+        assert!(matches!(ask(started_ms + RUNNING_MS).await, Begun::Run(_)));
     }
 
     async fn a_second_run_finds_the_message_of_the_first(database) {
@@ -115,7 +145,7 @@ both_databases! {
 
     async fn a_sweep_takes_what_is_older_than_a_day_a_thousand_at_a_time(database) {
         let f = Fixture::new(database).await;
-        f.write(|tx| (0..1001).try_for_each(|number| idempotency::begin(tx, &key(&format!("old-{number}")), &HASH).map(drop))).await.unwrap();
+        f.write(|tx| (0..1001).try_for_each(|number| idempotency::begin(tx, &key(&format!("old-{number}")), &HASH, 0).map(drop))).await.unwrap();
         f.clock.advance_ms(KEPT_MS);
         assert_eq!(f.system_write(idempotency::sweep).await.unwrap(), 0, "exactly a day is not older");
         begin(&f, "new", HASH).await;
@@ -133,12 +163,12 @@ both_databases! {
         f.write(|tx| idempotency::made(tx, &key("a"), MessageId(7))).await.unwrap();
         answer(&f, "a", 201, b"ours").await;
         let second = IdempotencyKey { key: KeyId(2), value: "a".to_owned() };
-        assert!(matches!(f.write(move |tx| idempotency::begin(tx, &second, &HASH)).await.unwrap(), Begun::Run(_)));
+        assert!(matches!(f.write(move |tx| idempotency::begin(tx, &second, &HASH, 0)).await.unwrap(), Begun::Run(_)));
         assert_eq!(f.store.read(other, |tx| idempotency::message(tx, &key("a"))).await.unwrap(), None);
         f.store.write(other, |tx| idempotency::abandon(tx, &key("a"), tx.now_ms())).await.unwrap();
         f.store.write(other, |tx| idempotency::answered(tx, &key("a"), tx.now_ms(), 500, b"theirs")).await.unwrap();
         f.store.write(other, |tx| idempotency::made(tx, &key("a"), MessageId(8))).await.unwrap_err();
-        assert!(matches!(f.store.write(other, |tx| idempotency::begin(tx, &key("a"), &HASH)).await.unwrap(), Begun::Run(_)));
+        assert!(matches!(f.store.write(other, |tx| idempotency::begin(tx, &key("a"), &HASH, 0)).await.unwrap(), Begun::Run(_)));
         assert_eq!(begin(&f, "a", HASH).await, Begun::Replay { status: 201, body: b"ours".to_vec() });
         assert_eq!(f.read(|tx| idempotency::message(tx, &key("a"))).await.unwrap(), Some(MessageId(7)));
     }

@@ -19,7 +19,7 @@ use crate::idempotency::{self, Once, Turn};
 use crate::openapi;
 use crate::path::InMedia;
 use crate::permission::{ReadConversations, SendMessages};
-use crate::problem::Answer;
+use crate::problem::{Answer, Problem};
 use crate::request_id::RequestId;
 use crate::upload::Upload;
 use wire::{Created, Data, Media};
@@ -54,6 +54,9 @@ async fn keep(app: &App, received: Received, name: Option<String>) -> Result<Res
 }
 
 /// The same under an idempotency key. What makes two uploads the same is the file and its name, not how the form is put together.
+///
+/// The file is not tied to the key as a message is. Where the server dies between the file and the stored answer, a repetition
+/// makes a second file; nobody was told of the first, so no message names it, and it is removed after a day.
 async fn keep_once(app: &App, who: &Principal, key: &str, id: &RequestId, file: (Received, Option<String>)) -> Answer<Response> {
     let (received, name) = file;
     let hash = idempotency::hash(&["upload", name.as_deref().unwrap_or_default()], received.sha256());
@@ -68,8 +71,8 @@ async fn keep_once(app: &App, who: &Principal, key: &str, id: &RequestId, file: 
             return Err(error.into());
         }
     };
-    let response = keep(app, received, name).await.unwrap_or_else(|error| crate::problem::Problem::from(error).into_response());
-    Ok(idempotency::end(app, who, (key, number), Some(id), response).await)
+    let kept = async { keep(app, received, name).await.unwrap_or_else(|error| Problem::from(error).into_response()) };
+    Ok(idempotency::run(app, who, (key, number), Some(id), kept).await)
 }
 
 /// 201 with the file's record, or an earlier answer again.
