@@ -2,6 +2,7 @@
 //! config` and the `-stdin` twin of a secret come from that alone (`settings`).
 
 mod directory;
+mod media;
 mod simulate;
 mod tls;
 
@@ -16,6 +17,7 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 pub(crate) use directory::{AccountAction, KeyAction, OrgAction, ProviderArgs, UserAction};
+pub(crate) use media::MediaStore;
 pub(crate) use simulate::{Simulate, SimulateTwilio};
 pub(crate) use tls::TlsArgs;
 
@@ -52,7 +54,7 @@ pub(crate) struct PlaceArgs {
     pub(crate) secret_key: Option<String>,
     /// Where files are kept: a folder, or s3://bucket/prefix with AWS_… variables. Default: `media` in the data folder
     #[arg(long, global = true, value_name = "PLACE", env = "PARLANCE_MEDIA_STORE")]
-    pub(crate) media_store: Option<String>,
+    pub(crate) media_store: Option<MediaStore>,
     /// What a commit promises: `full` survives power loss, `relaxed` a killed process only (embedded database)
     #[arg(long, global = true, value_name = "WORD", env = "PARLANCE_DURABILITY", default_value = "full", value_parser = ["full", "relaxed"])]
     pub(crate) durability: String,
@@ -154,8 +156,8 @@ pub(crate) struct ServeArgs {
     /// Requests that each key may make in a minute, on this node; 0 for any number
     #[arg(long, value_name = "N", env = "PARLANCE_RATE_LIMIT", default_value_t = parlance_api::RATE_LIMIT)]
     pub(crate) rate_limit: u32,
-    /// Open /metrics to whoever shows this token. Without one it answers to this machine alone
-    #[arg(long, value_name = "TOKEN", env = "PARLANCE_METRICS_TOKEN", hide_env_values = true)]
+    /// Open /metrics to whoever shows this token, of 32 random characters or more. Without one it answers to this machine alone
+    #[arg(long, value_name = "TOKEN", env = "PARLANCE_METRICS_TOKEN", hide_env_values = true, value_parser = metrics_token)]
     pub(crate) metrics_token: Option<String>,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
@@ -216,6 +218,15 @@ fn database_url(text: &str) -> Result<String, &'static str> {
 /// A text that makes a key.
 fn secret_key(text: &str) -> Result<String, String> {
     SecretKey::from_text(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+/// A token that is too long to be guessed.
+fn metrics_token(text: &str) -> Result<String, &'static str> {
+    if text.chars().count() >= 32 {
+        Ok(text.to_owned())
+    } else {
+        Err("must be 32 characters or more; `openssl rand -hex 32` makes a good one")
+    }
 }
 
 /// A URL that paths can be put behind.

@@ -1,6 +1,7 @@
 //! From the command line to an open store: which database, which secret key, and the lock on the data folder.
 
 use std::fs::{File, TryLockError};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use parlance_app::media::Files;
@@ -12,7 +13,7 @@ use parlance_net::{Client, Policy};
 use parlance_store::secret::SecretKey;
 use parlance_store::{Durability, Place, Setup, Store, backup, installation, make_folder};
 
-use crate::cli::PlaceArgs;
+use crate::cli::{MediaStore, PlaceArgs};
 
 impl PlaceArgs {
     /// The database.
@@ -42,23 +43,27 @@ impl PlaceArgs {
         self.secret_key.as_deref().map_or(Ok(SecretKey::absent()), SecretKey::from_text)
     }
 
+    /// Where files are kept: the place that is set, else a folder in the data folder.
+    fn media_store(&self) -> MediaStore {
+        self.media_store.clone().unwrap_or_else(|| MediaStore::Folder(self.data.join("media")))
+    }
+
     /// The folder of media; none for a bucket.
-    pub(crate) fn media_folder(&self) -> Option<std::path::PathBuf> {
-        match self.media_store.as_deref() {
-            Some(url) if url.contains("://") => None,
-            set => Some(set.map_or_else(|| self.data.join("media"), std::path::PathBuf::from)),
+    pub(crate) fn media_folder(&self) -> Option<PathBuf> {
+        match self.media_store() {
+            MediaStore::Folder(folder) => Some(folder),
+            MediaStore::Bucket(_) => None,
         }
     }
 
-    /// The media store: the one that is set, else a folder in the data folder, which is made.
+    /// The media store. A folder is made.
     pub(crate) fn files(&self) -> Result<Files> {
-        match self.media_store.as_deref() {
-            Some(url) if url.contains("://") => Files::in_bucket(url, std::env::vars()),
-            set => {
-                let folder = set.map_or_else(|| self.data.join("media"), std::path::PathBuf::from);
+        match self.media_store() {
+            MediaStore::Folder(folder) => {
                 make_folder(&folder)?;
                 Files::in_folder(&folder)
             }
+            MediaStore::Bucket(url) => Files::in_bucket(&url, std::env::vars()),
         }
     }
 

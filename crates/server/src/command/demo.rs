@@ -30,8 +30,17 @@ const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
 const NUMBER: &str = "+15551234567";
 
 pub(crate) fn run(args: &PlaceArgs, form: Form, options: &DemoArgs) -> Result<()> {
-    if args.database_url.is_some() {
-        return Err(Error::invalid("database-url", "The demo brings its own database. Leave this out."));
+    // In the environment of a server these are the server's: nothing of the demo may come to stand among its data.
+    let of_a_server = [
+        ("database-url", args.database_url.is_some()),
+        ("media-store", args.media_store.is_some()),
+        ("secret-key", args.secret_key.is_some()),
+    ];
+    if let Some((setting, _)) = of_a_server.into_iter().find(|(_, given)| *given) {
+        return Err(Error::invalid(
+            setting,
+            "The demo brings its own. Leave this out, and its variable and line of the configuration file.",
+        ));
     }
     let folder = &args.data;
     let _lock = place::lock(args)?;

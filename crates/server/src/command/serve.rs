@@ -73,7 +73,7 @@ impl Front {
 impl ServeArgs {
     /// What the API needs to know of them.
     fn api(&self) -> Options {
-        Options { rate_limit: self.rate_limit, metrics_token: self.metrics_token.clone().filter(|token| !token.is_empty()) }
+        Options { rate_limit: self.rate_limit, metrics_token: self.metrics_token.clone() }
     }
 }
 

@@ -128,7 +128,9 @@ fn a_wrong_value_says_where_it_is_from_and_what_it_should_be() {
     assert!(refused("durability", "most").ends_with("It takes one of full, relaxed."));
     assert!(refused("log", "a=b=c").contains("level filter"));
     assert!(refused("public_url", "ftp://x").contains("must be an http or https URL"));
-    for key in ["secret_key", "database_url"] {
+    assert!(refused("media_store", "gs://files").contains("must be a folder, or s3://bucket/prefix"));
+    assert!(refused("metrics_token", &"x".repeat(31)).contains("32 random characters or more"));
+    for key in ["secret_key", "database_url", "metrics_token"] {
         let text = refused(key, "visibly-fake");
         assert!(!text.contains("visibly") && text.contains("line 7"), "{text}");
     }
