@@ -1,7 +1,7 @@
 //! Entity tags of lists (RFC 9110, 8.8.3): a client that has a page already is told so, and the list is not run.
 //!
-//! A tag is made of all that the answer depends on: the version of the org's lists, who asks and for what, the hour, and the form of
-//! the document. It is weak, because the same page may be sent compressed or not. It is made before the page is read: a
+//! A tag is made of all that the answer depends on: the version of the org's lists, who asks and for what, the hour, the form of
+//! the document, and what links are made with. It is weak, because the same page may be sent compressed or not. It is made before the page is read: a
 //! change in between makes the page newer than its tag, which costs one more request and never hides anything.
 
 use aide::OperationInput;
@@ -25,14 +25,14 @@ use crate::problem::Problem;
 /// Links to files in a list are made anew on the hour, and so are its tags.
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
-/// What answers look like in this build: the hash of the document that describes them.
+/// What answers look like here: the hash of the document that describes them, and of what their links are made with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Form([u8; 32]);
 
 impl Form {
-    /// Of this OpenAPI document.
-    pub(crate) fn of(document: &[u8]) -> Self {
-        Self(Sha256::digest(document).into())
+    /// Of this OpenAPI document, with links of this print.
+    pub(crate) fn of(document: &[u8], links: [u8; 32]) -> Self {
+        Self(Sha256::new_with_prefix(links).chain_update(document).finalize().into())
     }
 }
 

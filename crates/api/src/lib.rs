@@ -71,7 +71,7 @@ pub fn router(app: App, options: &Options) -> Router {
     let (unified, unified_described) = dialects::router(&app, Arc::clone(&limits));
     let document = openapi::document(vec![("", described), (dialects::unified::BASE, unified_described)]);
     let text = openapi::text(&document);
-    let form = Form::of(&text);
+    let form = Form::of(&text, app.links_print());
     let routes = open
         .merge(openapi::route(text))
         .merge(reference::routes(document.into()))

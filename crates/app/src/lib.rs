@@ -154,6 +154,12 @@ impl App {
         &self.0.config.public_url
     }
 
+    /// A print of what links to files are made with, the public URL and the key that signs them: while it is the same, they are.
+    #[must_use]
+    pub fn links_print(&self) -> [u8; 32] {
+        self.0.links.print()
+    }
+
     /// Whether the database answers.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use parlance_api::Options;
 use parlance_model::role::Role;
 use parlance_testkit::both_databases;
 use serde_json::json;
@@ -117,6 +118,16 @@ both_databases! {
         }
         let vary = ann.get(list).await.headers.get_all("vary").iter().map(|value| value.to_str().unwrap().to_owned()).collect::<Vec<_>>().join(", ");
         assert!(["authorization", "cookie", "x-org-id"].iter().all(|name| vary.contains(name)), "{vary}");
+    }
+
+    async fn a_tag_is_good_at_every_node_that_makes_the_same_links(database) {
+        let (app, _, ann) = TestApp::new(database).await;
+        let list = "/api/v1/conversations";
+        let tag = ann.get(list).await.expect(200).header("etag").to_owned();
+        for (public_url, status) in [(app.public_url.as_str(), 304), ("https://elsewhere.example.com", 200)] {
+            let there = ann.behind(parlance_api::router(app.node_at(public_url).await, &Options::default()));
+            assert_eq!(there.send("GET", list, &[("if-none-match", &tag)], "").await.status, status, "{public_url}");
+        }
     }
 
     async fn every_list_says_whether_its_total_is_exact(database) {

@@ -39,6 +39,11 @@ impl Client {
         Self { place: Some(place.parse().unwrap()), ..self.clone() }
     }
 
+    /// The same caller at another server.
+    pub(crate) fn behind(&self, router: Router) -> Self {
+        Self { router, ..self.clone() }
+    }
+
     /// The same caller with this key.
     pub(crate) fn showing(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }

@@ -117,7 +117,12 @@ impl TestApp {
 
     /// Another server on the same database.
     pub(crate) async fn another_node(&self) -> App {
-        node(&self.database, &self.clock, &self.files, &self.public_url, 2).await
+        self.node_at(&self.public_url).await
+    }
+
+    /// The same with this public URL.
+    pub(crate) async fn node_at(&self, public_url: &str) -> App {
+        node(&self.database, &self.clock, &self.files, public_url, 2).await
     }
 
     /// Another org, without an account.

@@ -43,6 +43,13 @@ impl Links {
         Self { key, public_url }
     }
 
+    /// A print of what links are made with: another key or another public URL has another, and neither can be read from it.
+    pub(crate) fn print(&self) -> [u8; 32] {
+        // No target is written like this.
+        let mac = Hmac::<Sha256>::new_from_slice(&self.key).map(|mac| mac.chain_update(b"print of ").chain_update(&self.public_url));
+        mac.map(|mac| mac.finalize().into_bytes().into()).unwrap_or_default()
+    }
+
     /// A link for the API's callers. It ends on the hour, so that it is the same for an hour and browsers keep what they fetched.
     pub(crate) fn shown(&self, target: Target, now_ms: i64) -> String {
         self.until(target, shown_until_ms(now_ms))
@@ -140,6 +147,14 @@ mod tests {
         }
         let other = Links::new([6; 32], String::new());
         assert_eq!(other.check(TARGET, expires, &signature).unwrap_err().code(), "not_found");
+    }
+
+    #[test]
+    fn the_print_changes_with_the_key_and_the_public_url() {
+        let of = |key, url: &str| Links::new([key; 32], url.to_owned()).print();
+        assert_eq!(of(5, "https://chat.example.com"), links().print());
+        assert_ne!(of(6, "https://chat.example.com"), links().print());
+        assert_ne!(of(5, "https://chat.example.org"), links().print());
     }
 
     #[test]
