@@ -113,11 +113,11 @@ impl App {
         let signals = self.store().bus().listen();
         let (caller, links) = (who.clone(), self.0.links.clone());
         let accepted = move |tx: &mut OrgTx<'_, '_>| {
-            let id = accept(tx, &caller, &draft)?;
-            sent(tx, id, &links)
+            let (id, made) = accept(tx, &caller, &draft)?;
+            Ok((sent(tx, id, &links)?, made))
         };
-        let sent = self.write_as(who, accepted).await?;
-        self.0.measured.sent.increment(1);
+        let (sent, made) = self.write_as(who, accepted).await?;
+        self.0.measured.sent.increment(u64::from(made));
         Ok(self.followed(who.org, signals, sent, wait).await)
     }
 
@@ -181,13 +181,13 @@ pub(crate) fn sent(tx: &mut OrgTx<'_, '_>, id: MessageId, links: &Links) -> Resu
     Ok(Sent { conversation, contact, message, files })
 }
 
-/// Stores the message, its event and its job.
-fn accept(tx: &mut OrgTx<'_, '_>, who: &Principal, draft: &Draft) -> Result<MessageId> {
+/// Stores the message, its event and its job. The flag says whether that was now, and not in an earlier run of the same request.
+fn accept(tx: &mut OrgTx<'_, '_>, who: &Principal, draft: &Draft) -> Result<(MessageId, bool)> {
     let once = draft.once.as_deref().map(|key| once_key(who, key));
     if let Some(once) = &once
         && let Some(made) = idempotency::message(tx, once)?
     {
-        return Ok(made);
+        return Ok((made, false));
     }
     let before = target(tx, &draft.to)?;
     refuse_opted_out(tx, &before)?;
@@ -212,7 +212,7 @@ fn accept(tx: &mut OrgTx<'_, '_>, who: &Principal, draft: &Draft) -> Result<Mess
     }
     let act = Act::new(Action::MessageSend, id).with("conversation_id", after.id.0).with("account_id", after.account_id.0);
     tx.audit(&act.with("channel", after.channel.as_str()).with("sender", new.sender.as_str()))?;
-    Ok(id)
+    Ok((id, true))
 }
 
 /// Ties the files to the message, and refuses those that its provider would refuse.

@@ -25,6 +25,16 @@ async fn assert_healthy(on: &Fixture) {
 }
 
 both_databases! {
+    async fn a_message_that_an_earlier_run_made_is_counted_once(database) {
+        let on = Fixture::new(database).await;
+        on.app.begin_once(&on.who, "k", [1; 32]).await.unwrap();
+        let first = on.app.send(&on.who, draft("Hi", Some("k")), false).await.unwrap();
+        let again = on.app.send(&on.who, draft("Hi", Some("k")), false).await.unwrap();
+        assert_eq!(again.message.id, first.message.id);
+        let page = on.app.metrics().await;
+        assert!(page.contains("parlance_messages_total{direction=\"outbound\"} 1\n"), "{page}");
+    }
+
     async fn a_message_goes_out_once_and_its_marks_advance(database) {
         let on = Fixture::new(database).await;
         let sent = on.send("Hello!").await.unwrap();
