@@ -1,4 +1,4 @@
-//! What whoever runs the installation sees and switches, on the command line: orgs, users, keys and accounts. There is no caller to ask
+//! What whoever runs the installation sees and switches, on the command line: orgs, users, keys, accounts and audit logs. There is no caller to ask
 //! for rights: who reaches the database has them all. What they make is in `directory`.
 
 use parlance_model::account::Account;
@@ -8,7 +8,7 @@ use parlance_model::key::Key;
 use parlance_model::org::{Org, User};
 use parlance_model::role::Role;
 use parlance_model::{Result, entropy};
-use parlance_store::{OrgTx, SystemTx, account, key, org, staff, user};
+use parlance_store::{OrgTx, SystemTx, account, audit, key, org, staff, user};
 
 use crate::App;
 
@@ -163,6 +163,14 @@ impl App {
             Ok(account)
         };
         self.store().write_as(org, Actor::COMMAND, write).await
+    }
+
+    /// The newest rows of an org's audit log that the filter lets through, newest first.
+    ///
+    /// # Errors
+    /// `not_found` for the org.
+    pub async fn audit_of(&self, org: &str, filter: audit::Filter, limit: i64) -> Result<Vec<audit::Record>> {
+        self.in_org(org, move |tx| audit::list(tx, &filter, None, limit)).await
     }
 
     async fn in_org<T, F>(&self, slug: &str, read: F) -> Result<T>

@@ -1,6 +1,7 @@
 //! The command line, as `--help` shows it. An argument with a `PARLANCE_…` variable is a setting: the configuration file, `parlance
 //! config` and the `-stdin` twin of a secret come from that alone (`settings`).
 
+mod audit;
 mod directory;
 mod media;
 mod simulate;
@@ -16,6 +17,7 @@ use parlance_store::secret::SecretKey;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
+pub(crate) use audit::{AuditAction, AuditArgs};
 pub(crate) use directory::{AccountAction, KeyAction, OrgAction, ProviderArgs, UserAction};
 pub(crate) use media::MediaStore;
 pub(crate) use simulate::{Simulate, SimulateTwilio};
@@ -104,6 +106,9 @@ pub(crate) enum Command {
     /// Connections to providers
     #[command(subcommand)]
     Account(AccountAction),
+    /// The audit log
+    #[command(subcommand)]
+    Audit(AuditAction),
     /// Bring the database to this version's schema, and stop
     Migrate,
     /// Write everything into one file, beside a running server

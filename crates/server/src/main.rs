@@ -49,6 +49,7 @@ fn run(parsed: Parsed) -> parlance_model::Result<()> {
         Command::User(action) => command::user::run(place, form, action),
         Command::Key(action) => command::key::run(place, form, action),
         Command::Account(action) => command::account::run(place, form, action),
+        Command::Audit(action) => command::audit::run(place, form, action),
         Command::Migrate => command::database::migrate(place, form),
         Command::Backup(options) => command::backup::back_up(place, form, options),
         Command::Restore(options) => command::backup::restore(place, form, options),

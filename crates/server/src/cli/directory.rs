@@ -178,7 +178,7 @@ pub(crate) struct TwilioArgs {
 }
 
 /// A word of the model, with the model's own message when it is none.
-fn word<T: std::str::FromStr<Err = parlance_model::Error>>(text: &str) -> Result<T, String> {
+pub(super) fn word<T: std::str::FromStr<Err = parlance_model::Error>>(text: &str) -> Result<T, String> {
     text.parse()
         .map_err(|error: parlance_model::Error| error.fields().first().map_or_else(|| error.to_string(), |field| field.message.to_string()))
 }

@@ -1,6 +1,7 @@
 //! What each command does.
 
 pub(crate) mod account;
+pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod config;
 mod connections;

@@ -36,6 +36,47 @@ fn set_up(place: &Place) {
 }
 
 both_databases! {
+    async fn the_audit_log_is_listed_newest_first_and_narrowed(database) {
+        let place = Place::new(database).await;
+        set_up(&place);
+        let key = place.json(&["key", "create", "--org", "acme", "--user", "ann@x.io", "--name", "ci"]);
+        let server = place.serve(0, PUBLIC_URL).await;
+        let api = Api::new(&server.url(), key["token"].as_str().unwrap());
+        let contact = api.call(Method::POST, "/api/v1/contacts", Some(json!({ "email": "vera@x.io" })), &[]).await.unwrap();
+        assert_eq!(contact.status, 201, "{:?}", contact.body);
+        let contact = contact.body["data"]["id"].to_string();
+        let list = |filters: &[&str]| -> Vec<Value> {
+            place.json(&[&["audit", "list", "--org", "acme"], filters].concat()).as_array().unwrap().clone()
+        };
+        let all = list(&[]);
+        let actions: Vec<_> = all.iter().map(|row| row["action"].as_str().unwrap()).collect();
+        assert_eq!(actions, ["contact.create", "key.create", "staff.add", "org.create"]);
+        assert_eq!((&all[0]["actor"], &all[0]["user_name"], &all[0]["key_name"]), (&json!("key"), &json!("Ann"), &json!("ci")));
+        assert_eq!((&all[3]["actor"], &all[3]["details"]["slug"]), (&json!("command"), &json!("acme")));
+        assert!(all[0]["request_id"].is_string() && all[3]["request_id"].is_null());
+        let (id, at) = (key["id"].to_string(), all[0]["at"].as_str().unwrap());
+        for filters in [
+            &["--user", "ann@x.io"][..],
+            &["--key", &id],
+            &["--action", "contact.create"],
+            &["--subject", "contact", "--subject-id", &contact],
+            &["--after", at],
+            &["--limit", "1"],
+        ] {
+            assert_eq!(list(filters), all[..1], "{filters:?}");
+        }
+        assert_eq!(list(&["--before", at]), all[1..]);
+        let text = place.ok(&["audit", "list", "--org", "acme", "--action", "org.create"]);
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines.len() == 2 && lines[0].starts_with("id\tat\tactor") && lines[1].contains("\"slug\":\"acme\""), "{text}");
+        assert_eq!(refused(&place, &["audit", "list", "--org", "nobody"]), "not_found");
+        assert_eq!(refused(&place, &["audit", "list", "--org", "acme", "--user", "no@x.io"]), "not_found");
+        for wrong in [&["--action", "nonsense"][..], &["--subject", "contact"], &["--subject-id", "1"], &["--after", "yesterday"], &["--limit", "0"]] {
+            assert_eq!(place.run(&[&["audit", "list", "--org", "acme"], wrong].concat()).status.code(), Some(2), "{wrong:?}");
+        }
+        assert!(server.terminate().await.success());
+    }
+
     async fn a_key_made_and_disabled_by_command_counts_and_ends_at_once_on_a_live_server(database) {
         let place = Place::new(database).await;
         set_up(&place);
