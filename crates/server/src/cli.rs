@@ -120,6 +120,9 @@ pub(crate) enum Command {
         /// Recount every conversation and recompute every message
         #[arg(long)]
         deep: bool,
+        /// Where --deep puts its copy of the embedded database. Default: the data folder
+        #[arg(long, value_name = "DIR", requires = "deep")]
+        scratch: Option<PathBuf>,
     },
     /// A provider's simulator alone, with faults on request
     #[command(subcommand)]
@@ -198,6 +201,9 @@ pub(crate) struct BackupArgs {
     /// Replace the file if it is there
     #[arg(long)]
     pub(crate) force: bool,
+    /// Where a copy of the embedded database is put while it is read. Default: beside FILE; for -, the data folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) scratch: Option<PathBuf>,
 }
 
 /// How to restore.

@@ -53,7 +53,7 @@ fn run(parsed: Parsed) -> parlance_model::Result<()> {
         Command::Migrate => command::database::migrate(place, form),
         Command::Backup(options) => command::backup::back_up(place, form, options),
         Command::Restore(options) => command::backup::restore(place, form, options),
-        Command::Doctor { deep } => command::database::doctor(place, form, deep),
+        Command::Doctor { deep, scratch } => command::database::doctor(place, form, deep, scratch),
         Command::Simulate(what) => command::simulate::run(form, what),
         Command::Config(options) if options.example => command::config::example(form, &parsed.settings),
         Command::Config(_) => command::config::show(form, &parsed.settings, &parsed.matches, parsed.file.as_ref()),

@@ -1,7 +1,7 @@
 //! From the command line to an open store: which database, which secret key, and the lock on the data folder.
 
 use std::fs::{File, TryLockError};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parlance_app::media::Files;
@@ -11,7 +11,7 @@ use parlance_model::entropy::{SharedEntropy, SystemEntropy};
 use parlance_model::{Error, Result};
 use parlance_net::{Client, Policy};
 use parlance_store::secret::SecretKey;
-use parlance_store::{Durability, Place, Setup, Store, backup, installation, make_folder};
+use parlance_store::{Durability, Place, Setup, Store, backup, installation, make_folder, needs_lock};
 
 use crate::cli::{MediaStore, PlaceArgs};
 
@@ -102,12 +102,25 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::internal)
 }
 
-/// Opens the store and puts the application on it.
-pub(crate) fn open(args: &PlaceArgs, with_secrets: bool, policy: Policy, config: Config) -> Result<App> {
-    let setup = setup(args, with_secrets)?;
+/// Opens the store for a server, which holds the lock, and puts the application on it.
+pub(crate) fn open(args: &PlaceArgs, policy: Policy, config: Config) -> Result<App> {
+    let setup = setup(args, true)?;
     let entropy = Arc::clone(&setup.entropy);
     let store = Store::open(&args.place()?, setup)?;
     Ok(App::new(store, Client::new(policy)?, entropy, config))
+}
+
+/// Opens the store beside whatever else uses the database. What that needs first and only a single user of it may do is done under
+/// the lock; while a server holds it, it is said what to do.
+fn open_beside(place: &Place, args: &PlaceArgs, setup: Setup) -> Result<Store> {
+    match Store::open_beside(place, setup.clone()) {
+        Err(refused) if needs_lock(&refused) => match lock(args) {
+            Ok(_lock) => Store::open(place, setup),
+            Err(held) if held.code() == "data_in_use" => Err(refused),
+            Err(error) => Err(error),
+        },
+        opened => opened,
+    }
 }
 
 /// Runs one use case beside whatever else uses the database.
@@ -118,7 +131,9 @@ where
     let runtime = runtime()?;
     let app = {
         let _context = runtime.enter();
-        open(args, with_secrets, Policy::default(), Config::default())?
+        let setup = setup(args, with_secrets)?;
+        let entropy = Arc::clone(&setup.entropy);
+        App::new(open_beside(&args.place()?, args, setup)?, Client::new(Policy::default())?, entropy, Config::default())
     };
     runtime.block_on(async {
         if with_secrets {
@@ -128,12 +143,13 @@ where
     })
 }
 
-/// Keeps a second server, a migration or a restore out of the data folder while it is held.
+/// Keeps a second server, a migration or a restore away from the embedded database while it is held. Servers on PostgreSQL share it.
 pub(crate) fn lock(args: &PlaceArgs) -> Result<Option<File>> {
-    if args.database_url.is_some() {
-        return Ok(None);
-    }
-    let folder = &args.data;
+    if args.database_url.is_some() { Ok(None) } else { lock_folder(&args.data).map(Some) }
+}
+
+/// The lock of a data folder, beside whichever database.
+pub(crate) fn lock_folder(folder: &Path) -> Result<File> {
     make_folder(folder)?;
     let path = folder.join("lock");
     let unusable = |cause: std::io::Error| {
@@ -141,9 +157,13 @@ pub(crate) fn lock(args: &PlaceArgs) -> Result<Option<File>> {
     };
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(unusable)?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
+        Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
-            Err(Error::conflict("data_in_use", format!("A server is running on {}. Stop it, or give another --data.", folder.display())))
+            let text = format!(
+                "A server is running on {}, or it is being migrated or restored. Stop that, or give another --data.",
+                folder.display()
+            );
+            Err(Error::conflict("data_in_use", text))
         }
         Err(TryLockError::Error(cause)) => Err(unusable(cause)),
     }

@@ -70,7 +70,7 @@ pub async fn check(store: &Store, deep_too: bool) -> Result<Report> {
 /// database has, or one snapshot of PostgreSQL. Blocks; `run` runs the asynchronous part to its end.
 ///
 /// # Errors
-/// Those of the database; `cancelled`.
+/// `no_database`, `schema_too_old`, `schema_too_new`; those of the database; `cancelled`.
 pub fn examine<R>(place: &Place, setup: Setup, scratch: &Path, watch: &dyn Watch, run: R) -> Result<Report>
 where
     R: for<'a> Fn(std::pin::Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>) -> Result<()>,
@@ -78,8 +78,13 @@ where
     let (mut report, live) = (Report::default(), setup.clone());
     let checked = whole::open(place, setup, scratch, watch, &mut report)
         .and_then(|(store, _snapshot)| run(Box::pin(deep(&store, watch, &mut report))))
-        .and_then(|()| Store::open(place, live))
-        .and_then(|store| run(Box::pin(searches(&store, &mut report))));
+        .and_then(|()| match Store::open_beside(place, live) {
+            Err(error) if error.code() == "search_unfit" => {
+                report.findings.push(finding(OrgId(0), "the search index is this database's", error.message().to_owned()));
+                Ok(())
+            }
+            opened => opened.and_then(|store| run(Box::pin(searches(&store, &mut report)))),
+        });
     match checked {
         // A damaged file cannot be read everywhere, and without an index some reads take too long. That much was found.
         Err(error) if !report.findings.is_empty() && error.code() != "cancelled" => {

@@ -5,29 +5,32 @@ use parlance_model::id::InstallationTag;
 use parlance_model::{Error, Result};
 
 use crate::Place;
-use crate::db::{Tx, params};
+use crate::db::{Row, Tx, params};
 
 pub(crate) fn create(tx: &mut Tx<'_>, tag: [u8; 6], now_ms: i64) -> Result<()> {
     const INSERT: &str = "INSERT INTO installation (id, tag, created_ms) VALUES (1, $1, $2)";
     tx.execute(INSERT, params![InstallationTag::new(tag).to_i64(), now_ms]).map(drop)
 }
 
-/// The tag, read once when the store opens.
-pub(crate) fn tag_at(place: &Place) -> Result<InstallationTag> {
-    crate::migrate::peek(place, tag)
+/// Which database this is, for what is derived from it and kept elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) tag: InstallationTag,
+    /// The number that the last restore drew; 0 when there was none. A copy that was restored has its original's tag, and goes on
+    /// in its own way.
+    pub(crate) restore_mark: i64,
 }
 
+/// Read once when the store opens.
+pub(crate) fn origin_at(place: &Place) -> Result<Origin> {
+    const ORIGIN: &str = "SELECT tag, restore_mark FROM installation WHERE id = 1";
+    let read = |row: &Row<'_>| Ok(Origin { tag: InstallationTag::from_i64(row.get(0)?), restore_mark: row.get(1)? });
+    crate::migrate::peek(place, |tx| tx.query_one(ORIGIN, &[], read))
+}
+
+/// The tag, also of an older schema.
 pub(crate) fn tag(tx: &mut Tx<'_>) -> Result<InstallationTag> {
     tx.query_one("SELECT tag FROM installation WHERE id = 1", &[], |row| row.get(0).map(InstallationTag::from_i64))
-}
-
-/// The number that the last restore drew; 0 when there was none: by it, what is derived from this database and kept
-/// elsewhere can tell it from its original.
-///
-/// # Errors
-/// Those of the database.
-pub fn restore_mark(tx: &mut crate::SystemTx<'_, '_>) -> Result<i64> {
-    tx.tx.query_one("SELECT restore_mark FROM installation WHERE id = 1", &[], |row| row.get(0))
 }
 
 /// Asks the database for its own row: whether it answers.

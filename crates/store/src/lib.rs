@@ -52,6 +52,7 @@ use crate::metrics::{Batches, Measured, Registry};
 use bus::Bus;
 use db::command::{Command, Signals, Typed};
 use db::{Tx, postgres, sqlite};
+use search::file::Unfit;
 use secret::SecretKey;
 
 pub use db::sqlite::Durability;
@@ -132,28 +133,47 @@ pub struct Setup {
     pub secret: SecretKey,
 }
 
-/// Brings the schema up to this version. Safe to run at any time and from several processes: a lock orders them.
-/// Answers the names of the migrations that ran. Blocks.
+/// Brings the schema up to this version. Answers the names of the migrations that ran. Blocks.
+///
+/// Where there is something to apply, no server may run on the database: of the embedded one, the caller holds the folder's lock;
+/// PostgreSQL is asked who else is connected. Several processes may migrate at once: a lock orders them.
 ///
 /// # Errors
-/// `schema_too_new` when the database was written by a newer version; `unavailable` when it cannot be reached.
+/// `schema_too_new` when the database was written by a newer version; `database_in_use` when its schema is older and servers are
+/// connected to it; `unavailable` when it cannot be reached.
 pub fn migrate(place: &Place, setup: &Setup) -> Result<Vec<&'static str>> {
     migrate::run(place, setup).map_err(published)
 }
 
+/// Whether [`Store::open`] under the data folder's lock may mend what [`Store::open_beside`] refused with.
+#[must_use]
+pub fn needs_lock(refused: &Error) -> bool {
+    ["no_database", "schema_too_old", "search_unfit"].contains(&refused.code())
+}
+
 impl Store {
-    /// Migrates and opens. Blocks: call it before the runtime starts, or where blocking is allowed.
+    /// Migrates and opens, for whoever holds the data folder's lock. Blocks: call it before the runtime starts, or where blocking
+    /// is allowed.
     ///
     /// # Errors
     /// Those of [`migrate`].
     pub fn open(place: &Place, setup: Setup) -> Result<Self> {
         migrate(place, &setup)?;
-        Self::at(place, setup, None)
+        Self::at(place, setup, Unfit::MakeAnew, None)
+    }
+
+    /// Opens beside whatever else runs on the database, and changes nothing that only its single user may change. Blocks.
+    ///
+    /// # Errors
+    /// `no_database`, `schema_too_old`, `search_unfit` ([`needs_lock`]); `schema_too_new`; `unavailable`.
+    pub fn open_beside(place: &Place, setup: Setup) -> Result<Self> {
+        migrate::require_current(place).map_err(published)?;
+        Self::at(place, setup, Unfit::Refuse, None)
     }
 
     /// Opens what needs no migration; on PostgreSQL with reads that all see one snapshot, when it is named.
-    pub(crate) fn at(place: &Place, setup: Setup, snapshot: Option<&str>) -> Result<Self> {
-        let tag = installation::tag_at(place)?;
+    pub(crate) fn at(place: &Place, setup: Setup, unfit: Unfit, snapshot: Option<&str>) -> Result<Self> {
+        let origin = installation::origin_at(place)?;
         let registry = Registry::new()?;
         let measured = Measured::new(&registry);
         let (batches, index_batches) = (measured.batches.clone(), Batches::new(&registry, "index"));
@@ -161,7 +181,7 @@ impl Store {
             Place::Sqlite { data, durability } => {
                 let files = sqlite::Files { database: sqlite::file(data), search: search::file::path(data) };
                 let database = sqlite::Database::open(&files.database, *durability, sqlite::Access::Write)?;
-                let index = search::file::open(data, tag).map_err(published)?.attach(&files.database)?;
+                let index = search::file::open(data, origin, unfit).map_err(published)?.attach(&files.database)?;
                 Driver::Sqlite {
                     writer: sqlite::Writer::start(database, files.database.clone(), *durability, batches)?,
                     index: sqlite::Writer::start(index, files.search.clone(), Durability::Relaxed, index_batches)?,
@@ -174,7 +194,15 @@ impl Store {
             },
         };
         let shared = Shared { clock: setup.clock, entropy: setup.entropy, secret: setup.secret };
-        Ok(Self(Arc::new(Inner { driver, bus: Bus::new(), places: Arc::new(Semaphore::new(QUEUE)), shared, tag, registry, measured })))
+        Ok(Self(Arc::new(Inner {
+            driver,
+            bus: Bus::new(),
+            places: Arc::new(Semaphore::new(QUEUE)),
+            shared,
+            tag: origin.tag,
+            registry,
+            measured,
+        })))
     }
 
     /// The tag that UUIDs of this installation carry.

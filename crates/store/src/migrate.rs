@@ -37,23 +37,54 @@ const MIGRATIONS: &[Migration] = migrations![
 /// The advisory lock that orders migrating nodes on PostgreSQL; any constant will do.
 pub(crate) const LOCK: &str = "SELECT pg_advisory_xact_lock(7241106)";
 
+/// How long PostgreSQL may take to notice that a server has just ended, in looks of 100 ms.
+const LOOKS: u32 = 20;
+
 /// Whether there is nothing to apply: looked at without a lock, so that commands beside a busy server do not wait.
 ///
 /// # Errors
-/// Those of the database.
+/// `schema_too_new`; those of the database.
 pub fn is_current(place: &Place) -> Result<bool> {
+    match version(place)? {
+        version if version > MIGRATIONS.len() => Err(too_new(version)),
+        version => Ok(version == MIGRATIONS.len()),
+    }
+}
+
+/// Refuses a database whose schema is not this program's.
+///
+/// # Errors
+/// `no_database`, `schema_too_old`, `schema_too_new`; those of the database.
+pub(crate) fn require_current(place: &Place) -> Result<()> {
+    match version(place)? {
+        0 => Err(nothing()),
+        version if version > MIGRATIONS.len() => Err(too_new(version)),
+        version if version < MIGRATIONS.len() => {
+            let text = format!(
+                "The database is at schema version {version}; this program needs {}. Stop every server that runs on it, then run \
+                 `parlance migrate` or start the new server.",
+                MIGRATIONS.len()
+            );
+            Err(Error::new(Kind::Conflict, "schema_too_old", text))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How many steps have run; 0 where there is no schema.
+fn version(place: &Place) -> Result<usize> {
     if let Place::Sqlite { data, .. } = place
         && !sqlite::file(data).exists()
     {
-        return Ok(false);
+        return Ok(0);
     }
-    peek(place, |tx| {
-        if !exists(tx)? {
-            return Ok(false);
-        }
-        let version = tx.query_one(VERSION, &[], |row| row.get::<i64>(0))?;
-        Ok(usize::try_from(version).is_ok_and(|version| version == MIGRATIONS.len()))
-    })
+    peek(place, |tx| if exists(tx)? { reached(tx) } else { Ok(0) })
+}
+
+fn reached(tx: &mut Tx<'_>) -> Result<usize> {
+    const VERSION: &str = "SELECT COALESCE(MAX(version), 0) FROM schema_migration";
+    let version = tx.query_one(VERSION, &[], |row| row.get::<i64>(0))?;
+    Ok(usize::try_from(version).unwrap_or(usize::MAX))
 }
 
 /// Whether there is a schema at all.
@@ -73,12 +104,14 @@ pub(crate) fn names() -> Vec<&'static str> {
 /// The names of the steps that have run, in order.
 pub(crate) fn applied(tx: &mut Tx<'_>) -> Result<Vec<String>> {
     if !exists(tx)? {
-        return Err(Error::new(Kind::NotFound, "no_database", "The database is empty: nothing of Parlance is in it. Check its address."));
+        return Err(nothing());
     }
     tx.query("SELECT name FROM schema_migration ORDER BY version", &[], |row| row.get(0))
 }
 
-const VERSION: &str = "SELECT COALESCE(MAX(version), 0) FROM schema_migration";
+fn nothing() -> Error {
+    Error::new(Kind::NotFound, "no_database", "The database is empty: nothing of Parlance is in it. Check its address.")
+}
 
 pub(crate) fn run(place: &Place, setup: &Setup) -> Result<Vec<&'static str>> {
     if is_current(place)? {
@@ -99,12 +132,32 @@ pub(crate) fn run(place: &Place, setup: &Setup) -> Result<Vec<&'static str>> {
             let ran = {
                 let mut tx = Tx::Postgres(postgres::PostgresTx::new(&mut transaction, statements));
                 tx.batch(LOCK)?;
+                alone(&mut tx)?;
                 apply(&mut tx, setup)?
             };
             transaction.commit().map_err(postgres::error)?;
             Ok(ran)
         }
     }
+}
+
+/// Refuses to change a schema under servers that run on it. On the embedded database, the lock of its folder does that.
+fn alone(tx: &mut Tx<'_>) -> Result<()> {
+    const SERVERS: &str = "SELECT COUNT(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = $1 AND pid <> pg_backend_pid()";
+    // Another node may have done it while this one waited for the lock.
+    if !exists(tx)? || reached(tx)? >= MIGRATIONS.len() {
+        return Ok(());
+    }
+    for _ in 0..LOOKS {
+        if tx.query_one(SERVERS, params![postgres::SERVING], |row| row.get::<i64>(0))? == 0 {
+            return Ok(());
+        }
+        tx.batch("SELECT pg_stat_clear_snapshot(), pg_sleep(0.1)")?;
+    }
+    let text =
+        "The database has an older schema, and servers run on it. Stop all of them, then run `parlance migrate` or start the new server.";
+    Err(Error::conflict("database_in_use", text))
 }
 
 fn apply(tx: &mut Tx<'_>, setup: &Setup) -> Result<Vec<&'static str>> {
@@ -119,8 +172,7 @@ fn apply(tx: &mut Tx<'_>, setup: &Setup) -> Result<Vec<&'static str>> {
 /// Applies what is missing up to this version, and leaves the tables empty.
 pub(crate) fn apply_until(tx: &mut Tx<'_>, now_ms: i64, until: usize) -> Result<Vec<&'static str>> {
     tx.batch("CREATE TABLE IF NOT EXISTS schema_migration (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_ms BIGINT NOT NULL)")?;
-    let current = tx.query_one(VERSION, &[], |row| row.get::<i64>(0))?;
-    let current = usize::try_from(current).unwrap_or(usize::MAX);
+    let current = reached(tx)?;
     if current > MIGRATIONS.len() {
         return Err(too_new(current));
     }

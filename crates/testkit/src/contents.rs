@@ -1,4 +1,5 @@
-//! Every row of a database, past whatever is opened on it: for tests that show that nothing was written.
+//! Every row of a database, past whatever is opened on it, for tests that show that nothing was written; and statements of a test's
+//! own.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,6 +30,27 @@ impl FreshDatabase {
             Ok(Ok(tables)) => Contents(tables),
             Ok(Err(error)) => panic!("the database cannot be read: {error}"),
             Err(_) => panic!("reading the database panicked"),
+        }
+    }
+
+    /// Runs statements on it, past whatever is opened on it. Of the embedded database's folder, on the file `parlance.db`.
+    ///
+    /// # Panics
+    /// When they fail.
+    pub fn execute(&self, sqlite: &str, postgres: &str) {
+        // PostgreSQL's client may not be used inside a runtime.
+        let run = || match self {
+            Self::Sqlite(folder) => rusqlite::Connection::open(folder.path().join("parlance.db"))
+                .and_then(|connection| connection.execute_batch(sqlite))
+                .map_err(|error| error.to_string()),
+            Self::Postgres(url) => postgres::Client::connect(url, postgres::NoTls)
+                .and_then(|mut client| client.batch_execute(postgres))
+                .map_err(|error| error.to_string()),
+        };
+        match std::thread::scope(|threads| threads.spawn(run).join()) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => panic!("the statements failed: {error}"),
+            Err(_) => panic!("running the statements panicked"),
         }
     }
 }

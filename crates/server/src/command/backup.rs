@@ -29,7 +29,7 @@ pub(crate) fn back_up(args: &PlaceArgs, form: Form, options: BackupArgs) -> Resu
         PathBuf::from(format!("parlance-backup-{time}.tar.zst"))
     });
     let streamed = file == Path::new(STREAM);
-    let scratch = if streamed { std::env::temp_dir() } else { folder_of(&file) };
+    let scratch = options.scratch.unwrap_or_else(|| if streamed { args.data.clone() } else { folder_of(&file) });
     // A key that came from outside stays outside.
     let with_key = !options.without_key && args.secret_key.is_none();
     let source = Source { place: args.place()?, folder: args.data.clone(), media: args.media_folder(), with_key, scratch };
@@ -126,7 +126,7 @@ fn report(summary: &Summary) -> Result<()> {
 }
 
 pub(crate) fn restore(args: &PlaceArgs, form: Form, options: RestoreArgs) -> Result<()> {
-    let _lock = place::lock(args)?;
+    let _lock = place::lock_folder(&args.data)?;
     let target = Target { place: args.any_place()?, folder: args.data.clone(), force: options.force, keep_sending: options.keep_sending };
     let Parts { clock, entropy } = parts();
     let setup = Setup { clock, entropy, secret: args.given_secret()? };

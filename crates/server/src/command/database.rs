@@ -1,5 +1,7 @@
 //! `migrate` and `doctor`.
 
+use std::path::PathBuf;
+
 use parlance_app::media::{self, Inspected};
 use parlance_model::{Error, Result};
 use parlance_store::Store;
@@ -28,28 +30,42 @@ pub(crate) fn migrate(args: &PlaceArgs, form: Form) -> Result<()> {
     }
 }
 
-pub(crate) fn doctor(args: &PlaceArgs, form: Form, deep: bool) -> Result<()> {
-    let files = args.files()?;
+pub(crate) fn doctor(args: &PlaceArgs, form: Form, deep: bool, scratch: Option<PathBuf>) -> Result<()> {
+    let (files, place, setup) = (args.files()?, args.place()?, place::setup(args, false)?);
     let (report, inspected) = if deep {
-        let (place, setup) = (args.place()?, place::setup(args, false)?);
+        let scratch = scratch.unwrap_or_else(|| args.data.clone());
         watched(move |watch| {
             let runtime = tokio::runtime::Handle::current();
-            let report = doctor::examine(&place, setup.clone(), &std::env::temp_dir(), watch, |checks| runtime.block_on(checks))?;
-            let inspected = runtime.block_on(media::inspect(&Store::open(&place, setup)?, &files, true, watch))?;
+            let report = doctor::examine(&place, setup.clone(), &scratch, watch, |checks| runtime.block_on(checks))?;
+            let inspected = match Store::open_beside(&place, setup) {
+                // That was found already.
+                Err(error) if error.code() == "search_unfit" => None,
+                opened => Some(runtime.block_on(media::inspect(&opened?, &files, true, watch))?),
+            };
             Ok((report, inspected))
         })?
     } else {
-        place::once(args, false, async |app| {
-            let report = doctor::check(app.store(), false).await?;
-            Ok((report, media::inspect(app.store(), &files, false, &Unwatched::default()).await?))
+        beside(args, async |store| {
+            let report = doctor::check(&store, false).await?;
+            Ok((report, Some(media::inspect(&store, &files, false, &Unwatched::default()).await?)))
         })?
     };
-    tell(&report, Some(&inspected), form, deep)
+    tell(&report, inspected.as_ref(), form, deep)
 }
 
 /// Counters and the event log.
 pub(crate) fn quick(args: &PlaceArgs) -> Result<Report> {
-    place::once(args, false, async |app| doctor::check(app.store(), false).await)
+    beside(args, async |store| doctor::check(&store, false).await)
+}
+
+/// Looks at what is there as it is.
+fn beside<T>(args: &PlaceArgs, look: impl AsyncFnOnce(Store) -> Result<T>) -> Result<T> {
+    let runtime = place::runtime()?;
+    let store = {
+        let _context = runtime.enter();
+        Store::open_beside(&args.place()?, place::setup(args, false)?)?
+    };
+    runtime.block_on(look(store))
 }
 
 /// Says what was found, and fails when something disagrees.

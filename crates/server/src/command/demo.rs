@@ -51,7 +51,7 @@ pub(crate) fn run(args: &PlaceArgs, form: Form, options: &DemoArgs) -> Result<()
     let app = {
         let _context = runtime.enter();
         let media = media::Config { files: args.files()?, ..media::Config::default() };
-        place::open(args, true, Policy::default(), Config { public_url: public_url.clone(), media })?
+        place::open(args, Policy::default(), Config { public_url: public_url.clone(), media })?
     };
     runtime.block_on(async {
         app.store().system_write(installation::check_key).await?;

@@ -41,7 +41,7 @@ pub(crate) fn run(args: &PlaceArgs, options: &ServeArgs) -> Result<()> {
     let app = {
         let _context = runtime.enter();
         let media = media::Config { files: args.files()?, limit: options.media_limit << 20, ..media::Config::default() };
-        place::open(args, true, Policy { allow: options.allow_outbound.clone() }, Config { public_url, media })?
+        place::open(args, Policy { allow: options.allow_outbound.clone() }, Config { public_url, media })?
     };
     runtime.block_on(async {
         app.store().system_write(installation::check_key).await?;

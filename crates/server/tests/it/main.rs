@@ -12,6 +12,7 @@ mod https;
 mod logs;
 mod media;
 mod process;
+mod schema;
 mod settings;
 mod shell;
 mod switches;

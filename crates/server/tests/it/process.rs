@@ -51,6 +51,11 @@ impl Place {
         }
     }
 
+    /// Runs statements in the database, past the binary.
+    pub(crate) fn execute(&self, sqlite: &str, postgres: &str) {
+        self.fresh.execute(sqlite, postgres);
+    }
+
     fn args(&self) -> Vec<String> {
         let mut args = vec!["--data".to_owned(), self.folder().display().to_string()];
         if let FreshDatabase::Postgres(url) = &self.fresh {

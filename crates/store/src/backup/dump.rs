@@ -5,11 +5,10 @@ use std::io::Write;
 use std::path::Path;
 
 use parlance_model::Result;
-use tempfile::TempDir;
 
 use super::archive::Writer;
-use super::io_error;
 use super::manifest::{Manifest, Table};
+use super::scratch::Scratch;
 use super::session::Session;
 use super::{row, schema};
 use crate::Place;
@@ -24,15 +23,14 @@ const ROWS: u64 = 1000;
 /// What is read from: nothing that is written meanwhile shows in it. Dropping it takes the copy away.
 pub(crate) struct Dump {
     pub(crate) session: Session,
-    folder: Option<TempDir>,
+    folder: Option<Scratch>,
 }
 
 impl Dump {
     pub(crate) fn open(place: &Place, scratch: &Path, watch: &dyn Watch) -> Result<Self> {
         match place {
             Place::Sqlite { data, .. } => {
-                let folder = tempfile::Builder::new().prefix(".parlance-copy-").tempdir_in(scratch);
-                let folder = folder.map_err(|cause| io_error(&scratch.display().to_string(), cause))?;
+                let folder = Scratch::within(scratch, sqlite::size(data)?)?;
                 let database = sqlite::copy(data, folder.path(), watch)?;
                 database.run("BEGIN")?;
                 Ok(Self { session: Session::Sqlite(database), folder: Some(folder) })
@@ -47,7 +45,7 @@ impl Dump {
 
     /// The folder of the copy.
     pub(crate) fn copy(&self) -> Option<&Path> {
-        self.folder.as_ref().map(TempDir::path)
+        self.folder.as_ref().map(Scratch::path)
     }
 
     /// Looks through the store's own eyes.

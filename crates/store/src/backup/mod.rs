@@ -13,6 +13,7 @@ mod manifest;
 mod restore;
 mod row;
 pub(crate) mod schema;
+mod scratch;
 pub(crate) mod session;
 mod settle;
 
@@ -45,7 +46,7 @@ pub struct Source {
     pub media: Option<PathBuf>,
     /// Whether the key's file goes into the backup. Whoever has the file can then read provider secrets.
     pub with_key: bool,
-    /// Where an embedded database is copied to while it is read: a folder with as much room as the database takes.
+    /// Where an embedded database is copied to while it is read: a folder with as much room as the database takes, and some more.
     pub scratch: PathBuf,
 }
 
@@ -70,7 +71,7 @@ pub struct Summary {
 /// Writes a backup of everything that was committed when this began. Blocks; a running server is not held up.
 ///
 /// # Errors
-/// `no_database` when there is none; `unavailable` when the database or the output cannot be used; `cancelled`.
+/// `no_database` when there is none; `no_room` when a copy does not fit into `scratch`; `unavailable` when the database or the output cannot be used; `cancelled`.
 pub fn write(source: &Source, clock: &SharedClock, out: impl Write, watch: &dyn Watch) -> Result<Summary> {
     let mut dump = Dump::open(&source.place, &source.scratch, watch)?;
     let tag = dump.tx(installation::tag)?;

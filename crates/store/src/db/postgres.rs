@@ -35,7 +35,9 @@ const WRITING: &str = "SET timezone = 'UTC'; SET statement_timeout = '20s'; SET 
 /// A read may take as long as on SQLite. Its plan follows its parameters: one for all filters would sort whole orgs.
 const READING: &str = "SET timezone = 'UTC'; SET statement_timeout = '2s'; SET plan_cache_mode = 'force_custom_plan'";
 /// An index of a large table takes its time.
-pub(crate) const MIGRATING: &str = "SET timezone = 'UTC'; SET client_min_messages = 'warning'";
+pub(crate) const MIGRATING: &str = "SET timezone = 'UTC'; SET client_min_messages = 'warning'; SET application_name = 'parlance apart'";
+/// The name of connections of an open store, by which whoever wants to change the schema finds them.
+pub(crate) const SERVING: &str = "parlance";
 /// After a connection that could not be opened took its time, others fail at once for so long, instead of one after the other.
 const AWAY: Duration = Duration::from_secs(1);
 /// A refusal that comes sooner costs nothing, and the next try may succeed.
@@ -46,7 +48,7 @@ impl Connection {
     pub(crate) fn open(url: &str, settings: &str) -> Result<Self> {
         let (mut config, tls) = tls::read(url)?;
         // A server that went silent (a lost host, a cut network) is noticed in ten seconds, not in hours.
-        config.application_name("parlance").connect_timeout(Duration::from_secs(5)).tcp_user_timeout(Duration::from_secs(10));
+        config.application_name(SERVING).connect_timeout(Duration::from_secs(5)).tcp_user_timeout(Duration::from_secs(10));
         config.keepalives_idle(Duration::from_secs(10)).keepalives_interval(Duration::from_secs(3)).keepalives_retries(3);
         let mut client = config.connect(tls).map_err(not_connected)?;
         client.batch_execute(settings).map_err(error)?;

@@ -21,7 +21,7 @@ use super::{Param, Row};
 #[cfg(test)]
 mod tests;
 
-pub(crate) use copy::copy;
+pub(crate) use copy::{copy, size};
 pub(crate) use reader::{Files, Readers};
 pub(crate) use writer::Writer;
 

@@ -12,6 +12,7 @@ use crate::backup::dump::Dump;
 use crate::backup::schema;
 use crate::backup::session::Session;
 use crate::db::{Tx, sqlite};
+use crate::search::file::Unfit;
 use crate::watch::{Unit, Watch};
 use crate::{Durability, Place, Setup, Store, migrate};
 
@@ -21,9 +22,7 @@ const AT_MOST: usize = 100;
 /// Opens this place as it is at one moment, checks what is below the orgs, and answers the store to check the orgs with.
 /// Keep the snapshot until that is done. Blocks.
 pub(super) fn open(place: &Place, setup: Setup, scratch: &Path, watch: &dyn Watch, report: &mut Report) -> Result<(Store, Dump)> {
-    if matches!(place, Place::Postgres { .. }) {
-        migrate::run(place, &setup)?;
-    }
+    migrate::require_current(place)?;
     let mut snapshot = Dump::open(place, scratch, watch)?;
     let store = match (snapshot.copy().map(Path::to_owned), place) {
         (Some(copy), _) => {
@@ -33,7 +32,7 @@ pub(super) fn open(place: &Place, setup: Setup, scratch: &Path, watch: &dyn Watc
         (None, place) => {
             let mut name = String::new();
             snapshot.session.each("SELECT pg_export_snapshot()", |row| row.get(0).map(|own| name = own))?;
-            Store::at(place, setup, Some(&name))?
+            Store::at(place, setup, Unfit::Refuse, Some(&name))?
         }
     };
     indexes(&mut snapshot, report)?;

@@ -4,20 +4,48 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
+use parlance_model::Result;
 use parlance_model::clock::ManualClock;
 use parlance_model::id::InstallationTag;
-use parlance_store::{Durability, Place, Store, migrate};
+use parlance_store::watch::Unwatched;
+use parlance_store::{Durability, Place, Store, doctor, migrate, needs_lock};
 use parlance_testkit::{Database, both_databases};
 
 use crate::fixture::{START_MS, code, place, setup};
 use crate::raw::Raw;
 
+const FOLDERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+
 /// Every migration, in order: each is a folder.
 fn every() -> Vec<String> {
-    let folders = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap();
+    let folders = std::fs::read_dir(FOLDERS).unwrap();
     let mut names: Vec<_> = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
+}
+
+/// The schema of the version before this one, as that version left it.
+fn older(place: &Place) {
+    let raw = Raw::new(place);
+    raw.execute("CREATE TABLE schema_migration (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_ms BIGINT NOT NULL)");
+    let every = every();
+    for (version, name) in (1..every.len()).zip(&every) {
+        let text = |database: &str| std::fs::read_to_string(format!("{FOLDERS}/{name}/{database}.sql")).unwrap();
+        raw.run(&text("sqlite"), &text("postgres"));
+        raw.execute(&format!("INSERT INTO schema_migration VALUES ({version}, '{name}', 0)"));
+    }
+    raw.execute("INSERT INTO installation (id, tag, created_ms) VALUES (1, 5, 0)");
+}
+
+fn reached(place: &Place) -> usize {
+    Raw::new(place).value("SELECT MAX(version) FROM schema_migration").parse().unwrap()
+}
+
+/// What the doctor says of this place.
+fn examined(place: &Place) -> Result<doctor::Report> {
+    let scratch = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    doctor::examine(place, setup(&clock()), scratch.path(), &Unwatched::default(), |checks| runtime.block_on(checks))
 }
 
 fn clock() -> Arc<ManualClock> {
@@ -115,6 +143,26 @@ both_databases! {
         assert!(migrate(&place, &setup(&clock())).unwrap().is_empty());
     }
 
+    fn a_schema_that_is_not_this_programs_is_refused_beside_others_and_by_the_doctor(database) {
+        let (place, _folder) = place(database, Durability::Full);
+        let refused = |what: &str| {
+            let beside = Store::open_beside(&place, setup(&clock())).err().expect(what);
+            assert_eq!(code(examined(&place)), beside.code(), "{what}");
+            (beside.code(), needs_lock(&beside), beside.message().to_owned())
+        };
+        assert_eq!(refused("nothing").0, "no_database");
+        older(&place);
+        let (code, mendable, message) = refused("older");
+        assert!(code == "schema_too_old" && mendable && message.contains("parlance migrate"), "{code} {message}");
+        assert_eq!(reached(&place), every().len() - 1, "it was left alone");
+        migrate(&place, &setup(&clock())).unwrap();
+        drop(Store::open_beside(&place, setup(&clock())).unwrap());
+        assert_eq!(examined(&place).unwrap().findings, Vec::new());
+        Raw::new(&place).execute("INSERT INTO schema_migration VALUES (1000, 'of the future', 1)");
+        let (code, mendable, message) = refused("newer");
+        assert!(code == "schema_too_new" && !mendable && message.contains("newer program"), "{code} {message}");
+    }
+
     fn two_installations_have_two_tags(database) {
         let (one, _folder) = place(database, Durability::Full);
         let (other, _other_folder) = place(database, Durability::Full);
@@ -124,6 +172,20 @@ both_databases! {
         migrate(&other, &setup_other).unwrap();
         assert_ne!(tag(&one), tag(&other));
     }
+}
+
+#[test]
+fn a_schema_does_not_change_under_servers_that_are_connected() {
+    let (place, _folder) = place(Database::Postgres, Durability::Full);
+    older(&place);
+    let Place::Postgres { url } = &place else { panic!("not PostgreSQL") };
+    let mut server = postgres::Client::connect(url, postgres::NoTls).unwrap();
+    server.batch_execute("SET application_name = 'parlance'").unwrap();
+    assert_eq!(code(migrate(&place, &setup(&clock()))), "database_in_use");
+    assert_eq!(Store::open(&place, setup(&clock())).err().unwrap().code(), "database_in_use");
+    assert_eq!(reached(&place), every().len() - 1);
+    drop(server);
+    assert_eq!(migrate(&place, &setup(&clock())).unwrap(), every()[every().len() - 1..]);
 }
 
 fn tag(place: &Place) -> i64 {

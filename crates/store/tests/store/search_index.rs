@@ -6,10 +6,12 @@ use std::sync::Arc;
 use parlance_model::entropy::SeededEntropy;
 use parlance_model::search::Query;
 use parlance_store::search::{Request, messages, people, step};
-use parlance_store::{Place, Setup, event};
+use parlance_store::watch::Unwatched;
+use parlance_store::{Place, Setup, Store, doctor, event, needs_lock};
 use parlance_testkit::{Database, both_databases};
 
 use crate::fixture::{Fixture, drain, inbound, open, receive, setup};
+use crate::raw::apart;
 
 /// How many messages have this word, and whether that is all.
 async fn count(f: &Fixture, typed: &str) -> (usize, bool) {
@@ -91,6 +93,41 @@ async fn another_installations_file_is_not_read() {
     );
     let swapped = beside(&f, |_, to| copy(folder.path(), "search.db", to)).await;
     assert_made(&swapped).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_does_not_fit_is_left_alone_beside_others() {
+    let f = with_three(Database::Sqlite).await;
+    let Place::Sqlite { data, .. } = &f.place else { panic!("not SQLite") };
+    let noise = "this is no database, and long enough to be taken for one ".repeat(100);
+    // As an earlier program made it.
+    let older = tempfile::tempdir().unwrap();
+    rusqlite::Connection::open(older.path().join("older"))
+        .unwrap()
+        .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE search_file (tag, version)")
+        .unwrap();
+    for content in [noise.into_bytes(), std::fs::read(older.path().join("older")).unwrap()] {
+        let folder = tempfile::tempdir().unwrap();
+        copy(data, "parlance.db", folder.path());
+        let place = Place::Sqlite { data: folder.path().to_owned(), durability: Default::default() };
+        let file = folder.path().join("search.db");
+        std::fs::write(&file, &content).unwrap();
+        let refused = apart(|| Store::open_beside(&place, setup(&f.clock)).err().unwrap());
+        assert!(refused.code() == "search_unfit" && needs_lock(&refused), "{refused:?}");
+        assert!(std::fs::read(&file).unwrap() == content, "it was changed");
+        let found = apart(|| examined(&place, &f)).findings;
+        assert!(matches!(found.as_slice(), [one] if one.detail.contains("search.db")), "{found:?}");
+        drop(open(&place, setup(&f.clock)).await.unwrap());
+        let beside = apart(|| Store::open_beside(&place, setup(&f.clock)).unwrap());
+        drain(&beside).await;
+        assert_eq!(apart(|| examined(&place, &f)).findings, Vec::new());
+    }
+}
+
+fn examined(place: &Place, f: &Fixture) -> doctor::Report {
+    let scratch = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    doctor::examine(place, setup(&f.clock), scratch.path(), &Unwatched::default(), |checks| runtime.block_on(checks)).unwrap()
 }
 
 both_databases! {

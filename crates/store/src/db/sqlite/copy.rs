@@ -19,12 +19,8 @@ const STEP: i32 = 1024;
 /// Copies the database of a data folder into another folder, which must be empty, and opens the copy for reading.
 ///
 /// # Errors
-/// `no_database`; `unavailable`, such as for a full disk; `cancelled`.
+/// `unavailable`, such as for a full disk; `cancelled`.
 pub(crate) fn copy(data: &Path, to: &Path, watch: &dyn Watch) -> Result<Database> {
-    if !file(data).exists() {
-        let text = format!("There is no database in {}. Give the data folder of a server as --data.", data.display());
-        return Err(Error::new(Kind::NotFound, "no_database", text));
-    }
     let source = Database::open(&file(data), Durability::Full, Access::Read)?;
     // An open read transaction pins what is copied: without one, each write of another process would start it anew.
     source.run("BEGIN; SELECT COUNT(*) FROM sqlite_schema")?;
@@ -54,6 +50,19 @@ pub(crate) fn copy(data: &Path, to: &Path, watch: &dyn Watch) -> Result<Database
     source.run("COMMIT")?;
     target.close().map_err(|(_, cause)| error(cause))?;
     Database::open(&file(to), Durability::Relaxed, Access::Read)
+}
+
+/// How many bytes a copy may take: those of the file, and of what is not yet in it.
+///
+/// # Errors
+/// `no_database`.
+pub(crate) fn size(data: &Path) -> Result<u64> {
+    let bytes = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.len());
+    let database = bytes(&file(data)).map_err(|cause| {
+        let text = format!("There is no database in {}. Give the data folder of a server as --data.", data.display());
+        Error::new(Kind::NotFound, "no_database", text).with_source(cause)
+    })?;
+    Ok(database + bytes(&data.join("parlance.db-wal")).unwrap_or(0))
 }
 
 fn page_size(connection: &Connection) -> Result<u64> {

@@ -14,7 +14,9 @@ use crate::bus::{Bus, Signal};
 use crate::conversation::plans;
 use crate::db::command::{Command, Typed};
 use crate::db::{Tx, params};
+use crate::installation::Origin;
 use crate::metrics::Batches;
+use crate::search::file::Unfit;
 use crate::secret::SecretKey;
 use crate::{Place, Setup, Store, contact, migrate, org, search};
 
@@ -27,6 +29,8 @@ fn database() -> (TempDir, Database) {
     database.run("CREATE TABLE things (id BIGINT PRIMARY KEY, body TEXT NOT NULL)").unwrap();
     (folder, database)
 }
+
+const ORIGIN: Origin = Origin { tag: InstallationTag::new([0; 6]), restore_mark: 0 };
 
 fn setup() -> Setup {
     Setup { clock: Arc::new(ManualClock::at(1)), entropy: Arc::new(SeededEntropy::new(1)), secret: SecretKey::new([1; 32]) }
@@ -242,7 +246,7 @@ fn a_slow_read_is_interrupted_where_it_was_asked_for_and_finished_by_the_pool() 
     const SLOW: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) SELECT COUNT(*) FROM n";
     let (folder, database) = database();
     database.run("INSERT INTO things (id, body) VALUES (7, 'x')").unwrap();
-    search::file::open(folder.path(), InstallationTag::new([0; 6])).unwrap();
+    search::file::open(folder.path(), ORIGIN, Unfit::MakeAnew).unwrap();
     let readers = Readers::start(Files { database: file(folder.path()), search: folder.path().join("search.db") }).unwrap();
     let slow = |tx: &mut Tx<'_>| tx.query_one(SLOW, &[], |row| row.get::<i64>(0));
     assert_eq!(readers.in_place(slow).unwrap_err().code(), INTERRUPTED);
@@ -261,7 +265,7 @@ fn no_plan_of_a_list_scans_or_sorts() {
     let place = Place::Sqlite { data: folder.path().to_owned(), durability: Durability::Relaxed };
     migrate(&place, &setup()).unwrap();
     let database = Database::open(&file(folder.path()), Durability::Relaxed, Access::Write).unwrap();
-    search::file::open(folder.path(), InstallationTag::new([0; 6])).unwrap();
+    search::file::open(folder.path(), ORIGIN, Unfit::MakeAnew).unwrap();
     for (text, index) in plans() {
         let steps = plan(&database, text);
         let of_list: Vec<_> = steps.iter().filter(|step| step.contains(" conversation")).collect();
