@@ -61,6 +61,8 @@ words! {
         OrgEnable = "org.enable",
         /// It was switched off.
         OrgDisable = "org.disable",
+        /// It was restored from a backup, as it was when that was made.
+        OrgRestore = "org.restore",
         /// A conversation was opened.
         ConversationOpen = "conversation.open",
         /// Several of its fields were changed, or one that has no word of its own.

@@ -121,10 +121,14 @@ pub fn check_finished(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A restore on its way into a data folder. Unless it is moved in, dropping it takes everything away again.
+/// A restore on its way into a data folder. Unless it is finished, dropping it leaves the folder as it was.
 pub(super) struct Staging {
     folder: PathBuf,
     made: Vec<PathBuf>,
+    /// Where what was in the way is.
+    aside: Option<PathBuf>,
+    /// What was moved so far, from where to where.
+    moved: Vec<(PathBuf, PathBuf)>,
     done: bool,
 }
 
@@ -132,7 +136,7 @@ impl Staging {
     /// Begins in a folder that has no installation yet, or in any with `force`. What an earlier one left half-made is
     /// taken away.
     pub(super) fn begin(folder: &Path, force: bool) -> Result<Self> {
-        let staging = Self { folder: folder.to_owned(), made: Vec::new(), done: false };
+        let staging = Self { folder: folder.to_owned(), made: Vec::new(), aside: None, moved: Vec::new(), done: false };
         let path = staging.path();
         if path.exists() {
             // A restore that was moving its parts in has this list; before its database was there, they are no installation.
@@ -194,7 +198,7 @@ impl Staging {
     }
 
     /// Moves what is in the way aside, answering where to.
-    pub(super) fn make_room(&self, name: &str) -> Result<Option<PathBuf>> {
+    pub(super) fn make_room(&mut self, name: &str) -> Result<Option<PathBuf>> {
         let aside = self.folder.join(format!("{REPLACED}{name}"));
         // A backup without its key is opened by the key that is there: that one stays.
         let stays = !self.path().join(KEY).exists();
@@ -204,8 +208,9 @@ impl Staging {
             return Ok(None);
         }
         DirBuilder::new().mode(0o700).create(&aside).map_err(unusable(&aside))?;
+        self.aside = Some(aside.clone());
         for part in parts.into_iter().rev() {
-            fs::rename(self.folder.join(part), aside.join(part)).map_err(unusable(&aside))?;
+            self.rename(self.folder.join(part), aside.join(part))?;
         }
         sync(&aside)?;
         sync(&self.folder)?;
@@ -213,7 +218,7 @@ impl Staging {
     }
 
     /// Moves every part into the folder, the database last.
-    pub(super) fn move_in(mut self) -> Result<()> {
+    pub(super) fn move_in(&mut self) -> Result<()> {
         let path = self.path();
         let parts: Vec<_> = PARTS.into_iter().filter(|part| path.join(part).exists()).collect();
         for part in &parts {
@@ -227,17 +232,41 @@ impl Staging {
         for folder in self.made.iter().chain([&path]) {
             sync(folder)?;
         }
-        let list = path.join("moved");
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&list).map_err(unusable(&list))?;
-        file.write_all(parts.join("\n").as_bytes()).and_then(|()| file.sync_all()).map_err(unusable(&list))?;
-        sync(&path)?;
-        // From here on it is finished by another run, or undone by one.
-        self.done = true;
-        for part in parts {
-            fs::rename(path.join(part), self.folder.join(part)).map_err(unusable(&path))?;
+        // Another run undoes what is listed while the database is not there. PostgreSQL's never is, so nothing is listed for it.
+        if parts.contains(&DATABASE) {
+            let list = path.join("moved");
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&list).map_err(unusable(&list))?;
+            file.write_all(parts.join("\n").as_bytes()).and_then(|()| file.sync_all()).map_err(unusable(&list))?;
+            sync(&path)?;
         }
-        sync(&self.folder)?;
-        remove(&path)?;
+        for part in parts {
+            self.rename(path.join(part), self.folder.join(part))?;
+        }
+        sync(&self.folder)
+    }
+
+    /// Everything is where it belongs, the database too.
+    pub(super) fn finish(mut self) {
+        self.done = true;
+        if let Err(cause) = remove(&self.path()).and_then(|()| sync(&self.folder)) {
+            tracing::warn!(?cause, "{} is not needed any more, and could not be taken away", self.path().display());
+        }
+    }
+
+    fn rename(&mut self, from: PathBuf, to: PathBuf) -> Result<()> {
+        fs::rename(&from, &to).map_err(unusable(&to))?;
+        self.moved.push((from, to));
+        Ok(())
+    }
+
+    fn undo(&mut self) -> Result<()> {
+        for (from, to) in std::mem::take(&mut self.moved).into_iter().rev() {
+            fs::rename(&to, &from).map_err(unusable(&to))?;
+        }
+        if let Some(aside) = self.aside.take() {
+            remove(&aside)?;
+        }
+        remove(&self.path())?;
         sync(&self.folder)
     }
 }
@@ -245,9 +274,9 @@ impl Staging {
 impl Drop for Staging {
     fn drop(&mut self) {
         if !self.done
-            && let Err(cause) = remove(&self.path())
+            && let Err(cause) = self.undo()
         {
-            tracing::warn!(?cause, "what was restored so far could not be taken away");
+            tracing::warn!(?cause, "the data folder could not be made as it was before the restore");
         }
     }
 }
@@ -272,4 +301,38 @@ fn remove(path: &Path) -> Result<()> {
 /// Makes what was created in a folder survive power loss.
 fn sync(folder: &Path) -> Result<()> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(unusable(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_finished_leaves_the_folder_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |path: &str| folder.path().join(path);
+        let read = |path: &str| fs::read_to_string(at(path)).unwrap();
+        fs::create_dir(at("media")).unwrap();
+        for path in ["media/old", KEY, DATABASE, "note"] {
+            fs::write(at(path), "old").unwrap();
+        }
+        for finish in [false, true] {
+            let mut staging = Staging::begin(folder.path(), true).unwrap();
+            for path in ["media/new", KEY, DATABASE] {
+                staging.put(path, &mut "new".as_bytes(), &watch::Unwatched::default()).unwrap();
+            }
+            let aside = staging.make_room("aside").unwrap().unwrap();
+            staging.move_in().unwrap();
+            assert_eq!((read(DATABASE), read("media/new"), aside.join(DATABASE).exists()), ("new".to_owned(), "new".to_owned(), true));
+            if finish {
+                staging.finish();
+                assert_eq!((read(KEY), at("media/old").exists(), aside.join("media/old").exists()), ("new".to_owned(), false, true));
+            } else {
+                drop(staging);
+                assert_eq!((read(DATABASE), read(KEY), read("media/old"), read("note")), <_>::from(["old"; 4].map(str::to_owned)));
+                assert!(!aside.exists() && !at("media/new").exists());
+            }
+            assert!(!at(STAGING).exists());
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Loads a backup's rows into an empty database, in one transaction that its owner commits.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 
 use parlance_model::error::Kind;
 use parlance_model::{Error, Result};
@@ -21,6 +21,10 @@ use crate::watch::Watch;
 /// Ids that are passed over: what the original gave out after the backup is not given out again for something else.
 /// Status callbacks, clients and people may still name those.
 const PASSED_OVER: i64 = 1_000_000;
+
+/// Bytes of a row's line. The largest row keeps a hook of 1 MiB, which base64 or escapes make up to six times as long; an altered or
+/// foreign file may go on without an end of line.
+const LONGEST_LINE: u64 = 32 << 20;
 
 /// Makes the schema that the backup was made with.
 pub(super) fn prepare(session: &mut Session, manifest: &Manifest, now_ms: i64) -> Result<()> {
@@ -70,7 +74,10 @@ pub(super) fn rows(session: &mut Session, table: &Table, content: &mut Content<'
 
 fn lines(table: &Table, content: &mut Content<'_>, watch: &dyn Watch, mut take: impl FnMut(&[Value]) -> Result<()>) -> Result<u64> {
     let (mut content, mut line, mut count) = (BufReader::with_capacity(1 << 16, content), Vec::new(), 0);
-    while content.read_until(b'\n', &mut line).map_err(|cause| broken(cause, watch))? > 0 {
+    while content.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line).map_err(|cause| broken(cause, watch))? > 0 {
+        if line.len() as u64 == LONGEST_LINE && line.last() != Some(&b'\n') {
+            return Err(damaged("a row is longer than any row can be"));
+        }
         take(&row::parse(&line, &table.columns)?)?;
         line.clear();
         count += 1;
@@ -114,4 +121,23 @@ pub(super) fn last_ids(tx: &mut Tx<'_>, manifest: &Manifest, original_has_stoppe
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Read as _};
+
+    use super::*;
+    use crate::watch::Unwatched;
+
+    #[test]
+    fn a_line_without_an_end_is_refused_before_it_fills_the_memory() {
+        let table = Table { name: "note".to_owned(), columns: vec![("text".to_owned(), ColumnType::Text)], rows: 1, last_id: None };
+        let read = |content: &mut Content<'_>| lines(&table, content, &Unwatched::default(), |_| Ok(()));
+        let mut endless = b"[\"a\"]\n[\"".chain(io::repeat(b'x'));
+        let refused = read(&mut endless).unwrap_err();
+        assert!(refused.code() == "backup_damaged" && refused.message().contains("longer than any row"), "{refused:?}");
+        let long = format!("[\"{}\"]\n[\"b\"]\n", "x".repeat(2 << 20));
+        assert_eq!(read(&mut long.as_bytes()).unwrap(), 2);
+    }
 }

@@ -7,6 +7,7 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use parlance_model::clock::iso8601;
+use parlance_model::error::Kind;
 use parlance_model::{Error, Result};
 
 use super::archive::{self, Content, Visit};
@@ -59,7 +60,7 @@ pub struct Restored {
 ///
 /// # Errors
 /// `not_a_backup`, `backup_too_new`, `backup_foreign`, `backup_cut_short`, `backup_damaged`; `place_not_empty`;
-/// `wrong_secret_key`; `cancelled`; those of the database and of files. After each, nothing was restored.
+/// `wrong_secret_key`; `cancelled`; those of the database and of files. After each, nothing was restored, and the folder is as it was.
 pub fn restore(target: &Target, setup: &Setup, input: impl Read, size: Option<u64>, watch: &dyn Watch) -> Result<Restored> {
     watch.stage("Restoring", size, Unit::Bytes);
     let mut loading = Loading::begin(target, setup, watch)?;
@@ -142,7 +143,7 @@ impl<'a> Loading<'a> {
             if has_key {
                 installation::check_key(&mut SystemTx::new(tx, &shared))?;
             }
-            Ok((applied, settle::settle(tx, &shared, stopped)?))
+            Ok((applied, settle::settle(tx, &shared, manifest, stopped)?))
         })?;
         let (created_at, rows) = (manifest.created_at.clone(), manifest.rows());
         let media_files = self.media_files;
@@ -176,15 +177,29 @@ impl<'a> Loading<'a> {
             other => other,
         };
         let mut replaced = None;
-        if let Some(staging) = self.staging.take() {
+        if let Some(staging) = &mut self.staging {
             replaced = staging.make_room(&iso8601(now_ms).replace([':', '-'], ""))?;
             staging.move_in()?;
         }
+        // Files can be moved back where the database says no; what is committed stays.
         if let Some(mut session) = postgres {
-            session.run("COMMIT")?;
+            session.run("COMMIT").map_err(in_doubt)?;
+        }
+        if let Some(staging) = self.staging.take() {
+            staging.finish();
         }
         Ok(replaced)
     }
+}
+
+/// Without an answer to COMMIT, PostgreSQL may have the rows, while the folder is as it was.
+fn in_doubt(cause: Error) -> Error {
+    if cause.kind() != Kind::Unavailable {
+        return cause;
+    }
+    let text =
+        "The connection broke at the very end: the database may hold the backup, without its files. Restore into another, empty one.";
+    Error::unavailable(text, 1).with_source(cause)
 }
 
 impl Visit for Loading<'_> {

@@ -1,10 +1,12 @@
-//! What a restored copy must know of itself: that it was restored, and that its original may have gone on.
+//! What a restored copy must know of itself: that it was restored, when and from what, and that its original may have gone on.
 
+use parlance_model::audit::{Act, Action, Actor};
 use parlance_model::delivery::{DeliveryError, DeliveryState, Outcome};
 use parlance_model::id::{JobId, OrgId};
 use parlance_model::job::Job;
 use parlance_model::{Result, entropy};
 
+use super::manifest::Manifest;
 use crate::db::{Tx, params};
 use crate::{OrgTx, Shared, SystemTx, attempt, message, org};
 
@@ -18,20 +20,26 @@ pub(super) struct Settled {
     pub(super) sessions: u64,
 }
 
-/// Gives the installation a fresh mark. Unless its original has stopped before the backup, what the backup has as
+/// Gives the installation a fresh mark, and writes into each org's audit log what it was restored from. Unless its original has stopped before the backup, what the backup has as
 /// waiting or under way may have been sent since, so it is not sent again; and who signed out since must stay out.
-pub(super) fn settle(tx: &mut Tx<'_>, shared: &Shared, original_has_stopped: bool) -> Result<Settled> {
+pub(super) fn settle(tx: &mut Tx<'_>, shared: &Shared, manifest: &Manifest, original_has_stopped: bool) -> Result<Settled> {
     const MARK: &str = "UPDATE installation SET restore_mark = $1 WHERE id = 1";
     const SESSIONS: &str = "DELETE FROM session";
     let mark = i64::from_be_bytes(entropy::bytes(shared.entropy.as_ref())) & i64::MAX | 1;
     tx.execute(MARK, params![mark])?;
     let mut settled = Settled::default();
-    if original_has_stopped {
-        return Ok(settled);
+    if !original_has_stopped {
+        settled.sessions = tx.execute(SESSIONS, &[])?;
     }
-    settled.sessions = tx.execute(SESSIONS, &[])?;
     for org in org::all(&mut SystemTx::new(tx, shared))? {
-        settled.unknown += sends(tx, org.id, shared)?;
+        let unknown = if original_has_stopped { 0 } else { sends(tx, org.id, shared)? };
+        let act = Act::new(Action::OrgRestore, org.id)
+            .with("backup_created_at", manifest.created_at.as_str())
+            .with("parlance", manifest.parlance.as_str())
+            .with("database", manifest.database.as_str())
+            .with("unknown_messages", unknown);
+        SystemTx::new(tx, shared).audit(org.id, &Actor::COMMAND, &act)?;
+        settled.unknown += unknown;
     }
     Ok(settled)
 }

@@ -25,6 +25,7 @@ mod opt_outs;
 mod orgs;
 mod outages;
 mod raw;
+mod restores;
 mod scratch;
 mod search;
 mod search_index;
