@@ -30,6 +30,8 @@ pub(crate) const SERVICE: &str = "MG00000000000000000000000000000001";
 pub(crate) const CUSTOMER: &str = "+14152000001";
 /// The largest file: small, so that tests can be.
 pub(crate) const MEDIA_LIMIT: u64 = 1 << 20;
+/// The secret key of every node.
+pub(crate) const KEY: [u8; 32] = [3; 32];
 const PUBLIC_URL: &str = "https://chat.example.com";
 
 pub(crate) struct Fixture {
@@ -39,15 +41,15 @@ pub(crate) struct Fixture {
     pub(crate) clock: Arc<ManualClock>,
     /// The media store.
     pub(crate) files: TempDir,
-    place: Place,
+    pub(crate) place: Place,
     _database: Option<FreshDatabase>,
 }
 
 /// Opens a node on a place: on PostgreSQL several may share one.
-async fn node(place: &Place, clock: &Arc<ManualClock>, seed: u64, files: &Path) -> App {
+pub(crate) async fn node(place: &Place, clock: &Arc<ManualClock>, seed: u64, files: &Path) -> App {
     let (place, clock) = (place.clone(), Arc::clone(clock));
     let entropy = Arc::new(SeededEntropy::new(seed));
-    let setup = Setup { clock, entropy: entropy.clone(), secret: SecretKey::new([3; 32]) };
+    let setup = Setup { clock, entropy: entropy.clone(), secret: SecretKey::new(KEY) };
     let store = tokio::task::spawn_blocking(move || Store::open(&place, setup)).await.unwrap().unwrap();
     let media = media::Config { files: Files::in_folder(files).unwrap(), limit: MEDIA_LIMIT, patience: Duration::ZERO };
     App::new(store, Client::new(Policy::default()).unwrap(), entropy, Config { public_url: PUBLIC_URL.into(), media })
@@ -56,11 +58,7 @@ async fn node(place: &Place, clock: &Arc<ManualClock>, seed: u64, files: &Path) 
 impl Fixture {
     pub(crate) async fn new(database: Database) -> Self {
         let fresh = tokio::task::spawn_blocking(move || database.fresh()).await.unwrap();
-        let place = match &fresh {
-            FreshDatabase::Sqlite(folder) => Place::Sqlite { data: folder.path().to_owned(), durability: Default::default() },
-            FreshDatabase::Postgres(url) => Place::Postgres { url: url.clone() },
-        };
-        Self::at(place, Some(fresh)).await
+        Self::at(place_of(&fresh), Some(fresh)).await
     }
 
     /// The same on a database that the test itself stops and starts.
@@ -100,6 +98,13 @@ impl Fixture {
     pub(crate) async fn look(&self, sent: &Sent) -> Message {
         let (_, messages) = self.app.conversation(&self.who, sent.conversation.id).await.unwrap();
         messages.into_iter().map(|shown| shown.message).find(|message| message.id == sent.message.id).unwrap()
+    }
+}
+
+pub(crate) fn place_of(fresh: &FreshDatabase) -> Place {
+    match fresh {
+        FreshDatabase::Sqlite(folder) => Place::Sqlite { data: folder.path().to_owned(), durability: Default::default() },
+        FreshDatabase::Postgres(url) => Place::Postgres { url: url.clone() },
     }
 }
 

@@ -8,4 +8,5 @@ mod inbound;
 mod inspect;
 mod media;
 mod outbound;
+mod restored;
 mod retry;
