@@ -28,11 +28,22 @@ pub fn preview(body: &str, max_chars: usize) -> String {
     words
 }
 
-/// The comparison form of names and addresses: NFKC, lower case, runs of white space as one blank.
+/// The comparison form of names and addresses: letters as [`folded`], runs of white space as one blank.
 #[must_use]
 pub fn fold(text: &str) -> String {
-    let folded: String = text.nfkc().flat_map(char::to_lowercase).filter(|c| *c != '\0').collect();
+    let folded: String = folded(text).filter(|c| *c != '\0').collect();
     folded.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The form in which every search compares letters: NFKC, lower case, without the diacritics of the block U+0300–036F.
+pub fn folded(text: &str) -> impl Iterator<Item = char> {
+    text.nfkd()
+        .flat_map(char::to_lowercase)
+        .nfkd()
+        .filter(|c| !matches!(c, '\u{300}'..='\u{36f}'))
+        // Small sigma has a form for the end of a word, which capitals do not tell apart.
+        .map(|c| if c == 'ς' { 'σ' } else { c })
+        .nfc()
 }
 
 /// What a search over people looks for.
@@ -94,6 +105,23 @@ mod tests {
         assert_eq!(found("0049 30 901820", "DE"), text("4930901820"));
         for typed in ["030 901820", "030/901820", "(030) 90-18-20", "０３０ ９０１８２０", "030–901820"] {
             assert_eq!(found(typed, "DE"), Some(("030901820".to_owned(), Some("4930901820".to_owned()))), "{typed}");
+        }
+    }
+
+    #[test]
+    fn accents_case_and_width_make_no_difference() {
+        for (typed, folded) in [
+            ("Müller", "muller"),
+            ("JOSÉ\tÁlvarez", "jose alvarez"),
+            ("u\u{308}nal", "unal"),
+            ("İnan", "inan"),
+            ("Ｊörg", "jorg"),
+            ("ΝΊΚΟΣ", "νικοσ"),
+            ("한국", "한국"),
+            ("Straße", "straße"),
+        ] {
+            assert_eq!(fold(typed), folded);
+            assert_eq!(fold(folded), folded);
         }
     }
 

@@ -1,5 +1,7 @@
 //! The schema's versions: numbered folders, forward only, run under a lock.
 
+mod refold;
+
 use parlance_model::error::Kind;
 use parlance_model::{Error, Result, entropy};
 
@@ -31,7 +33,8 @@ const MIGRATIONS: &[Migration] = migrations![
     "0006_audit",
     "0007_versions",
     "0008_disable",
-    "0009_restore_mark"
+    "0009_restore_mark",
+    "0010_bounds"
 ];
 
 /// The advisory lock that orders migrating nodes on PostgreSQL; any constant will do.
@@ -169,7 +172,7 @@ fn apply(tx: &mut Tx<'_>, setup: &Setup) -> Result<Vec<&'static str>> {
     Ok(ran)
 }
 
-/// Applies what is missing up to this version, and leaves the tables empty.
+/// Applies what is missing up to this version. Tables that are new stay empty.
 pub(crate) fn apply_until(tx: &mut Tx<'_>, now_ms: i64, until: usize) -> Result<Vec<&'static str>> {
     tx.batch("CREATE TABLE IF NOT EXISTS schema_migration (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_ms BIGINT NOT NULL)")?;
     let current = reached(tx)?;
@@ -179,6 +182,9 @@ pub(crate) fn apply_until(tx: &mut Tx<'_>, now_ms: i64, until: usize) -> Result<
     let mut ran = Vec::new();
     for (version, migration) in (1_i64..).zip(MIGRATIONS).take(until).skip(current) {
         tx.batch(if tx.is_sqlite() { migration.sqlite } else { migration.postgres })?;
+        if migration.name == refold::AFTER {
+            refold::texts(tx)?;
+        }
         tx.execute(
             "INSERT INTO schema_migration (version, name, applied_ms) VALUES ($1, $2, $3)",
             params![version, migration.name, now_ms],

@@ -1,11 +1,13 @@
-//! The tokens of a text: runs of letters, marks and digits in their folded form (NFKC, lower case, without the
-//! diacritics of the block U+0300–036F). In scripts that write without spaces, each character is a token.
+//! The tokens of a text: runs of letters, marks and digits in their folded form. In scripts that write without spaces, each
+//! character is a token.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use unicode_normalization::char::{canonical_combining_class, decompose_compatible, is_combining_mark};
-use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
+use unicode_normalization::{IsNormalized, is_nfc_quick};
+
+use crate::text::folded;
 
 /// Tokens of a text that count; what follows them is not found.
 const MOST: usize = 10_000;
@@ -42,7 +44,7 @@ pub fn tokens(text: &str) -> Vec<Token> {
         if alone && first.is_ascii() {
             made.take(first.to_ascii_lowercase(), start..end);
         } else {
-            fold(&text[start..end]).for_each(|c| made.take(c, start..end));
+            folded(&text[start..end]).for_each(|c| made.take(c, start..end));
         }
         if made.is_full() {
             break;
@@ -72,17 +74,6 @@ fn begins(c: char) -> bool {
     });
     let first = first.unwrap_or(c);
     canonical_combining_class(first) == 0 && is_nfc_quick(std::iter::once(first)) != IsNormalized::Maybe
-}
-
-fn fold(cluster: &str) -> impl Iterator<Item = char> {
-    cluster
-        .nfkd()
-        .flat_map(char::to_lowercase)
-        .nfkd()
-        .filter(|c| !matches!(c, '\u{300}'..='\u{36f}'))
-        // Small sigma has a form for the end of a word, which capitals do not tell apart.
-        .map(|c| if c == 'ς' { 'σ' } else { c })
-        .nfc()
 }
 
 /// Whether the script writes words without spaces between them.
@@ -151,6 +142,8 @@ impl Made {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    use unicode_normalization::UnicodeNormalization as _;
 
     use super::*;
 

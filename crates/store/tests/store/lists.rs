@@ -166,7 +166,7 @@ both_databases! {
         let f = Fixture::new(database).await;
         let (people, rows) = filled(&f, 60).await;
         // What is typed, and who is meant.
-        let cases: [(&str, &[usize]); 28] = [
+        let cases: [(&str, &[usize]); 30] = [
             ("ada", &[0]),
             ("LOVE", &[0]),
             ("ada  lovelace", &[0]),
@@ -177,6 +177,8 @@ both_databases! {
             ("987.6543", &[0]),
             ("９８７６５４３", &[0]),
             ("ünal", &[1]),
+            ("unal celik", &[1]),
+            ("ádá", &[0]),
             ("ÜNAL", &[1]),
             ("çelik", &[1]),
             ("ÇELIK", &[1]),
