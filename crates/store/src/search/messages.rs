@@ -13,6 +13,7 @@ use parlance_model::text::{self, Needle};
 
 use super::rows::{MESSAGE, Wanted};
 use super::touched::pending;
+use super::walk::Walk;
 use super::{Stage, among, by_id, id_list, people, stage};
 use crate::db::{Row, Sql, params};
 use crate::{OrgTx, org};
@@ -96,8 +97,8 @@ pub fn messages(tx: &mut OrgTx<'_, '_>, request: &Request) -> Result<Found> {
     let senders = query.from.iter().map(|sender| Wrote::read(tx, sender, request.me)).collect::<Result<Vec<_>>>()?;
     let new = pending(tx)?;
     let built = built && new.is_some();
-    let mut source = Source::of(tx, query, &senders, new.map(|new| new.messages).unwrap_or_default())?;
     let mut before = request.before.map_or(i64::MAX, |id| id.0);
+    let mut source = Source::of(tx, query, &senders, before, new.map(|new| new.messages).unwrap_or_default())?;
     let (mut hits, mut visited, mut batch) = (Vec::new(), 0, request.limit + 1);
     loop {
         let ids = source.next(tx, before, batch)?;
@@ -167,24 +168,23 @@ impl Wrote {
     }
 }
 
-const IDS: Sql = among!("SELECT id FROM message WHERE org_id = $1 AND conversation_id", "$2", "");
-
 /// Where candidates come from.
 enum Source {
     /// The index, and what it has not read yet.
     Index { wanted: Wanted, new: BTreeSet<i64> },
-    /// The messages of a few conversations, newest first; fetched at the first call.
-    Walk { conversations: String, ids: Option<Vec<i64>> },
+    /// The messages of a few conversations.
+    Walk(Walk),
 }
 
 impl Source {
-    fn of(tx: &mut OrgTx<'_, '_>, query: &Query, senders: &[Wrote], new: BTreeSet<i64>) -> Result<Self> {
+    /// Of messages with an id below `before`.
+    fn of(tx: &mut OrgTx<'_, '_>, query: &Query, senders: &[Wrote], before: i64, new: BTreeSet<i64>) -> Result<Self> {
         for sender in senders {
             if let Wrote::Person { needle, users } = sender
                 && users.is_empty()
                 && let Some(conversations) = conversations_of(tx, needle)?
             {
-                return Ok(Self::Walk { conversations, ids: None });
+                return Walk::begin(tx, conversations, before).map(Self::Walk);
             }
         }
         let went_out = senders.iter().any(|sender| matches!(sender, Wrote::User(_) | Wrote::Staff));
@@ -206,27 +206,17 @@ impl Source {
                 let all: BTreeSet<i64> = new.range(..before).copied().chain(found).collect();
                 Ok(all.into_iter().rev().take(limit).collect())
             }
-            Self::Walk { conversations, ids } => {
-                let ids = match ids {
-                    Some(ids) => ids,
-                    None => {
-                        let mut all = tx.query(IDS, params![&*conversations], |row| row.get::<i64>(0))?;
-                        all.sort_unstable_by(|a, b| b.cmp(a));
-                        ids.insert(all)
-                    }
-                };
-                Ok(ids.iter().copied().filter(|id| *id < before).take(limit).collect())
-            }
+            Self::Walk(walk) => walk.next(tx, limit),
         }
     }
 }
 
 /// The conversations with the contacts of a needle, where these are few.
-fn conversations_of(tx: &mut OrgTx<'_, '_>, needle: &Needle) -> Result<Option<String>> {
+fn conversations_of(tx: &mut OrgTx<'_, '_>, needle: &Needle) -> Result<Option<Vec<i64>>> {
     const IDS: Sql = among!("SELECT id FROM conversation WHERE org_id = $1 AND contact_id", "$2", " LIMIT 1001");
     let Some(contacts) = people::contacts(tx, needle, WALKED)? else { return Ok(None) };
     let ids = tx.query(IDS, params![id_list(contacts)], |row| row.get::<i64>(0))?;
-    Ok((ids.len() <= 1000).then(|| id_list(ids)))
+    Ok((ids.len() <= 1000).then_some(ids))
 }
 
 /// A message that may be what is looked for.
@@ -302,6 +292,7 @@ fn places(phrases: &[Phrase], text: &[Token]) -> Option<Vec<Range<usize>>> {
 
 /// The texts with the index that each should read.
 #[cfg(test)]
-pub(crate) fn plans() -> [(Sql, &'static str); 2] {
-    [(ROWS, "INTEGER PRIMARY KEY"), (IDS, "message_thread (org_id=? AND conversation_id=?)")]
+pub(crate) fn plans() -> [(Sql, &'static str); 3] {
+    let [first, more] = super::walk::plans();
+    [(ROWS, "INTEGER PRIMARY KEY"), first, more]
 }

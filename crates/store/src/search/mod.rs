@@ -13,6 +13,7 @@ pub(crate) mod people;
 mod rebuild;
 mod rows;
 mod touched;
+mod walk;
 
 pub use cursor::{behind, lag};
 pub use follow::step;

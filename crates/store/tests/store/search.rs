@@ -182,7 +182,7 @@ both_databases! {
             ("from:0049-30-901820 refund", vec![5, 4]),
             ("from:+15551110001 has:media", vec![1]),
             ("from:555", vec![1, 0]),
-            ("from:o", vec![6, 2, 1, 0]),
+            ("from:o", vec![6, 5, 4, 2, 1, 0]),
             ("from:me", vec![6, 2]),
             ("from:ann", vec![6, 2]),
             ("from:staff", vec![7, 6, 3, 2]),
@@ -208,6 +208,30 @@ both_databases! {
         let hit = find(&f, "tw", None, None, 1).await.hits.remove(0);
 let place = (hit.places[0].start, hit.places[0].end);
         assert_eq!((hit.channel, hit.has_media, hit.contact_name.as_deref(), place), (Channel::Sms, true, Some("Jörg Ünal"), (7, 10)));
+    }
+
+    async fn the_messages_of_a_few_conversations_are_walked_to_the_end_in_the_order_of_all(database) {
+        let f = Fixture::new(database).await;
+        let account = f.account.clone();
+        // One talks much, one a little in between, one only at first.
+        let ids = f.write(move |tx| {
+            (0..300).map(|number| {
+                let from = match number {
+                    0..3 => "+15551110003",
+                    _ if number % 25 == 0 => "+15551110002",
+                    _ => "+15551110001",
+                };
+                Ok(receive(tx, &account, from, &inbound(if number % 7 == 0 { "refund" } else { "hello" }))?.1)
+            }).collect::<parlance_model::Result<Vec<_>>>()
+        }).await.unwrap();
+        f.drain().await;
+        let newest_first = |keep: fn(usize) -> bool| ids.iter().enumerate().filter(|(at, _)| keep(*at)).map(|(_, id)| *id).rev().collect::<Vec<_>>();
+        for page in [1, 40, 200] {
+            assert_eq!(all(&f, "from:555111000", None, page).await, newest_first(|_| true), "pages of {page}");
+        }
+        assert_eq!(all(&f, "from:555111000 refund", None, 9).await, newest_first(|at| at % 7 == 0));
+        assert_eq!(all(&f, "from:5551110002", None, 5).await, newest_first(|at| at >= 3 && at % 25 == 0));
+        assert_eq!(all(&f, "from:5551110003", None, 5).await, newest_first(|at| at < 3));
     }
 
     async fn a_merged_contact_is_found_as_whom_it_was_merged_into(database) {
@@ -275,7 +299,7 @@ let place = (hit.places[0].start, hit.places[0].end);
             }
             Ok(())
         }).await.unwrap();
-        let typed = ["ada", "a", "e l", "lovelace ada", "%", "_", "100%", "李", "李 雷", "雷", "jörg", "ÜNAL", "unal", "0049 30 901820", "555", "+1", "zoë", "visitor", "1110002", "x"];
+        let typed = ["ada", "a", "e l", "lovelace ada", "%", "_", "100%", "李", "李 雷", "雷", "jörg", "jorg", "ÜNAL", "unal", "ünal jo", "Müller", "0049 30 901820", "555", "+1", "zoë", "visitor", "1110002", "x"];
         let answers = async || {
             let mut answers = Vec::new();
             for typed in typed {
