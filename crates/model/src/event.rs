@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::channel::JsonObject;
 use crate::delivery::DeliveryState;
 use crate::id::{AccountId, ContactId, ConversationId, MessageId};
 use crate::masked::Masked;
@@ -85,11 +86,17 @@ pub enum Event {
         /// Whether nothing goes out over it.
         failing: bool,
     },
+    /// Something that this version does not know, written by a newer one beside it: the whole entry, `kind` included.
+    #[serde(untagged)]
+    Newer(JsonObject),
 }
 
 impl fmt::Debug for Event {
-    /// As it is stored, with the identity masked.
+    /// As it is stored, with the identity masked; of what is not known, the kind alone.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Newer(_) = self {
+            return f.write_str(self.kind());
+        }
         let mut shown = serde_json::to_value(self).unwrap_or_default();
         if let Some(identity) = shown.get_mut("identity") {
             *identity = Masked(identity.as_str().unwrap_or_default()).to_string().into();
@@ -101,7 +108,7 @@ impl fmt::Debug for Event {
 impl Event {
     /// The word in the `kind` column and on the wire.
     #[must_use]
-    pub const fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &str {
         match self {
             Self::ContactCreated { .. } => "contact.created",
             Self::ContactUpdated { .. } => "contact.updated",
@@ -112,6 +119,7 @@ impl Event {
             Self::MessageStatus { .. } => "message.status",
             Self::OptOutChanged { .. } => "opt_out.changed",
             Self::AccountHealth { .. } => "account.health",
+            Self::Newer(entry) => entry.0.get("kind").and_then(serde_json::Value::as_str).unwrap_or_default(),
         }
     }
 }

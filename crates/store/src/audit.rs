@@ -1,8 +1,6 @@
 //! The audit log's rows: written in the transaction of what they tell, read newest first, swept when they have aged.
 
-use std::sync::Arc;
-
-use parlance_model::audit::{Act, Action, Actor, ActorKind, Subject, SubjectKind};
+use parlance_model::audit::{Act, Action, Actor, Subject};
 use parlance_model::channel::JsonObject;
 use parlance_model::id::{KeyId, UserId};
 use parlance_model::{Error, Result};
@@ -11,21 +9,33 @@ use crate::OrgTx;
 use crate::db::{Param, Row, params};
 use crate::total::{COUNT_LIMIT, Total};
 
-/// Something that was done, as its row has it.
-#[derive(Debug, Clone)]
+/// Something that was done, as its row has it. Words are text: a newer version beside this one may write others.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// Its id.
     pub id: i64,
     /// When, unix ms.
     pub at_ms: i64,
-    /// Who did it.
-    pub actor: Actor,
+    /// What kind of caller did it; a word of [`ActorKind`](parlance_model::audit::ActorKind).
+    pub actor: String,
+    /// The person, where there is one.
+    pub user: Option<UserId>,
     /// What the person is called now.
     pub user_name: Option<String>,
+    /// The key, where one was shown.
+    pub key: Option<KeyId>,
     /// What the key is or was called.
     pub key_name: Option<String>,
-    /// What was done, to what, and the facts of it.
-    pub act: Act,
+    /// The id of the request.
+    pub request_id: Option<String>,
+    /// What was done; a word of [`Action`].
+    pub action: String,
+    /// To what kind of thing; a word of [`SubjectKind`](parlance_model::audit::SubjectKind).
+    pub subject: String,
+    /// To which of its kind.
+    pub subject_id: i64,
+    /// Facts of it.
+    pub details: JsonObject,
 }
 
 /// What narrows the list. Absent facets narrow nothing.
@@ -100,17 +110,31 @@ struct Walk {
 
 const ALL: Walk = walk!("");
 const SUBJECT: Walk = walk!("AND a.subject = $5 AND a.subject_id = $6");
+const SUBJECT_KEY: Walk = walk!("AND a.subject_id = $6 AND a.key_id = $3");
+const SUBJECT_USER: Walk = walk!("AND a.subject_id = $6 AND a.user_id = $2");
+const SUBJECT_ACTION: Walk = walk!("AND a.subject_id = $6 AND a.action = $4");
 const KEY: Walk = walk!("AND a.key_id = $3");
+const KEY_USER: Walk = walk!("AND a.key_id = $3 AND a.user_id = $2");
+const KEY_ACTION: Walk = walk!("AND a.key_id = $3 AND a.action = $4");
 const USER: Walk = walk!("AND a.user_id = $2");
+const USER_ACTION: Walk = walk!("AND a.user_id = $2 AND a.action = $4");
 const ACTION: Walk = walk!("AND a.action = $4");
 
 impl Filter {
+    /// Each facet and each two together have an index. Of more, the two that leave the fewest rows are walked, and those rows compared
+    /// with the others.
     fn walk(&self) -> Walk {
-        match self {
-            Self { subject: Some(_), .. } => SUBJECT,
-            Self { key: Some(_), .. } => KEY,
-            Self { user: Some(_), .. } => USER,
-            Self { action: Some(_), .. } => ACTION,
+        match (self.subject.is_some(), self.key.is_some(), self.user.is_some(), self.action.is_some()) {
+            (true, true, ..) => SUBJECT_KEY,
+            (true, _, true, _) => SUBJECT_USER,
+            (true, _, _, true) => SUBJECT_ACTION,
+            (true, ..) => SUBJECT,
+            (_, true, _, true) => KEY_ACTION,
+            (_, true, true, _) => KEY_USER,
+            (_, true, ..) => KEY,
+            (_, _, true, true) => USER_ACTION,
+            (_, _, true, _) => USER,
+            (_, _, _, true) => ACTION,
             _ => ALL,
         }
     }
@@ -123,11 +147,20 @@ impl Filter {
 }
 
 fn read(row: &Row<'_>) -> Result<Record> {
-    let request_id: Option<String> = row.get(5)?;
-    let actor = Actor { kind: row.word::<ActorKind>(2)?, user: row.get(3)?, key: row.get(4)?, request_id: request_id.map(Arc::from) };
-    let subject = Subject { kind: row.word::<SubjectKind>(7)?, id: row.get(8)? };
-    let act = Act { action: row.word(6)?, subject, details: row.json::<JsonObject>(9)? };
-    Ok(Record { id: row.get(0)?, at_ms: row.get(1)?, actor, user_name: row.get(10)?, key_name: row.get(11)?, act })
+    Ok(Record {
+        id: row.get(0)?,
+        at_ms: row.get(1)?,
+        actor: row.get(2)?,
+        user: row.get(3)?,
+        key: row.get(4)?,
+        request_id: row.get(5)?,
+        action: row.get(6)?,
+        subject: row.get(7)?,
+        subject_id: row.get(8)?,
+        details: row.json(9)?,
+        user_name: row.get(10)?,
+        key_name: row.get(11)?,
+    })
 }
 
 /// A page of the log, newest first: up to `limit` rows behind `after`.
@@ -163,19 +196,35 @@ pub fn sweep(tx: &mut OrgTx<'_, '_>, before_ms: i64) -> Result<u64> {
     tx.execute(SWEEP, params![before_ms])
 }
 
-/// Every text of the lists with the index that it should walk.
+/// The texts of every combination of facets, each with the columns by which its index is sought.
 #[cfg(test)]
-pub(crate) fn plans() -> [(&'static str, &'static str); 10] {
-    [
-        (ALL.page, "audit_list"),
-        (SUBJECT.page, "audit_subject"),
-        (KEY.page, "audit_keys"),
-        (USER.page, "audit_users"),
-        (ACTION.page, "audit_action"),
-        (ALL.count, "audit_"),
-        (SUBJECT.count, "audit_subject"),
-        (KEY.count, "audit_keys"),
-        (USER.count, "audit_users"),
-        (ACTION.count, "audit_action"),
-    ]
+pub(crate) fn plans() -> Vec<(&'static str, &'static str)> {
+    use parlance_model::audit::SubjectKind;
+    let subject = Subject { kind: SubjectKind::Staff, id: 1 };
+    let filter = |bits: u8| Filter {
+        subject: (bits & 1 > 0).then_some(subject),
+        key: (bits & 2 > 0).then_some(KeyId(1)),
+        user: (bits & 4 > 0).then_some(UserId(1)),
+        action: (bits & 8 > 0).then_some(Action::SignIn),
+        ..Filter::default()
+    };
+    let sought = |bits: u8| match bits {
+        0 => "(org_id=? AND at_ms",
+        1 => "audit_subject (org_id=? AND subject=? AND subject_id=? AND at_ms",
+        2 => "audit_keys (org_id=? AND key_id=? AND at_ms",
+        4 => "audit_users (org_id=? AND user_id=? AND at_ms",
+        8 => "audit_action (org_id=? AND action=? AND at_ms",
+        6 => "audit_key_user (org_id=? AND key_id=? AND user_id=? AND at_ms",
+        10 | 14 => "audit_key_action (org_id=? AND key_id=? AND action=? AND at_ms",
+        12 => "audit_user_action (org_id=? AND user_id=? AND action=? AND at_ms",
+        9 => "audit_subject_action (org_id=? AND subject_id=? AND action=? AND at_ms",
+        5 | 13 => "audit_subject_user (org_id=? AND subject_id=? AND user_id=? AND at_ms",
+        _ => "audit_key_subject (org_id=? AND subject_id=? AND key_id=? AND at_ms",
+    };
+    (0..16)
+        .flat_map(|bits| {
+            let walk = filter(bits).walk();
+            [(walk.page, sought(bits)), (walk.count, sought(bits))]
+        })
+        .collect()
 }

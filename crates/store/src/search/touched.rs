@@ -29,8 +29,12 @@ impl Touched {
             Event::ContactCreated { contact_id } | Event::ContactUpdated { contact_id } => self.contacts.extend([contact_id.0]),
             Event::ContactMerged { contact_id, merged_id } => self.contacts.extend([contact_id.0, merged_id.0]),
             Event::ConversationUpdated { conversation_id } => self.conversations.extend([conversation_id.0]),
-            Event::ConversationCreated { .. } | Event::MessageStatus { .. } | Event::OptOutChanged { .. } | Event::AccountHealth { .. } => {
-            }
+            // What only a newer version knows is for that version's index.
+            Event::ConversationCreated { .. }
+            | Event::MessageStatus { .. }
+            | Event::OptOutChanged { .. }
+            | Event::AccountHealth { .. }
+            | Event::Newer(_) => {}
         }
         Ok(())
     }

@@ -31,6 +31,15 @@ async fn list(f: &Fixture, filter: Filter) -> Vec<Record> {
     f.read(move |tx| audit::list(tx, &filter, None, 100)).await.unwrap()
 }
 
+/// Whether the row tells this, by this actor.
+fn tells(row: &Record, actor: &Actor, act: &Act) -> bool {
+    let who = row.actor == actor.kind.as_str()
+        && (row.user, row.key, row.request_id.as_deref()) == (actor.user, actor.key, actor.request_id.as_deref());
+    let what =
+        (row.action.as_str(), row.subject.as_str(), row.subject_id) == (act.action.as_str(), act.subject.kind.as_str(), act.subject.id);
+    who && what && row.details == act.details
+}
+
 fn ids(records: &[Record]) -> Vec<i64> {
     records.iter().map(|record| record.id).collect()
 }
@@ -44,13 +53,22 @@ both_databases! {
         let actor = Actor { kind: ActorKind::Key, key: Some(key), ..person(ann.0) };
         write(&f, actor.clone(), closed(7)).await;
         let row = list(&f, Filter::default()).await.remove(0);
-        assert_eq!((row.at_ms, &row.actor, &row.act), (START_MS, &actor, &closed(7)));
+        assert!(row.at_ms == START_MS && tells(&row, &actor, &closed(7)), "{row:?}");
         assert_eq!((row.user_name.as_deref(), row.key_name.as_deref()), (Some("Ann"), Some("Bot")));
         // Names that are gone leave the ids.
         f.raw().execute("DELETE FROM api_key");
         write(&f, Actor::COMMAND, closed(8)).await;
         let rows = list(&f, Filter::default()).await;
-        assert_eq!((&rows[0].actor, rows[1].actor.key, rows[1].key_name.as_deref()), (&Actor::COMMAND, Some(key), None));
+        assert!(tells(&rows[0], &Actor::COMMAND, &closed(8)), "{rows:?}");
+        assert_eq!((rows[1].key, rows[1].key_name.as_deref()), (Some(key), None));
+    }
+
+    async fn words_of_a_newer_version_are_listed_as_they_are(database) {
+        let f = Fixture::new(database).await;
+        write(&f, person(1), closed(7)).await;
+        f.raw().execute("UPDATE audit SET actor = 'robot', action = 'call.record', subject = 'call'");
+        let row = list(&f, Filter { user: Some(UserId(1)), ..Filter::default() }).await.remove(0);
+        assert_eq!((row.actor.as_str(), row.action.as_str(), row.subject.as_str(), row.subject_id), ("robot", "call.record", "call", 7));
     }
 
     async fn a_change_and_its_row_are_there_together_or_not_at_all(database) {
@@ -103,6 +121,11 @@ both_databases! {
             (Filter { action: Some(Action::ConversationClose), user, ..Filter::default() }, vec![0]),
             (Filter { subject: subject(SubjectKind::Conversation, 7), ..Filter::default() }, vec![3, 0]),
             (Filter { subject: subject(SubjectKind::Account, 7), key, ..Filter::default() }, vec![2]),
+            (Filter { subject: subject(SubjectKind::Conversation, 7), user, ..Filter::default() }, vec![0]),
+            (Filter { subject: subject(SubjectKind::Account, 7), action: Some(Action::AccountUpdate), ..Filter::default() }, vec![4, 2]),
+            (Filter { action: Some(Action::AccountUpdate), key, ..Filter::default() }, vec![2]),
+            (Filter { action: Some(Action::ConversationClose), key, user, ..Filter::default() }, vec![]),
+            (Filter { subject: subject(SubjectKind::Account, 7), action: Some(Action::ConversationClose), key, user, ..Filter::default() }, vec![]),
             (Filter { subject: subject(SubjectKind::Contact, 7), ..Filter::default() }, vec![]),
             (Filter { from_ms: at(3), ..Filter::default() }, vec![4, 3]),
             (Filter { until_ms: at(1), ..Filter::default() }, vec![0]),
@@ -145,7 +168,7 @@ both_databases! {
         let into: OrgId = f.org;
         f.system_write(move |tx| tx.audit(into, &person(3), &Act::new(Action::SignIn, UserId(3)))).await.unwrap();
         let rows = list(&f, Filter::default()).await;
-        assert_eq!((rows.len(), rows[0].act.action, rows[0].actor.user), (1, Action::SignIn, Some(UserId(3))));
+        assert_eq!((rows.len(), rows[0].action.as_str(), rows[0].user), (1, Action::SignIn.as_str(), Some(UserId(3))));
     }
 
     async fn a_sweep_takes_what_is_older_a_thousand_at_a_time(database) {
@@ -155,6 +178,6 @@ both_databases! {
         write(&f, person(1), closed(5000)).await;
         let sweep = async || f.write(|tx| audit::sweep(tx, START_MS + 1)).await.unwrap();
         assert_eq!((sweep().await, sweep().await, sweep().await), (1000, 1, 0));
-        assert_eq!(list(&f, Filter::default()).await[0].act, closed(5000));
+        assert!(tells(&list(&f, Filter::default()).await[0], &person(1), &closed(5000)));
     }
 }

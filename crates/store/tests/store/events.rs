@@ -41,7 +41,21 @@ both_databases! {
         assert_eq!(log.iter().map(|entry| entry.event.clone()).collect::<Vec<_>>(), one_of_each());
         assert_eq!(log.iter().map(|entry| (entry.seq, entry.at_ms)).collect::<Vec<_>>(), (1..=8).map(|seq| (seq, START_MS)).collect::<Vec<_>>());
         let kinds = f.raw().query("SELECT kind FROM event ORDER BY seq").concat();
-        assert_eq!(kinds, one_of_each().map(|event| event.kind()));
+        assert_eq!(kinds, one_of_each().map(|event| event.kind().to_owned()));
+    }
+
+    async fn an_event_of_a_newer_version_is_read_as_it_is(database) {
+        let f = Fixture::new(database).await;
+        f.write(|tx| {
+            one_of_each().into_iter().for_each(|event| tx.emit(event));
+            Ok(())
+        })
+        .await
+        .unwrap();
+        f.raw().execute(r#"UPDATE event SET kind = 'call.ended', data = '{"kind":"call.ended","call_id":5,"from":"+15551110001"}' WHERE seq = 2"#);
+        let log = f.read(|tx| event::after(tx, 0, 100)).await.unwrap();
+        assert_eq!((log.len(), log[1].event.kind(), format!("{:?}", log[1].event).as_str()), (8, "call.ended", "call.ended"));
+        assert_eq!(serde_json::to_value(&log[1].event).unwrap(), serde_json::json!({ "kind": "call.ended", "call_id": 5, "from": "+15551110001" }));
     }
 
     async fn a_page_begins_behind_a_seq_and_is_limited(database) {

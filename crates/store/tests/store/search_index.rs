@@ -141,6 +141,16 @@ both_databases! {
         assert_made(&f).await;
     }
 
+    async fn an_event_of_a_newer_version_is_passed_over(database) {
+        let f = with_three(database).await;
+        f.raw().execute(r#"UPDATE event SET kind = 'call.ended', data = '{"kind":"call.ended","call_id":5}' WHERE kind = 'conversation.created'"#);
+        // Still to be read by a search, and then by the index.
+        assert_eq!(count(&f, "hello").await.0, 3);
+        f.drain().await;
+        assert_eq!(count(&f, "hello").await, (3, true));
+        f.assert_clean().await;
+    }
+
     async fn an_index_of_another_log_is_made_anew(database) {
         let f = with_three(database).await;
         f.drain().await;

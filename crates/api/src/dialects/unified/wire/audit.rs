@@ -90,7 +90,8 @@ pub(crate) struct AuditRecord {
 #[schemars(rename = "AuditActor")]
 struct Actor {
     /// A person who is signed in, a key, a command on the server, or a stranger, who failed to sign in.
-    kind: Word<ActorKind>,
+    #[schemars(with = "Word<ActorKind>")]
+    kind: String,
     /// The user, signed in or behind the key.
     user_id: Option<i64>,
     /// What the user is called now.
@@ -113,21 +114,20 @@ struct Subject {
 
 impl From<Record> for AuditRecord {
     fn from(from: Record) -> Self {
-        let Stored { kind, id } = from.act.subject;
         Self {
             id: from.id,
             at: iso8601(from.at_ms),
             actor: Actor {
-                kind: Word(from.actor.kind),
-                user_id: from.actor.user.map(|user| user.0),
+                kind: from.actor,
+                user_id: from.user.map(|user| user.0),
                 user_name: from.user_name,
-                key_id: from.actor.key.map(|key| key.0),
+                key_id: from.key.map(|key| key.0),
                 key_name: from.key_name,
             },
-            request_id: from.actor.request_id.map(|id| id.to_string()),
-            action: from.act.action.to_string(),
-            subject: Subject { kind: kind.to_string(), id },
-            details: from.act.details.0,
+            request_id: from.request_id,
+            action: from.action,
+            subject: Subject { kind: from.subject, id: from.subject_id },
+            details: from.details.0,
         }
     }
 }

@@ -5,7 +5,7 @@ use parlance_app::media::{Shown, ShownMedia};
 use parlance_app::message::Attempt as StoredAttempt;
 use parlance_app::search::{Findings, Hit};
 use parlance_app::send;
-use parlance_model::audit::{Act, Action, Actor, ActorKind};
+use parlance_model::audit::{Act, Action, ActorKind};
 use parlance_model::channel::{Channel, JsonObject};
 use parlance_model::contact::{Contact as StoredContact, Identity, IdentityKind, Profile};
 use parlance_model::conversation::{Conversation as StoredConversation, Standing, Visitor};
@@ -121,14 +121,19 @@ fn found() -> Value {
 
 fn audited() -> Record {
     let act = Act::new(Action::ConversationClose, ConversationId(456)).changed("status", "open", "closed");
-    let actor = Actor { kind: ActorKind::Key, user: Some(UserId(7)), key: Some(KeyId(3)), request_id: Some("checkout-7".into()) };
     Record {
         id: 41,
         at_ms: AT_MS,
-        actor,
+        actor: ActorKind::Key.to_string(),
+        user: Some(UserId(7)),
         user_name: Some("Ann Baker".into()),
+        key: Some(KeyId(3)),
         key_name: Some("Desk".into()),
-        act: act.changed("state", "open", "completed"),
+        request_id: Some("checkout-7".into()),
+        action: act.action.to_string(),
+        subject: act.subject.kind.to_string(),
+        subject_id: act.subject.id,
+        details: act.changed("state", "open", "completed").details,
     }
 }
 
@@ -194,7 +199,11 @@ fn the_documents_examples_are_what_is_answered() {
         ("conversations", golden!("conversations"), json!({ "data": [conversation_json["data"]], "meta": meta })),
         ("message", golden!("message"), serde_json::to_value(Data::<Message>::of(shown(message())).0).unwrap()),
         ("canceled", golden!("canceled"), serde_json::to_value(Data::<Message>::of(shown(canceled)).0).unwrap()),
-        ("attempts", golden!("attempts"), serde_json::to_value(All::<Attempt>::of(attempts()).0).unwrap()),
+        (
+            "attempts",
+            golden!("attempts"),
+            json!({ "data": attempts().into_iter().map(Attempt::from).collect::<Vec<_>>(), "meta": { "total": 2, "limit": 50, "offset": 0 } }),
+        ),
         ("audit", golden!("audit"), json!({ "data": [record], "meta": meta })),
         ("messages", golden!("messages"), json!({ "data": [message_json], "meta": meta })),
     ] {
