@@ -8,7 +8,7 @@ use parlance_model::key::Key;
 use parlance_model::org::{Org, User};
 use parlance_model::role::Role;
 use parlance_model::{Result, entropy};
-use parlance_store::{OrgTx, SystemTx, account, audit, key, org, staff, user};
+use parlance_store::{OrgTx, SystemTx, account, audit, job, key, org, staff, user};
 
 use crate::App;
 
@@ -24,10 +24,11 @@ impl App {
         self.store().system_read(org::all).await
     }
 
-    /// Switches an org off or on. Off, its keys and sessions are refused, its hooks are put off, and its jobs rest.
+    /// Switches an org off or on. Off, its keys and sessions are refused, its hooks are put off, and its jobs rest. The switch counts
+    /// at once; then its jobs are marked.
     ///
     /// # Errors
-    /// `not_found`.
+    /// `not_found`; those of the database, also when the switch was made and not all jobs were marked.
     pub async fn set_org_enabled(&self, slug: &str, enabled: bool) -> Result<Org> {
         let id = self.org(slug).await?.id;
         let write = move |tx: &mut OrgTx<'_, '_>| {
@@ -37,7 +38,23 @@ impl App {
             }
             org::current(tx)
         };
-        self.store().write_as(id, Actor::COMMAND, write).await
+        let switched = self.store().write_as(id, Actor::COMMAND, write).await?;
+        self.jobs_follow(id).await?;
+        Ok(switched)
+    }
+
+    /// Marks the jobs of every org whose switch they do not follow: what a command that was cut off has left, and what came since.
+    pub(crate) async fn jobs_follow_switches(&self) -> Result<()> {
+        for org in self.store().system_read(job::behind_switch).await? {
+            self.jobs_follow(org).await?;
+        }
+        Ok(())
+    }
+
+    /// Chunk by chunk, so that others can write in between.
+    async fn jobs_follow(&self, org: OrgId) -> Result<()> {
+        while self.store().write(org, job::follow_switch).await? == job::CHUNK {}
+        Ok(())
     }
 
     /// Every user of the installation; of one org, with their roles, when it is given.

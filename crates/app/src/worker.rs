@@ -17,7 +17,7 @@ const AT_ONCE: usize = 32;
 const POLL: Duration = Duration::from_secs(1);
 /// A send job that fails at this claim is ended: it would fail for ever, and hold up its conversation.
 const LAST_CLAIM: i64 = 60;
-/// How often aged rows are swept.
+/// How often aged rows are swept, and resting jobs marked.
 const SWEEP: Duration = Duration::from_secs(600);
 
 /// Spawns the loops.
@@ -138,6 +138,9 @@ async fn sweep(app: &App) {
             tracing::warn!(?error, "the audit log could not be swept; trying again later");
         }
         while let Ok(1000..) = app.store().system_write(session::sweep).await {}
+        if let Err(error) = app.jobs_follow_switches().await {
+            tracing::warn!(?error, "jobs could not be marked as their orgs' switches say; trying again later");
+        }
         if let Err(error) = app.sweep_media().await {
             tracing::warn!(?error, "uploads that nobody took could not be swept; trying again later");
         }

@@ -42,4 +42,6 @@ pub struct Claimed {
     pub job: Job,
     /// How often it was claimed, this time included.
     pub attempt: i64,
+    /// When it was queued, unix ms.
+    pub created_ms: i64,
 }

@@ -9,6 +9,8 @@ use crate::{OrgTx, SystemTx};
 
 /// What people wait for comes first; campaigns and the like later.
 pub const PRIORITY_PERSON: i64 = 0;
+/// Every priority, in the order of claims.
+const PRIORITIES: [i64; 1] = [PRIORITY_PERSON];
 
 /// Queues a job, in the transaction of what it is about. Jobs of one lane (a conversation) run in order, one at a time.
 ///
@@ -24,41 +26,73 @@ pub fn enqueue(tx: &mut OrgTx<'_, '_>, job: &Job, lane: Option<i64>, run_at_ms: 
 }
 
 /// Claims up to `limit` due jobs for `lease_ms`. A job whose lease ran out is due again, with a higher `attempt`.
-/// Jobs of an org that is switched off rest.
+/// Jobs of an org that is switched off rest. Those that rest or are due later cost a claim nothing.
 ///
 /// # Errors
 /// Those of the database.
 pub fn claim(tx: &mut SystemTx<'_, '_>, limit: i64, lease_ms: i64) -> Result<Vec<Claimed>> {
-    macro_rules! claim {
-        ($lock:literal) => {
-            concat!(
-                // Materialized, because a plan that asked again for each row would get other rows, past the limit.
-                "WITH due AS MATERIALIZED (SELECT j.id FROM job j
-                    WHERE j.run_at_ms <= $1 AND (j.lease_until_ms IS NULL OR j.lease_until_ms <= $1)
-                      AND j.org_id NOT IN (SELECT o.id FROM org o WHERE o.disabled_ms IS NOT NULL)
-                      AND NOT EXISTS (SELECT 1 FROM job e WHERE e.org_id = j.org_id AND e.lane = j.lane AND e.id < j.id)
-                    ORDER BY j.priority, j.run_at_ms, j.id LIMIT $3",
-                $lock,
-                ") UPDATE job SET lease_until_ms = $2, attempt = attempt + 1 WHERE id IN (SELECT id FROM due)
-                RETURNING id, org_id, payload, attempt"
-            )
-        };
-    }
     let now_ms = tx.now_ms();
-    let claimed = tx.tx.query(
-        // Several nodes claim at once on PostgreSQL; SQLite has one writer.
-        Sql::differs(claim!(""), claim!(" FOR UPDATE SKIP LOCKED")),
-        params![now_ms, now_ms + lease_ms, limit],
-        |row| {
-            let (id, org, attempt): (JobId, OrgId, i64) = (row.get(0)?, row.get(1)?, row.get(3)?);
+    let mut claimed = Vec::new();
+    for priority in PRIORITIES {
+        let free = limit - i64::try_from(claimed.len()).map_err(Error::internal)?;
+        claimed.extend(tx.tx.query(CLAIM, params![now_ms, now_ms + lease_ms, priority, free], |row| {
+            let (id, org): (JobId, OrgId) = (row.get(0)?, row.get(1)?);
             // A job of a newer version must not stop everybody else's: it stays leased, for a node that knows it.
             let job = row.json(2).inspect_err(|error| tracing::error!(?error, job = %id, "a job of an unknown kind is left alone"));
-            Ok(job.ok().map(|job| Claimed { id, org, job, attempt }))
-        },
-    )?;
+            let (attempt, created_ms) = (row.get(3)?, row.get(4)?);
+            Ok(job.ok().map(|job| Claimed { id, org, job, attempt, created_ms }))
+        })?);
+    }
     let mut claimed: Vec<_> = claimed.into_iter().flatten().collect();
     claimed.sort_by_key(|job| job.id);
     Ok(claimed)
+}
+
+macro_rules! claim {
+    ($lock:literal) => {
+        concat!(
+            // Materialized, because a plan that asked again for each row would get other rows, past the limit.
+            "WITH due AS MATERIALIZED (SELECT j.id FROM job j
+                WHERE NOT j.resting AND j.priority = $3 AND j.run_at_ms <= $1 AND (j.lease_until_ms IS NULL OR j.lease_until_ms <= $1)
+                  AND j.org_id NOT IN (SELECT o.id FROM org o WHERE o.disabled_ms IS NOT NULL)
+                  AND NOT EXISTS (SELECT 1 FROM job e WHERE e.org_id = j.org_id AND e.lane = j.lane AND e.id < j.id)
+                ORDER BY j.run_at_ms, j.id LIMIT $4",
+            $lock,
+            ") UPDATE job SET lease_until_ms = $2, attempt = attempt + 1 WHERE id IN (SELECT id FROM due)
+            RETURNING id, org_id, payload, attempt, created_ms"
+        )
+    };
+}
+/// The due jobs of one priority: its part of the index is walked from the longest due, and no further than to what is due now.
+/// Several nodes claim at once on PostgreSQL; SQLite has one writer.
+pub(crate) const CLAIM: Sql = Sql::differs(claim!(""), claim!(" FOR UPDATE SKIP LOCKED"));
+
+/// Jobs that [`follow_switch`] marks at once.
+pub const CHUNK: u64 = 1000;
+
+/// Marks the jobs of the org as resting or as awake, as the org's switch says, at most [`CHUNK`] of them. Answers how many were
+/// marked otherwise. A claim heeds the switch itself; the mark keeps jobs that rest out of its way.
+///
+/// # Errors
+/// Those of the database.
+pub fn follow_switch(tx: &mut OrgTx<'_, '_>) -> Result<u64> {
+    // Awake jobs may be due.
+    tx.mark_jobs();
+    tx.execute(FOLLOW, params![i64::try_from(CHUNK).map_err(Error::internal)?])
+}
+
+/// By the ids: SQLite would rather walk the org's jobs, were it not for the plus.
+pub(crate) const FOLLOW: &str = "UPDATE job SET resting = NOT resting WHERE +org_id = $1 AND id IN (SELECT j.id FROM job j
+        WHERE j.org_id = $1 AND j.resting = (SELECT o.disabled_ms IS NULL FROM org o WHERE o.id = $1) ORDER BY j.id LIMIT $2)";
+
+/// The orgs that have jobs for [`follow_switch`] to mark.
+///
+/// # Errors
+/// Those of the database.
+pub fn behind_switch(tx: &mut SystemTx<'_, '_>) -> Result<Vec<OrgId>> {
+    const BEHIND: &str = "SELECT o.id FROM org o
+        WHERE EXISTS (SELECT 1 FROM job j WHERE j.org_id = o.id AND j.resting = (o.disabled_ms IS NULL)) ORDER BY o.id";
+    tx.tx.query(BEHIND, &[], |row| row.get(0))
 }
 
 /// Whether this claim still holds: nobody claimed the job after us, and it is not finished.
@@ -138,7 +172,7 @@ pub fn of_org(tx: &mut SystemTx<'_, '_>, org: OrgId) -> Result<i64> {
 pub struct Standing {
     /// The word of their kind, perhaps of a newer version.
     pub kind: String,
-    /// `leased`; `due`, when one can be claimed; or `waiting` for its time, for an earlier job of its lane, or for its org to be enabled.
+    /// `leased`; `due`, when one can be claimed; or `waiting` for its time, for an earlier job of its lane, or with its org that is disabled.
     pub state: String,
     /// How many.
     pub count: i64,
@@ -148,7 +182,7 @@ pub struct Standing {
 
 pub(crate) const STANDING: &str = "SELECT kind, state, COUNT(*), CAST(MIN(since_ms) AS BIGINT) FROM (SELECT j.kind AS kind,
         CASE WHEN j.lease_until_ms > $1 THEN 'leased'
-            WHEN j.run_at_ms > $1 OR j.org_id IN (SELECT o.id FROM org o WHERE o.disabled_ms IS NOT NULL)
+            WHEN j.resting OR j.run_at_ms > $1 OR j.org_id IN (SELECT o.id FROM org o WHERE o.disabled_ms IS NOT NULL)
                 OR EXISTS (SELECT 1 FROM job e WHERE e.org_id = j.org_id AND e.lane = j.lane AND e.id < j.id) THEN 'waiting'
             ELSE 'due' END AS state,
         COALESCE(j.lease_until_ms, j.run_at_ms) AS since_ms FROM job j) AS standing

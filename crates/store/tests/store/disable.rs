@@ -81,6 +81,33 @@ both_databases! {
         assert_eq!(claim().await, [resting]);
     }
 
+    async fn jobs_follow_the_switch_in_chunks_and_keep_their_order(database) {
+        let f = Fixture::new(database).await;
+        let count = 2 * i64::try_from(job::CHUNK).unwrap() + 1;
+        f.write(move |tx| (1..=count).try_for_each(|number| job::enqueue(tx, &Job::Send { message_id: MessageId(number) }, Some(1), START_MS).map(drop))).await.unwrap();
+        let behind = async || f.system_read(job::behind_switch).await.unwrap();
+        let resting = || f.raw().value("SELECT COUNT(*) FROM job WHERE resting").parse::<i64>().unwrap();
+        let follow = async || f.write(job::follow_switch).await.unwrap();
+        let claim = async || f.system_write(|tx| job::claim(tx, 10, 1000)).await.unwrap().into_iter().map(|job| job.job).collect::<Vec<_>>();
+        assert!(behind().await.is_empty());
+        switch_org(&f, true).await;
+        for marked in [job::CHUNK, job::CHUNK, 1, 0] {
+            assert!(claim().await.is_empty());
+            assert_eq!(behind().await.is_empty(), marked == 0);
+            assert_eq!(follow().await, marked);
+        }
+        assert_eq!(resting(), count);
+        switch_org(&f, false).await;
+        let waiting = f.store.system_read(job::standing).await.unwrap().into_iter().map(|jobs| (jobs.state, jobs.count)).collect::<Vec<_>>();
+        assert_eq!(waiting, [("waiting".to_owned(), count)]);
+        assert_eq!((behind().await, follow().await), (vec![f.org], job::CHUNK));
+        // The first of the lane is awake, and what rests behind it waits for its turn anyway.
+        assert_eq!(claim().await, [Job::Send { message_id: MessageId(1) }]);
+        assert!(claim().await.is_empty());
+        assert_eq!((follow().await, follow().await, follow().await), (job::CHUNK, 1, 0));
+        assert_eq!((resting(), behind().await), (0, Vec::new()));
+    }
+
     async fn a_disabled_user_is_signed_out_and_refused_everywhere(database) {
         let f = Fixture::new(database).await;
         let org = f.org;

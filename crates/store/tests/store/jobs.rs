@@ -30,7 +30,7 @@ async fn claimed_ids(f: &Fixture, limit: i64) -> Vec<JobId> {
 
 /// The first claim of a job, as a worker holds it.
 fn held(f: &Fixture, id: JobId) -> Claimed {
-    Claimed { id, org: f.org, job: job_of(0), attempt: 1 }
+    Claimed { id, org: f.org, job: job_of(0), attempt: 1, created_ms: START_MS }
 }
 
 both_databases! {
@@ -38,7 +38,7 @@ both_databases! {
         let f = Fixture::new(database).await;
         let id = enqueue(&f, 5, Some(1), START_MS).await;
         let claimed = claim(&f.store, 10).await.remove(0);
-        assert_eq!((claimed.id, claimed.org, claimed.job, claimed.attempt), (id, f.org, job_of(5), 1));
+        assert_eq!((claimed.id, claimed.org, claimed.job, claimed.attempt, claimed.created_ms), (id, f.org, job_of(5), 1, START_MS));
     }
 
     async fn a_lane_runs_one_job_at_a_time_in_order_and_lanes_do_not_wait_for_each_other(database) {

@@ -307,6 +307,52 @@ fn the_look_at_the_jobs_asks_about_each_by_its_lane() {
     assert_eq!(steps.iter().filter(|step| step.starts_with("SCAN j")).count(), 1, "{steps:#?}");
 }
 
+/// A claim seeks what is due now, and the marking of an org's jobs those that are marked otherwise.
+#[test]
+fn a_claim_seeks_and_does_not_sort() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::Sqlite { data: folder.path().to_owned(), durability: Durability::Relaxed };
+    migrate(&place, &setup()).unwrap();
+    let database = Database::open(&file(folder.path()), Durability::Relaxed, Access::Write).unwrap();
+    for (text, index) in
+        [(crate::job::CLAIM.on_sqlite(), "job_due (priority=? AND run_at_ms<?)"), (crate::job::FOLLOW, "job_rest (org_id=? AND resting=?)")]
+    {
+        let steps = plan(&database, text);
+        assert!(steps.iter().any(|step| step.starts_with("SEARCH j ") && step.contains(index)), "not by {index}: {steps:#?}");
+        // What was found, and the orgs that are switched off.
+        let few = ["SCAN due", "SCAN o USING INDEX org_disabled"];
+        let bad = |step: &&String| step.contains("TEMP B-TREE") || step.starts_with("SCAN") && !few.contains(&step.as_str());
+        assert_eq!(steps.iter().find(bad), None, "{steps:#?}");
+    }
+}
+
+/// What rests or is due later costs a claim nothing: counted in the steps of SQLite's machine.
+#[test]
+fn a_claim_costs_the_same_beside_twenty_thousand_jobs_that_rest_or_are_due_later() {
+    const BESIDE: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+        INSERT INTO job (org_id, kind, payload, lane, priority, run_at_ms, attempt, created_ms, resting)
+        SELECT 2 - i % 2, 'send', '{}', i, 0, CASE WHEN i % 2 = 0 THEN 2000 ELSE 1 END, 0, 0, i % 2 FROM n";
+    const DUE: &str =
+        "INSERT INTO job (org_id, kind, payload, lane, priority, run_at_ms, attempt, created_ms) VALUES (2, 'send', '{}', 0, 0, 500, 0, 0)";
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::Sqlite { data: folder.path().to_owned(), durability: Durability::Relaxed };
+    migrate(&place, &setup()).unwrap();
+    let database = Database::open(&file(folder.path()), Durability::Relaxed, Access::Write).unwrap();
+    let steps = || {
+        database.run(DUE).unwrap();
+        let mut claim = database.connection().prepare(&super::rewrite::positional(crate::job::CLAIM.on_sqlite())).unwrap();
+        let claimed = claim.query_map([1000, 1500, 0, 10], |row| row.get::<_, i64>(0)).unwrap().count();
+        assert_eq!(claimed, 1);
+        let steps = claim.get_status(rusqlite::StatementStatus::VmStep);
+        database.run("DELETE FROM job WHERE lease_until_ms IS NOT NULL").unwrap();
+        steps
+    };
+    let alone = steps();
+    database.run(BESIDE).unwrap();
+    let beside = steps();
+    assert!(beside < 2 * alone, "{alone} steps alone, {beside} beside others");
+}
+
 fn plan(database: &Database, text: &'static str) -> Vec<String> {
     let text = super::rewrite::positional(text);
     let mut statement = database.connection().prepare(&format!("EXPLAIN QUERY PLAN {text}")).unwrap();
