@@ -36,6 +36,12 @@ impl FromStr for Region {
     }
 }
 
+impl fmt::Display for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl Phone {
     /// Reads a number as people and providers write it: `+1 555 123-4567`, `(555) 123-4567`, `0049 30 …`,
     /// full-width digits, `tel:` and `whatsapp:` prefixes. National forms are read in `region`.

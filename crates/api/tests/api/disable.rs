@@ -81,13 +81,21 @@ both_databases! {
         let cookie = sign_in(PASSWORD).await.expect(201).header("set-cookie").split(';').next().unwrap().to_owned();
         let me = async || anonymous.send("GET", "/api/v1/me", &[("cookie", &cookie)], "").await;
         me().await.expect(200);
+        let key = app.bare_key(&org, false).await;
+        let disabled_at = async || {
+            let staff = key.get("/api/v1/staff").await.expect(200).data().as_array().unwrap().clone();
+            staff.into_iter().find(|person| person["email"] == email.as_str()).unwrap()["disabled_at"].clone()
+        };
+        assert_eq!(disabled_at().await, json!(null));
         app.app.set_user_enabled(&email, false).await.unwrap();
+        assert!(disabled_at().await.as_str().unwrap().ends_with('Z'));
         ann.get("/api/v1/me").await.expect_problem(401, "user_disabled");
         me().await.expect_problem(401, "unauthenticated");
         sign_in(PASSWORD).await.expect_problem(401, "user_disabled");
         // Who does not know the password learns nothing.
         sign_in("something else").await.expect_problem(401, "wrong_credentials");
         app.app.set_user_enabled(&email, true).await.unwrap();
+        assert_eq!(disabled_at().await, json!(null));
         ann.get("/api/v1/me").await.expect(200);
         sign_in(PASSWORD).await.expect(201);
     }

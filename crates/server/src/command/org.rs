@@ -31,6 +31,7 @@ fn record(org: Org) -> Record {
         ("id", org.id.0.into()),
         ("slug", org.slug.into()),
         ("name", org.name.into()),
+        ("region", org.region.to_string().into()),
         ("sms_provider", org.sms_provider.into()),
         ("events", org.seq.into()),
         ("created_at", moment(Some(org.created_ms))),

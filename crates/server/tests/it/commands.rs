@@ -11,7 +11,8 @@ both_databases! {
         let place = Place::new(database).await;
         let server = place.serve(0, "https://chat.example.com").await;
         assert_eq!(place.ok(&["org", "create", "Acme", "--slug", "acme"]), "1");
-        assert!(place.ok(&["org", "show", "acme"]).contains("name: Acme"));
+        let shown = place.json(&["org", "show", "acme"]);
+        assert_eq!((&shown["name"], &shown["region"], &shown["disabled_at"]), (&json!("Acme"), &json!("US"), &json!(null)));
         let password = place.ok(&["user", "create", "--org", "acme", "--email", "a@x.io", "--name", "Ann", "--role", "admin"]);
         assert!(password.len() >= 16 && !password.contains(char::is_whitespace), "{password}");
         let given = ["user", "create", "--org", "acme", "--email", "b@x.io", "--name", "Bob", "--role", "agent", "--password-stdin"];

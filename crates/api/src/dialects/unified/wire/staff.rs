@@ -1,6 +1,7 @@
 //! Staff on the wire.
 
 use parlance_app::staff::NewStaff;
+use parlance_model::clock::iso8601;
 use parlance_model::org::Staff as Stored;
 use parlance_model::role::Role;
 use schemars::JsonSchema;
@@ -19,11 +20,14 @@ pub(crate) struct Staff {
     name: String,
     /// What they may do.
     role: Word<Role>,
+    /// Since when whoever runs the server has switched them off, in every organisation; null while they may sign in.
+    disabled_at: Option<String>,
 }
 
 impl From<Stored> for Staff {
     fn from(Stored { user, role }: Stored) -> Self {
-        Self { id: user.id.0, email: user.email, name: user.name, role: Word(role) }
+        let disabled_at = user.disabled_ms.map(iso8601);
+        Self { id: user.id.0, email: user.email, name: user.name, role: Word(role), disabled_at }
     }
 }
 
