@@ -65,14 +65,14 @@ impl App {
         Ok(Shown { message, files })
     }
 
-    /// Every attempt of a message, first to last.
+    /// The attempts of a message, first to last, and how many there are.
     ///
     /// # Errors
     /// `not_found`.
-    pub async fn attempts(&self, who: &Principal, id: MessageId) -> Result<Vec<Attempt>> {
+    pub async fn attempts(&self, who: &Principal, id: MessageId, limit: i64, offset: i64) -> Result<(Vec<Attempt>, i64)> {
         let read = move |tx: &mut OrgTx<'_, '_>| {
             message::get(tx, id)?;
-            attempt::list(tx, id)
+            attempt::list(tx, id, limit, offset)
         };
         self.store().read(who.org, read).await
     }

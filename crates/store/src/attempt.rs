@@ -78,13 +78,23 @@ pub fn latest(tx: &mut OrgTx<'_, '_>, message: MessageId) -> Result<Option<Attem
     tx.query_opt(LATEST, params![message], read)
 }
 
-/// Every attempt of a message, in their order.
+/// The attempts of a message of which no outcome was written down, in their order: under way, or their answer was lost.
 ///
 /// # Errors
 /// Those of the database.
-pub fn list(tx: &mut OrgTx<'_, '_>, message: MessageId) -> Result<Vec<Attempt>> {
-    const LIST: &str = select!("AND message_id = $2 ORDER BY id");
-    tx.query(LIST, params![message], read)
+pub fn unfinished(tx: &mut OrgTx<'_, '_>, message: MessageId) -> Result<Vec<Attempt>> {
+    const UNFINISHED: &str = select!("AND message_id = $2 AND finished_ms IS NULL ORDER BY id");
+    tx.query(UNFINISHED, params![message], read)
+}
+
+/// The attempts of a message in their order, and how many there are.
+///
+/// # Errors
+/// Those of the database.
+pub fn list(tx: &mut OrgTx<'_, '_>, message: MessageId, limit: i64, offset: i64) -> Result<(Vec<Attempt>, i64)> {
+    const LIST: &str = select!("AND message_id = $2 ORDER BY id LIMIT $3 OFFSET $4");
+    const COUNT: &str = "SELECT COUNT(*) FROM attempt WHERE org_id = $1 AND message_id = $2";
+    Ok((tx.query(LIST, params![message, limit, offset], read)?, tx.query_one(COUNT, params![message], |row| row.get(0))?))
 }
 
 fn get(tx: &mut OrgTx<'_, '_>, id: AttemptId) -> Result<Option<Attempt>> {

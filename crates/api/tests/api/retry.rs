@@ -30,7 +30,11 @@ both_databases! {
         assert_ne!(again.data()["delivery_state"], "failed");
         app.sim.settled().await;
         staff.post(&format!("{path}/retry"), json!({ "allow_duplicate": true })).await.expect_problem(409, "not_retryable");
-        let attempts = staff.get(&format!("{path}/attempts")).await.expect(200).data().clone();
+        let list = staff.get(&format!("{path}/attempts")).await.expect(200);
+        assert_eq!((&list.json["meta"], list.header("parlance-total")), (&json!({ "total": 2, "limit": 50, "offset": 0 }), "exact"));
+        let second = staff.get(&format!("{path}/attempts?limit=1&offset=1")).await.expect(200).data().clone();
+        let attempts = list.data().clone();
+        assert_eq!(second, json!([attempts[1]]));
         assert_eq!((&attempts[0]["error_code"], &attempts[0]["delivery_state"], &attempts[1]["delivery_state"]), (&json!("21612"), &json!("failed"), &json!("delivered")));
         for (body, field) in [(json!({ "allow_duplicate": 1 }), "allow_duplicate"), (json!([]), "body")] {
             staff.post(&format!("{path}/retry"), body).await.expect_wrong(field);

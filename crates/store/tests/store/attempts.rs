@@ -273,7 +273,7 @@ both_databases! {
         f.assert_clean().await;
         // Ended before an attempt was made: the first one keeps its own end.
         f.write(move |tx| message::end(tx, id, &Outcome::of(OptedOut))).await.unwrap();
-        let attempts = f.read(move |tx| attempt::list(tx, id)).await.unwrap();
+        let (attempts, _) = f.read(move |tx| attempt::list(tx, id, 50, 0)).await.unwrap();
         assert_eq!(attempts.iter().map(|attempt| attempt.outcome.state).collect::<Vec<_>>(), [Failed]);
         assert_eq!(f.read(move |tx| message::get(tx, id)).await.unwrap().state, OptedOut);
         f.assert_clean().await;

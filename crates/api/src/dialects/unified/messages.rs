@@ -17,7 +17,7 @@ use crate::permission::{ReadConversations, SendMessages};
 use crate::prefer::Wait;
 use crate::problem::Answer;
 use crate::query::Query;
-use wire::{All, Attempt, Created, Data, Listed, Message, Page, Sent};
+use wire::{Attempt, Created, Data, Listed, Message, Page, RowList, Rows, Sent};
 
 pub(super) async fn list(
     State(app): State<App>,
@@ -123,8 +123,10 @@ pub(super) async fn attempts(
     State(app): State<App>,
     caller: Allowed<ReadConversations>,
     InMessage(id): InMessage,
-) -> Answer<Json<All<Attempt>>> {
-    Ok(All::of(app.attempts(&caller.who, id).await?))
+    Query(request): Query<RowList>,
+) -> Answer<Listed<Rows<Attempt>>> {
+    let (rows, total) = app.attempts(&caller.who, id, request.limit(), request.offset()).await?;
+    Ok(Rows::of(&request, rows, total))
 }
 
 pub(super) fn attempts_docs(op: TransformOperation<'_>) -> TransformOperation<'_> {

@@ -31,21 +31,6 @@ impl<T> Data<T> {
     }
 }
 
-/// The whole of a list that is never long.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "{T}All")]
-pub(crate) struct All<T> {
-    /// The rows.
-    data: Vec<T>,
-}
-
-impl<T> All<T> {
-    /// Every row.
-    pub(crate) fn of<R: Into<T>>(rows: Vec<R>) -> Json<Self> {
-        Json(Self { data: rows.into_iter().map(Into::into).collect() })
-    }
-}
-
 /// A page of a list.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "{T}Page")]

@@ -22,7 +22,7 @@ mod staff;
 mod tests;
 
 pub(crate) use account::{Account, ChangeAccount, ConnectAccount};
-pub(crate) use answer::{All, Created, Data, Done, Opened, Page, Rows, ShownOnce};
+pub(crate) use answer::{Created, Data, Done, Opened, Page, Rows, ShownOnce};
 pub(crate) use attempt::Attempt;
 pub(crate) use audit::{AuditList, AuditRecord};
 pub(crate) use contact::{ChangeContact, Contact, Merge, NewContact};
