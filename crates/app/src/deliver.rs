@@ -20,6 +20,9 @@ use crate::send::peer_identity;
 pub(crate) const LEASE_MS: i64 = 60_000;
 /// Waits before the next try of a message that was certainly not taken, in milliseconds. After the last it fails.
 const BACKOFF_MS: [i64; 8] = [1_000, 5_000, 30_000, 120_000, 600_000, 1_800_000, 3_600_000, 7_200_000];
+/// How long a message may wait for its hand-over since it was accepted or retried by a person, in milliseconds: 24 hours. One that
+/// comes later answers what nobody asks any more. Longer than all waits between tries together.
+const LONGEST_WAIT_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// A message that is about to be handed over.
 struct Ready {
@@ -56,15 +59,15 @@ fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, links: &Lin
     if !job::holds(tx, claimed)? {
         return Ok(None);
     }
-    let message = message::get(tx, id)?;
-    if let Some(lost) = attempt::latest(tx, id)?.filter(|attempt| attempt.finished_ms.is_none()) {
+    for lost in attempt::unfinished(tx, id)? {
         let error = DeliveryError {
             code: "answer_lost".to_owned(),
             message: "The server stopped while the provider was being called, so it may have been sent. It is being found out.".to_owned(),
         };
         attempt::finish(tx, lost.id, None, &Outcome::with_error(DeliveryState::Unknown, error))?;
-        return done(tx, claimed);
     }
+    // The message is unknown now if the attempt was its own. Behind one of before a person's retry it still waits.
+    let message = message::get(tx, id)?;
     if message.state != DeliveryState::Pending {
         return done(tx, claimed);
     }
@@ -77,6 +80,16 @@ fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, links: &Lin
             DeliveryState::OptedOut,
             "recipient_opted_out",
             "The recipient asked for no more messages before this one left.",
+        );
+    }
+    if tx.now_ms() - claimed.created_ms > LONGEST_WAIT_MS {
+        return end(
+            tx,
+            claimed,
+            id,
+            DeliveryState::Expired,
+            "expired",
+            "It could not be handed over within 24 hours, and was not sent after that. Retry it if it should still go out.",
         );
     }
     let account = account::get(tx, message.account_id)?;

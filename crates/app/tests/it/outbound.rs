@@ -1,11 +1,14 @@
 //! What goes out: at most once an attempt, never after STOP, and with every outcome told truthfully.
 
+use parlance_app::message::Retry;
 use parlance_model::delivery::DeliveryState;
 use parlance_sim::twilio::{Fault, FaultKind};
-use parlance_store::{Place, doctor};
+use parlance_store::{OrgTx, Place, attempt, doctor};
 use parlance_testkit::{Cluster, both_databases};
 
 use crate::fixture::{CUSTOMER, Fixture, NUMBER, callback, draft, inbound, sid};
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Texts that the provider has taken from us.
 fn taken(on: &Fixture) -> Vec<String> {
@@ -73,7 +76,7 @@ both_databases! {
         on.app.run_jobs().await.unwrap();
         assert_eq!(on.look(&sent).await.state, DeliveryState::Unknown);
         // Whatever time passes, it is never sent again silently.
-        on.clock.advance_ms(24 * 60 * 60 * 1000);
+        on.clock.advance_ms(DAY_MS);
         assert_eq!(on.app.run_jobs().await.unwrap(), 0);
         assert_eq!(taken(&on), ["Did it arrive?"]);
         let (path, provider_id) = callback_path(&on);
@@ -87,11 +90,64 @@ both_databases! {
         let sent = on.send("Once only").await.unwrap();
         // What a worker leaves that was killed between the attempt's commit and the outcome's.
         let (message, account) = (sent.message.id, sent.message.account_id);
-        on.app.store().write(on.who.org, move |tx| parlance_store::attempt::start(tx, message, account)).await.unwrap();
+        on.app.store().write(on.who.org, move |tx| attempt::start(tx, message, account)).await.unwrap();
         on.app.run_jobs().await.unwrap();
         let seen = on.look(&sent).await;
         assert_eq!((seen.state, seen.error_code.as_deref()), (DeliveryState::Unknown, Some("answer_lost")));
         assert_eq!(taken(&on), Vec::<String>::new());
+        assert_healthy(&on).await;
+    }
+
+    async fn an_attempt_of_before_a_retry_that_was_never_finished_does_not_hold_the_message_up(database) {
+        let on = Fixture::new(database).await;
+        let sent = on.send("Once more").await.unwrap();
+        let (message, account) = (sent.message.id, sent.message.account_id);
+        let left = move |tx: &mut OrgTx<'_, '_>| {
+            attempt::start(tx, message, account)?;
+            parlance_store::message::begin_anew(tx, message)
+        };
+        on.app.store().write(on.who.org, left).await.unwrap();
+        on.app.run_jobs().await.unwrap();
+        assert_eq!((on.look(&sent).await.state, taken(&on)), (DeliveryState::Queued, vec!["Once more".to_owned()]));
+        let (attempts, _) = on.app.attempts(&on.who, message, 50, 0).await.unwrap();
+        assert_eq!(attempts.iter().map(|attempt| attempt.outcome.state).collect::<Vec<_>>(), [DeliveryState::Unknown, DeliveryState::Queued]);
+        assert_healthy(&on).await;
+    }
+
+    async fn a_message_that_waited_longer_than_a_day_expires_and_a_person_may_still_send_it(database) {
+        let on = Fixture::new(database).await;
+        let sent = on.send("See you today").await.unwrap();
+        on.app.set_org_enabled("acme", false).await.unwrap();
+        on.clock.advance_ms(DAY_MS);
+        assert_eq!(on.app.run_jobs().await.unwrap(), 0);
+        on.clock.advance_ms(1);
+        on.app.set_org_enabled("acme", true).await.unwrap();
+        on.app.run_jobs().await.unwrap();
+        let seen = on.look(&sent).await;
+        assert_eq!((seen.state, seen.error_code.as_deref(), taken(&on).len()), (DeliveryState::Expired, Some("expired"), 0));
+        assert_healthy(&on).await;
+        on.app.retry(&on.who, sent.message.id, Retry::default(), false).await.unwrap();
+        on.app.run_jobs().await.unwrap();
+        assert_eq!((on.look(&sent).await.state, taken(&on)), (DeliveryState::Queued, vec!["See you today".to_owned()]));
+        assert_healthy(&on).await;
+    }
+
+    async fn a_message_that_waited_a_day_still_goes_out(database) {
+        let on = Fixture::new(database).await;
+        let sent = on.send("Just in time").await.unwrap();
+        on.clock.advance_ms(DAY_MS);
+        on.app.run_jobs().await.unwrap();
+        assert_eq!((on.look(&sent).await.state, taken(&on).len()), (DeliveryState::Queued, 1));
+    }
+
+    async fn a_message_that_was_tried_expires_with_its_attempt(database) {
+        let on = Fixture::new(database).await;
+        on.sim.fault(Fault::new(FaultKind::Refuse { status: 503, code: 20503 }).times(1));
+        let sent = on.send("Hello").await.unwrap();
+        on.app.run_jobs().await.unwrap();
+        on.clock.advance_ms(DAY_MS + 1);
+        on.app.run_jobs().await.unwrap();
+        assert_eq!((on.look(&sent).await.state, taken(&on).len()), (DeliveryState::Expired, 0));
         assert_healthy(&on).await;
     }
 
@@ -156,7 +212,7 @@ both_databases! {
             let sent = on.send(&format!("order {order:?}")).await.unwrap();
             let (message, account) = (sent.message.id, sent.message.account_id);
             let store = on.app.store();
-            let attempt = store.write(on.who.org, move |tx| parlance_store::attempt::start(tx, message, account)).await.unwrap();
+            let attempt = store.write(on.who.org, move |tx| attempt::start(tx, message, account)).await.unwrap();
             let commit_after = ends.len() % 5;
             for (position, index) in order.iter().enumerate() {
                 if position == commit_after {
