@@ -45,6 +45,7 @@ use parlance_store::{Store, idempotency, version};
 
 use crate::failures::Failures;
 
+pub use metrics::Sockets;
 pub use parlance_store::idempotency::{Begun, RUNNING_MS};
 pub use tasks::Tasks;
 

@@ -63,8 +63,33 @@ words! {
     }
 }
 
+/// What whoever accepts connections counts.
+#[derive(Debug, Clone)]
+pub struct Sockets {
+    /// Those that are open.
+    pub open: Gauge,
+    /// Those that were closed at once, because their network holds its share.
+    pub refused: Counter,
+}
+
+impl Sockets {
+    /// Counts for nobody.
+    #[must_use]
+    pub fn unmeasured() -> Self {
+        Self { open: Gauge::noop(), refused: Counter::noop() }
+    }
+
+    fn new(registry: &Registry) -> Self {
+        Self {
+            open: registry.gauge("parlance_connections", "Connections that are open.", &[]),
+            refused: registry.counter("parlance_connections_refused_total", "Connections closed because their network has too many.", &[]),
+        }
+    }
+}
+
 /// The handles of the use cases.
 pub(crate) struct Measured {
+    sockets: Sockets,
     hooks: HashMap<(Provider, Hooked), Counter>,
     calls: HashMap<(Provider, Called), Histogram>,
     pub(crate) received: Counter,
@@ -91,6 +116,7 @@ impl Measured {
         let message = |direction| registry.counter("parlance_messages_total", "Messages stored.", &[("direction", direction)]);
         let providers = || Provider::ALL.iter().copied();
         Self {
+            sockets: Sockets::new(registry),
             hooks: providers().flat_map(|provider| Hooked::ALL.iter().map(move |outcome| hook(provider, *outcome))).collect(),
             calls: providers().flat_map(|provider| Called::ALL.iter().map(move |outcome| call(provider, *outcome))).collect(),
             received: message("inbound"),
@@ -176,6 +202,12 @@ pub(crate) fn start(app: &App) {
 }
 
 impl App {
+    /// Where connections are counted.
+    #[must_use]
+    pub fn sockets(&self) -> &Sockets {
+        &self.0.measured.sockets
+    }
+
     /// Everything that is measured, as Prometheus reads it. It is answered while the database is away, too: the
     /// numbers of the jobs then are those of the last look.
     pub async fn metrics(&self) -> String {

@@ -30,19 +30,19 @@ const COLUMNS: [&str; 12] =
     ["id", "at", "actor", "user_id", "user_name", "key_id", "key_name", "request_id", "action", "subject", "subject_id", "details"];
 
 fn row(record: Record, form: Form) -> Vec<Value> {
-    let details = Value::Object(record.act.details.0);
+    let details = Value::Object(record.details.0);
     vec![
         record.id.into(),
         moment(Some(record.at_ms)),
-        record.actor.kind.as_str().into(),
-        record.actor.user.map(|user| user.0).into(),
+        record.actor.into(),
+        record.user.map(|user| user.0).into(),
         record.user_name.into(),
-        record.actor.key.map(|key| key.0).into(),
+        record.key.map(|key| key.0).into(),
         record.key_name.into(),
-        record.actor.request_id.as_deref().into(),
-        record.act.action.as_str().into(),
-        record.act.subject.kind.as_str().into(),
-        record.act.subject.id.into(),
+        record.request_id.into(),
+        record.action.into(),
+        record.subject.into(),
+        record.subject_id.into(),
         // People need the names of what is in it, too.
         if form == Form::Json { details } else { details.to_string().into() },
     ]

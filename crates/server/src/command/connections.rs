@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use parlance_app::Tasks;
+use parlance_app::{Sockets, Tasks};
 use parlance_model::place::Place;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -63,6 +63,8 @@ pub(crate) struct Connections {
     pub(crate) limits: Limits,
     /// Told when the server stops: no new connection, no further request.
     pub(crate) stop: CancellationToken,
+    /// Where they are counted.
+    pub(crate) sockets: Sockets,
 }
 
 impl Connections {
@@ -83,16 +85,18 @@ impl Connections {
             match accepted {
                 Ok((stream, from)) => {
                     let Some(share) = shares.take(Place::of(from.ip()), OF_ONE_NETWORK) else {
+                        self.sockets.refused.increment(1);
                         tracing::debug!("a connection was closed: its network holds its share of them");
                         continue;
                     };
                     let (shared, cut) = (self.clone(), cut.clone());
                     tasks.spawn(async move {
+                        let open = Open::counted(&shared.sockets);
                         tokio::select! {
                             () = shared.accepted(stream, from) => {}
                             () = cut.cancelled() => {}
                         }
-                        drop((place, share));
+                        drop((place, share, open));
                     });
                 }
                 Err(error) => {
@@ -173,6 +177,22 @@ impl Connections {
         if let Err(error) = ended {
             tracing::debug!(%error, "a connection broke");
         }
+    }
+}
+
+/// A connection that counts as open until this is dropped.
+struct Open(Sockets);
+
+impl Open {
+    fn counted(sockets: &Sockets) -> Self {
+        sockets.open.increment(1.0);
+        Self(sockets.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.decrement(1.0);
     }
 }
 

@@ -103,7 +103,7 @@ pub(crate) async fn serve(app: App, options: &Options, front: Front, end: impl F
     let _file_limit = signal(SignalKind::from_raw(SIGXFSZ)).map_err(Error::internal)?;
     tracing::info!("listening on {}", front.url()?);
     let (stop, tasks) = (CancellationToken::new(), app.tasks());
-    let plain = Connections { router, tls: None, limits: Limits::default(), stop: stop.clone() };
+    let plain = Connections { router, tls: None, limits: Limits::default(), stop: stop.clone(), sockets: app.sockets().clone() };
     let mut servers = Vec::new();
     if let Some(listener) = front.redirect {
         let redirect = Connections { router: redirect::router(app.public_url())?, ..plain.clone() };

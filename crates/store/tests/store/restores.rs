@@ -72,8 +72,8 @@ both_databases! {
                 let filter = audit::Filter { action: Some(Action::OrgRestore), ..audit::Filter::default() };
                 let written = store.read(org.id, move |tx| audit::list(tx, &filter, None, 10)).await.unwrap();
                 let [record] = written.as_slice() else { panic!("{written:?}") };
-                assert_eq!((record.actor.kind, record.act.subject.id), (ActorKind::Command, org.id.0));
-                let details = serde_json::Value::Object(record.act.details.0.clone());
+                assert_eq!((record.actor.as_str(), record.subject_id), (ActorKind::Command.as_str(), org.id.0));
+                let details = serde_json::Value::Object(record.details.0.clone());
                 assert_eq!(details["backup_created_at"], restored.created_at);
                 assert_eq!((details["database"].as_str(), details["parlance"].as_str()), (Some(f.place.kind()), Some(env!("CARGO_PKG_VERSION"))));
                 assert_eq!(details["unknown_messages"], if org.id == f.org { unknown } else { 0 });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use parlance_app::Tasks;
+use parlance_app::{Sockets, Tasks};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -46,7 +46,8 @@ impl Slow {
         };
         let router =
             Router::new().route("/quick", get(async || "quick")).route("/slow", get(slow)).route("/large", get(async || vec![b'.'; LARGE]));
-        let connections = Connections { router, tls, limits: Limits::default(), stop: CancellationToken::new() };
+        let connections =
+            Connections { router, tls, limits: Limits::default(), stop: CancellationToken::new(), sockets: Sockets::unmeasured() };
         Self { entered, go, connections, tasks: Tasks::default() }
     }
 
