@@ -84,14 +84,14 @@ async fn retried_once_only_on_request(database: Database, keep_sending: bool) {
     retry(true).await.unwrap();
     copy.run_jobs().await.unwrap();
     assert_eq!((state(&on, &copy, &sent).await, taken(&on).len()), (Queued, 2));
-    let attempts = copy.attempts(&on.who, sent.message.id).await.unwrap();
+    let (attempts, _) = copy.attempts(&on.who, sent.message.id, 50, 0).await.unwrap();
     assert_eq!(attempts.iter().map(|attempt| attempt.outcome.state).collect::<Vec<_>>(), [Unknown, Queued]);
     // Both attempts have callbacks of their own, and the one that was lost still has its place.
     let calls = taken(&on);
     assert_ne!(calls[0].0, calls[1].0);
     let (path, provider_id) = &calls[0];
     copy.hook(callback(path, provider_id, "delivered", None)).await.unwrap();
-    let attempts = copy.attempts(&on.who, sent.message.id).await.unwrap();
+    let (attempts, _) = copy.attempts(&on.who, sent.message.id, 50, 0).await.unwrap();
     assert_eq!(attempts.iter().map(|attempt| attempt.outcome.state).collect::<Vec<_>>(), [Delivered, Queued]);
     assert_eq!(state(&on, &copy, &sent).await, Delivered);
     assert_eq!(doctor::check(copy.store(), true).await.unwrap().findings, Vec::new());

@@ -14,6 +14,3 @@ CREATE INDEX audit_key_user ON audit (org_id, key_id, user_id, at_ms, id) WHERE 
 CREATE INDEX audit_subject_action ON audit (org_id, subject_id, action, at_ms, id) WHERE action IS NOT NULL;
 CREATE INDEX audit_subject_user ON audit (org_id, subject_id, user_id, at_ms, id) WHERE user_id IS NOT NULL;
 CREATE INDEX audit_key_subject ON audit (org_id, subject_id, key_id, at_ms, id) WHERE key_id IS NOT NULL;
-
--- The messages of a conversation in the order in which they were stored, which is that of search.
-CREATE INDEX message_stored ON message (org_id, conversation_id, id);

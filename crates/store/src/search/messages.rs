@@ -13,7 +13,6 @@ use parlance_model::text::{self, Needle};
 
 use super::rows::{MESSAGE, Wanted};
 use super::touched::pending;
-use super::walk::Walk;
 use super::{Stage, among, by_id, id_list, people, stage};
 use crate::db::{Row, Sql, params};
 use crate::{OrgTx, org};
@@ -24,6 +23,8 @@ const VISITS: usize = 10_000;
 const BATCH: usize = 1000;
 /// Contacts of a `from:` whose conversations are walked; of more, every message is compared.
 const WALKED: usize = 100;
+/// Messages of these conversations at most, because each page walks all of them.
+const MESSAGES_WALKED: i64 = 50_000;
 /// Words of a query that narrow it down; the rest is compared.
 const TERMS: usize = 64;
 
@@ -97,8 +98,8 @@ pub fn messages(tx: &mut OrgTx<'_, '_>, request: &Request) -> Result<Found> {
     let senders = query.from.iter().map(|sender| Wrote::read(tx, sender, request.me)).collect::<Result<Vec<_>>>()?;
     let new = pending(tx)?;
     let built = built && new.is_some();
+    let mut source = Source::of(tx, query, &senders, new.map(|new| new.messages).unwrap_or_default())?;
     let mut before = request.before.map_or(i64::MAX, |id| id.0);
-    let mut source = Source::of(tx, query, &senders, before, new.map(|new| new.messages).unwrap_or_default())?;
     let (mut hits, mut visited, mut batch) = (Vec::new(), 0, request.limit + 1);
     loop {
         let ids = source.next(tx, before, batch)?;
@@ -168,23 +169,24 @@ impl Wrote {
     }
 }
 
+const IDS: Sql = among!("SELECT id FROM message WHERE org_id = $1 AND conversation_id", "$2", "");
+
 /// Where candidates come from.
 enum Source {
     /// The index, and what it has not read yet.
     Index { wanted: Wanted, new: BTreeSet<i64> },
-    /// The messages of a few conversations.
-    Walk(Walk),
+    /// The messages of a few conversations, newest first; fetched at the first call.
+    Walk { conversations: String, ids: Option<Vec<i64>> },
 }
 
 impl Source {
-    /// Of messages with an id below `before`.
-    fn of(tx: &mut OrgTx<'_, '_>, query: &Query, senders: &[Wrote], before: i64, new: BTreeSet<i64>) -> Result<Self> {
+    fn of(tx: &mut OrgTx<'_, '_>, query: &Query, senders: &[Wrote], new: BTreeSet<i64>) -> Result<Self> {
         for sender in senders {
             if let Wrote::Person { needle, users } = sender
                 && users.is_empty()
                 && let Some(conversations) = conversations_of(tx, needle)?
             {
-                return Walk::begin(tx, conversations, before).map(Self::Walk);
+                return Ok(Self::Walk { conversations, ids: None });
             }
         }
         let went_out = senders.iter().any(|sender| matches!(sender, Wrote::User(_) | Wrote::Staff));
@@ -206,17 +208,28 @@ impl Source {
                 let all: BTreeSet<i64> = new.range(..before).copied().chain(found).collect();
                 Ok(all.into_iter().rev().take(limit).collect())
             }
-            Self::Walk(walk) => walk.next(tx, limit),
+            Self::Walk { conversations, ids } => {
+                let ids = match ids {
+                    Some(ids) => ids,
+                    None => {
+                        let mut all = tx.query(IDS, params![&*conversations], |row| row.get::<i64>(0))?;
+                        all.sort_unstable_by(|a, b| b.cmp(a));
+                        ids.insert(all)
+                    }
+                };
+                Ok(ids.iter().copied().filter(|id| *id < before).take(limit).collect())
+            }
         }
     }
 }
 
-/// The conversations with the contacts of a needle, where these are few.
-fn conversations_of(tx: &mut OrgTx<'_, '_>, needle: &Needle) -> Result<Option<Vec<i64>>> {
-    const IDS: Sql = among!("SELECT id FROM conversation WHERE org_id = $1 AND contact_id", "$2", " LIMIT 1001");
+/// The conversations with the contacts of a needle, where these and their messages are few.
+fn conversations_of(tx: &mut OrgTx<'_, '_>, needle: &Needle) -> Result<Option<String>> {
+    const FOUND: Sql = among!("SELECT id, message_count FROM conversation WHERE org_id = $1 AND contact_id", "$2", " LIMIT 1001");
     let Some(contacts) = people::contacts(tx, needle, WALKED)? else { return Ok(None) };
-    let ids = tx.query(IDS, params![id_list(contacts)], |row| row.get::<i64>(0))?;
-    Ok((ids.len() <= 1000).then_some(ids))
+    let found: Vec<(i64, i64)> = tx.query(FOUND, params![id_list(contacts)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let few = found.len() <= 1000 && found.iter().map(|(_, messages)| messages).sum::<i64>() <= MESSAGES_WALKED;
+    Ok(few.then(|| id_list(found.into_iter().map(|(id, _)| id))))
 }
 
 /// A message that may be what is looked for.
@@ -292,7 +305,6 @@ fn places(phrases: &[Phrase], text: &[Token]) -> Option<Vec<Range<usize>>> {
 
 /// The texts with the index that each should read.
 #[cfg(test)]
-pub(crate) fn plans() -> [(Sql, &'static str); 3] {
-    let [first, more] = super::walk::plans();
-    [(ROWS, "INTEGER PRIMARY KEY"), first, more]
+pub(crate) fn plans() -> [(Sql, &'static str); 2] {
+    [(ROWS, "INTEGER PRIMARY KEY"), (IDS, "message_thread (org_id=? AND conversation_id=?)")]
 }

@@ -13,7 +13,6 @@ pub(crate) mod people;
 mod rebuild;
 mod rows;
 mod touched;
-mod walk;
 
 pub use cursor::{behind, lag};
 pub use follow::step;
