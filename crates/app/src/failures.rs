@@ -3,7 +3,7 @@
 //! When there is no room for one more name, it takes the place of one whose window is over, else of the one with the fewest failures,
 //! and takes over that count (the algorithm Space-Saving: Metwally, Agrawal and El Abbadi, 2005). So no count is ever too low:
 //! whoever floods the memory with names gains no further try under an older one. A newcomer's may be too high, by
-//! one for each [`REMEMBERED`] failures in a window.
+//! one for each 10,000 failures in a window.
 
 use std::collections::HashMap;
 use std::hash::Hash;
