@@ -1,5 +1,5 @@
-//! What whoever runs the installation sees and switches, on the command line: orgs, users, keys, accounts and audit logs. There is no caller to ask
-//! for rights: who reaches the database has them all. What they make is in `directory`.
+//! What whoever runs the installation sees and switches, on the command line: orgs, users, keys, accounts and audit logs. There is
+//! no caller to ask for rights: who reaches the database has them all. What they make is in `directory`.
 
 use parlance_model::account::Account;
 use parlance_model::audit::{Act, Action, Actor};

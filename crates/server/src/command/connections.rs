@@ -96,7 +96,8 @@ impl Connections {
                             () = shared.accepted(stream, from) => {}
                             () = cut.cancelled() => {}
                         }
-                        drop((place, share, open));
+                        // The place last: once all are free, nothing is counted any more.
+                        drop((open, share, place));
                     });
                 }
                 Err(error) => {

@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use metrics::Gauge;
 use parlance_app::{Sockets, Tasks};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
@@ -204,6 +206,26 @@ async fn ends<S: AsyncRead + AsyncWrite + Unpin>(slow: Slow, mut open: impl Asyn
     closed(&mut busy).await;
     server.await.unwrap();
     assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn open_connections_are_counted_until_they_end() {
+    let mut slow = Slow::new(None);
+    let open = Arc::new(AtomicU64::new(0));
+    slow.connections.sockets.open = Gauge::from_arc(Arc::clone(&open));
+    let count = || f64::from_bits(open.load(Ordering::SeqCst));
+    let (address, served) = slow.listen().await;
+    let mut clients = Vec::new();
+    for expected in [1.0, 2.0] {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        ask(&mut client, "/quick").await;
+        client.read_exact(&mut [0; 12]).await.unwrap();
+        clients.push(client);
+        assert_eq!(count(), expected);
+    }
+    slow.connections.stop.cancel();
+    served.await.unwrap();
+    assert_eq!(count(), 0.0);
 }
 
 #[tokio::test]
