@@ -1,6 +1,6 @@
 //! Orgs, people, keys and accounts: what the command line makes.
 
-use parlance_model::account::{Account, Settings, TwilioSettings, check_sid};
+use parlance_model::account::{Account, Settings, TwilioSettings, Voice, check_sid};
 use parlance_model::audit::{Act, Action, Actor};
 use parlance_model::id::{KeyId, UserId};
 use parlance_model::key::{Dialect, Scope, Scopes};
@@ -155,6 +155,9 @@ impl NewTwilio {
                 .map_err(|_| Error::invalid(fields.phone_number, "Must be a phone number in E.164 form, such as +15551234567."))?,
             messaging_service_sid: self.messaging_service_sid,
             base_url: self.base_url,
+            whatsapp_number: None,
+            messages_per_second: None,
+            voice: Voice::default(),
         })
     }
 }

@@ -205,15 +205,13 @@ fn receive(tx: &mut OrgTx<'_, '_>, account: &Account, new: &InboundMessage, touc
         }
     };
     let stored = message::NewMessage {
-        direction: Direction::Inbound,
-        sender: SenderKind::Contact,
-        sender_user: None,
-        kind: Kind::Text,
-        body: new.body.clone(),
         attachments: new.attachments.clone(),
         meta: provider_meta(new),
         inbound_id: Some(new.provider_id.clone()),
         at_ms: new.at_ms,
+        segments: new.segments,
+        history: new.history,
+        ..message::NewMessage::new(Direction::Inbound, SenderKind::Contact, Kind::Text, &new.body)
     };
     message::append(tx, &mut touched[index].1, &stored, contact_created)?;
     match new.opt {

@@ -6,7 +6,7 @@
 use parlance_model::audit::{Act, Action};
 use parlance_model::delivery::{DeliveryState, Outcome};
 use parlance_model::id::MessageId;
-use parlance_model::job::Job;
+use parlance_model::job::{Job, Lane};
 use parlance_model::key::Principal;
 use parlance_model::message::{Direction, Kind, Message};
 use parlance_model::{Error, Result};
@@ -97,14 +97,14 @@ fn cancel(tx: &mut OrgTx<'_, '_>, id: MessageId) -> Result<()> {
         return Err(Error::conflict("too_late", "Too late: this message is just being handed to the provider."));
     }
     message::end(tx, id, &Outcome::of(DeliveryState::Canceled))?;
-    job::withdraw(tx, &Job::Send { message_id: id }, message.conversation_id.0)?;
+    job::withdraw(tx, &Job::Send { message_id: id }, Lane::Conversation(message.conversation_id))?;
     tx.audit(&Act::new(Action::MessageCancel, id).with("conversation_id", message.conversation_id.0))
 }
 
 fn retry(tx: &mut OrgTx<'_, '_>, id: MessageId, allow_duplicate: bool) -> Result<()> {
     let message = outbound(tx, id)?;
     may_go_again(message.state, allow_duplicate)?;
-    let (job, lane) = (Job::Send { message_id: id }, message.conversation_id.0);
+    let (job, lane) = (Job::Send { message_id: id }, Lane::Conversation(message.conversation_id));
     // A receipt may come before the call's own answer is written down.
     if job::is_queued(tx, &job, lane)? {
         let text = "The last attempt is just being concluded. Look at the message again in a moment.";
@@ -115,7 +115,8 @@ fn retry(tx: &mut OrgTx<'_, '_>, id: MessageId, allow_duplicate: bool) -> Result
     message::begin_anew(tx, id)?;
     let now_ms = tx.now_ms();
     job::enqueue(tx, &job, Some(lane), now_ms)?;
-    let act = Act::new(Action::MessageRetry, id).with("conversation_id", lane).with("allow_duplicate", allow_duplicate);
+    let act =
+        Act::new(Action::MessageRetry, id).with("conversation_id", message.conversation_id.0).with("allow_duplicate", allow_duplicate);
     tx.audit(&act.changed("delivery_state", message.state.as_str(), DeliveryState::Pending.as_str()))
 }
 

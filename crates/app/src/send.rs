@@ -8,7 +8,7 @@ use parlance_model::channel::{Channel, JsonObject};
 use parlance_model::contact::{Contact, Identity, IdentityKind};
 use parlance_model::conversation::{Conversation, session_key};
 use parlance_model::id::{ContactId, ConversationId, MediaId, MessageId, OrgId};
-use parlance_model::job::Job;
+use parlance_model::job::{Job, Lane};
 use parlance_model::key::{Principal, Scope};
 use parlance_model::message::{Attachment, Direction, Kind, Message, SenderKind};
 use parlance_model::phone::{Address, Phone};
@@ -192,21 +192,17 @@ fn accept(tx: &mut OrgTx<'_, '_>, who: &Principal, draft: &Draft) -> Result<(Mes
     let before = target(tx, &draft.to)?;
     refuse_opted_out(tx, &before)?;
     let mut after = before.clone();
+    let sender = if draft.as_assistant { SenderKind::Assistant } else { SenderKind::Staff };
     let new = message::NewMessage {
-        direction: Direction::Outbound,
-        sender: if draft.as_assistant { SenderKind::Assistant } else { SenderKind::Staff },
         sender_user: who.user,
-        kind: Kind::Text,
-        body: draft.body.clone(),
         attachments: attachments(tx, &before, draft)?,
         meta: draft.meta.clone(),
-        inbound_id: None,
-        at_ms: None,
+        ..message::NewMessage::new(Direction::Outbound, sender, Kind::Text, &draft.body)
     };
     let id = message::append(tx, &mut after, &new, false)?;
     conversation::save(tx, &before, &after)?;
     let now_ms = tx.now_ms();
-    job::enqueue(tx, &Job::Send { message_id: id }, Some(after.id.0), now_ms)?;
+    job::enqueue(tx, &Job::Send { message_id: id }, Some(Lane::Conversation(after.id)), now_ms)?;
     if let Some(once) = &once {
         idempotency::made(tx, once, id)?;
     }

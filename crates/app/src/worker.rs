@@ -9,7 +9,7 @@ use parlance_store::{idempotency, job, session};
 use tokio::sync::Semaphore;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
-use crate::{App, deliver, health, staff};
+use crate::{App, backfill, deliver, fetch, health, reconcile, staff};
 
 /// Jobs that run side by side on this node.
 const AT_ONCE: usize = 32;
@@ -110,6 +110,10 @@ async fn claim(app: &App, limit: usize) -> Vec<Claimed> {
 async fn run(app: &App, claimed: &Claimed) {
     let result = match &claimed.job {
         Job::Send { message_id } => deliver::run(app, claimed, *message_id).await,
+        Job::FetchMedia { message_id, index } => fetch::run(app, claimed, *message_id, *index).await,
+        Job::Reconcile { attempt_id } => reconcile::run(app, claimed, *attempt_id).await,
+        Job::Backfill { account_id } => backfill::run(app, claimed, *account_id).await,
+        Job::FindCall { account_id, provider_id } => backfill::find_call(app, claimed, *account_id, provider_id).await,
         Job::Unassign { user_id } => staff::unassign(app, claimed, *user_id).await,
     };
     if let Err(error) = result {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 use parlance_channels::{Channel, Hook, of};
-use parlance_model::account::{Account, Settings, TwilioSettings};
+use parlance_model::account::{Account, Settings, TwilioSettings, Voice};
 use parlance_model::channel::Provider;
 use parlance_model::id::{AccountId, OrgId};
 use parlance_model::phone::Phone;
@@ -23,6 +23,9 @@ fn account(provider: Provider) -> Account {
             phone_number: Phone::parse("+15551234567", region).unwrap(),
             messaging_service_sid: Some("MG00000000000000000000000000000001".to_owned()),
             base_url: None,
+            whatsapp_number: None,
+            messages_per_second: None,
+            voice: Voice::default(),
         }),
     };
     Account {

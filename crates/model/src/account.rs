@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::channel::Provider;
 use crate::delivery::DeliveryError;
 use crate::error::Error;
-use crate::id::{AccountId, OrgId};
+use crate::id::{AccountId, OrgId, UserId};
 use crate::phone::{Phone, Region};
 use crate::words;
 
@@ -64,6 +64,54 @@ pub struct TwilioSettings {
     pub messaging_service_sid: Option<String>,
     /// Where the API is; `None` is Twilio itself. Trusted by the outbound guard, because an operator gave it.
     pub base_url: Option<String>,
+    /// The number that WhatsApp messages go out from; `None` where the account carries none but those that answer.
+    #[serde(default)]
+    pub whatsapp_number: Option<Phone>,
+    /// How many messages are handed over in a second. `None`: as many as its number may send; 0: without a limit of ours.
+    #[serde(default)]
+    pub messages_per_second: Option<i64>,
+    /// What becomes of phone calls.
+    #[serde(default)]
+    pub voice: Voice,
+}
+
+/// What becomes of the phone calls of an account.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Voice {
+    /// The staff's own numbers, rung in this order when somebody calls.
+    #[serde(default)]
+    pub ring: Vec<Ring>,
+    /// How long each rings, in seconds: 5 to 120.
+    #[serde(default = "Voice::default_ring_s")]
+    pub ring_s: i64,
+    /// What a caller hears before the tone when nobody answers; `None`: a sentence of our own.
+    #[serde(default)]
+    pub greeting: Option<String>,
+    /// Whether calls are recorded. Voicemail always is.
+    #[serde(default)]
+    pub record: bool,
+}
+
+/// A phone that rings.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ring {
+    /// Its number.
+    pub phone: Phone,
+    /// Whose it is. Somebody who has left the staff is not rung.
+    #[serde(default)]
+    pub user_id: Option<UserId>,
+}
+
+impl Voice {
+    const fn default_ring_s() -> i64 {
+        20
+    }
+}
+
+impl Default for Voice {
+    fn default() -> Self {
+        Self { ring: Vec::new(), ring_s: Self::default_ring_s(), greeting: None, record: false }
+    }
 }
 
 words! {

@@ -60,6 +60,14 @@ pub enum Event {
         /// Whether this event's message made the contact.
         contact_created: bool,
     },
+    /// Its text, its files, or what is known of the call that it is changed.
+    #[serde(rename = "message.updated")]
+    MessageUpdated {
+        /// Where.
+        conversation_id: ConversationId,
+        /// Which.
+        message_id: MessageId,
+    },
     /// An outbound message got further.
     #[serde(rename = "message.status")]
     MessageStatus {
@@ -116,6 +124,7 @@ impl Event {
             Self::ConversationCreated { .. } => "conversation.created",
             Self::ConversationUpdated { .. } => "conversation.updated",
             Self::MessageCreated { .. } => "message.created",
+            Self::MessageUpdated { .. } => "message.updated",
             Self::MessageStatus { .. } => "message.status",
             Self::OptOutChanged { .. } => "opt_out.changed",
             Self::AccountHealth { .. } => "account.health",

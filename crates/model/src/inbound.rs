@@ -36,6 +36,10 @@ pub struct InboundMessage {
     pub at_ms: Option<i64>,
     /// The reserved word that it consists of, by the provider's own judgement or by its body.
     pub opt: Option<OptSignal>,
+    /// How many SMS the provider says it is.
+    pub segments: Option<i64>,
+    /// Whether it was found in the provider's list long after it came, and not told by a hook.
+    pub history: bool,
     /// Facts that only this provider has, shown under `meta.provider`.
     pub provider_meta: JsonObject,
 }

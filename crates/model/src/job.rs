@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{JobId, MessageId, OrgId, UserId};
+use crate::id::{AccountId, AttemptId, ConversationId, JobId, MessageId, OrgId, UserId};
 
 /// What is to be done. A closed set: a new variant makes the compiler list the handlers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +12,30 @@ pub enum Job {
     Send {
         /// Which.
         message_id: MessageId,
+    },
+    /// Copy a file of an inbound message from its provider into the media store.
+    FetchMedia {
+        /// Which message.
+        message_id: MessageId,
+        /// Which of its files, from 0.
+        index: usize,
+    },
+    /// Find out whether an attempt whose answer was lost went out, by the provider's own list.
+    Reconcile {
+        /// Which.
+        attempt_id: AttemptId,
+    },
+    /// Compare an account's lists at its provider with what came by hooks, and store what is missing.
+    Backfill {
+        /// Which.
+        account_id: AccountId,
+    },
+    /// Ask the provider for a call that a hook names and nobody here knows.
+    FindCall {
+        /// The account that it went over.
+        account_id: AccountId,
+        /// The provider's id of it.
+        provider_id: String,
     },
     /// Take the conversations of a person who left the org out of their hands.
     Unassign {
@@ -26,7 +50,34 @@ impl Job {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Send { .. } => "send",
+            Self::FetchMedia { .. } => "fetch_media",
+            Self::Reconcile { .. } => "reconcile",
+            Self::Backfill { .. } => "backfill",
+            Self::FindCall { .. } => "find_call",
             Self::Unassign { .. } => "unassign",
+        }
+    }
+}
+
+/// What runs one after the other, in the order in which it was queued. Whatever has no lane runs beside everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// The sends of a conversation.
+    Conversation(ConversationId),
+    /// A send for later: it must not hold up what its conversation sends before.
+    Message(MessageId),
+    /// What looks through an account's lists.
+    Account(AccountId),
+}
+
+impl Lane {
+    /// The number in the `lane` column: ids count up from 1, so the kinds cannot meet.
+    #[must_use]
+    pub const fn number(self) -> i64 {
+        match self {
+            Self::Conversation(id) => id.0,
+            Self::Message(id) => -2 * id.0,
+            Self::Account(id) => -2 * id.0 - 1,
         }
     }
 }

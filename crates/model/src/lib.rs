@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod audit;
+pub mod call;
 pub mod channel;
 pub mod clock;
 pub mod contact;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::call::Call;
 use crate::channel::{Channel, JsonObject};
 use crate::delivery::DeliveryState;
 use crate::id::{AccountId, ConversationId, MediaId, MessageId, UserId};
@@ -134,6 +135,16 @@ pub struct Message {
     pub updated_ms: i64,
     /// When it was read, unix ms: by the team (inbound) or by the contact (outbound).
     pub read_ms: Option<i64>,
+    /// Of calls: how it went.
+    pub call: Option<Call>,
+    /// Of sends for later: when it is handed over, unix ms.
+    pub send_at_ms: Option<i64>,
+    /// How long it is worth delivering once it may go, in seconds.
+    pub valid_s: Option<i64>,
+    /// How many SMS the provider made of it, once it says so.
+    pub segments: Option<i64>,
+    /// Whether it was found in the provider's list long after it came. It never counts as unread.
+    pub history: bool,
 }
 
 show_only!(Message { id, conversation_id, direction, sender, kind, state, error_code });

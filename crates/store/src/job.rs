@@ -1,7 +1,7 @@
 //! Jobs: leased, in order within a lane, by priority across lanes.
 
 use parlance_model::id::{JobId, OrgId};
-use parlance_model::job::{Claimed, Job};
+use parlance_model::job::{Claimed, Job, Lane};
 use parlance_model::{Error, Result};
 
 use crate::db::{Sql, params};
@@ -12,17 +12,17 @@ pub const PRIORITY_PERSON: i64 = 0;
 /// Every priority, in the order of claims.
 const PRIORITIES: [i64; 1] = [PRIORITY_PERSON];
 
-/// Queues a job, in the transaction of what it is about. Jobs of one lane (a conversation) run in order, one at a time.
+/// Queues a job, in the transaction of what it is about. Jobs of one lane run in order, one at a time.
 ///
 /// # Errors
 /// Those of the database.
-pub fn enqueue(tx: &mut OrgTx<'_, '_>, job: &Job, lane: Option<i64>, run_at_ms: i64) -> Result<JobId> {
+pub fn enqueue(tx: &mut OrgTx<'_, '_>, job: &Job, lane: Option<Lane>, run_at_ms: i64) -> Result<JobId> {
     const INSERT: &str = "INSERT INTO job (org_id, kind, payload, lane, priority, run_at_ms, attempt, created_ms)
         VALUES ($1, $2, $3, $4, $5, $6, 0, $7) RETURNING id";
     let payload = serde_json::to_string(job).map_err(Error::internal)?;
     let now_ms = tx.now_ms();
     tx.mark_jobs();
-    tx.query_one(INSERT, params![job.kind(), payload, lane, PRIORITY_PERSON, run_at_ms, now_ms], |row| row.get(0))
+    tx.query_one(INSERT, params![job.kind(), payload, lane.map(Lane::number), PRIORITY_PERSON, run_at_ms, now_ms], |row| row.get(0))
 }
 
 /// Claims up to `limit` due jobs for `lease_ms`. A job whose lease ran out is due again, with a higher `attempt`.
@@ -119,22 +119,22 @@ pub fn finish(tx: &mut OrgTx<'_, '_>, job: &Claimed) -> Result<()> {
 ///
 /// # Errors
 /// Those of the database.
-pub fn is_queued(tx: &mut OrgTx<'_, '_>, job: &Job, lane: i64) -> Result<bool> {
+pub fn is_queued(tx: &mut OrgTx<'_, '_>, job: &Job, lane: Lane) -> Result<bool> {
     const FIND: &str = "SELECT id FROM job WHERE org_id = $1 AND lane = $2 AND kind = $3 AND payload = $4";
     let payload = serde_json::to_string(job).map_err(Error::internal)?;
-    Ok(tx.query_opt(FIND, params![lane, job.kind(), payload], |row| row.get::<JobId>(0))?.is_some())
+    Ok(tx.query_opt(FIND, params![lane.number(), job.kind(), payload], |row| row.get::<JobId>(0))?.is_some())
 }
 
 /// Takes a job back that is not to be done. A worker that has claimed it finds that it does not hold it any more.
 ///
 /// # Errors
 /// Those of the database.
-pub fn withdraw(tx: &mut OrgTx<'_, '_>, job: &Job, lane: i64) -> Result<()> {
+pub fn withdraw(tx: &mut OrgTx<'_, '_>, job: &Job, lane: Lane) -> Result<()> {
     const DELETE: &str = "DELETE FROM job WHERE org_id = $1 AND lane = $2 AND kind = $3 AND payload = $4";
     let payload = serde_json::to_string(job).map_err(Error::internal)?;
     // The lane's next job is free now.
     tx.mark_jobs();
-    tx.execute(DELETE, params![lane, job.kind(), payload]).map(drop)
+    tx.execute(DELETE, params![lane.number(), job.kind(), payload]).map(drop)
 }
 
 /// Gives a job back, to be claimed again at `run_at_ms`. Nothing happens when somebody claimed it since.

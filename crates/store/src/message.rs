@@ -1,6 +1,7 @@
 //! Messages. Appending one also moves its conversation's counters, preview and place in the lists, in the same
 //! transaction; the conversation's row is written once by whoever appends, however many messages there were.
 
+use parlance_model::call::Call;
 use parlance_model::channel::JsonObject;
 use parlance_model::conversation::Conversation;
 use parlance_model::delivery::{DeliveryState, Outcome};
@@ -33,6 +34,39 @@ pub struct NewMessage {
     pub inbound_id: Option<String>,
     /// The provider's time, unix ms; clamped to now. `None`: now.
     pub at_ms: Option<i64>,
+    /// Of calls: how it went so far.
+    pub call: Option<Call>,
+    /// Of sends for later: when, unix ms.
+    pub send_at_ms: Option<i64>,
+    /// How long it is worth delivering once it may go, in seconds.
+    pub valid_s: Option<i64>,
+    /// How many SMS the provider says it is.
+    pub segments: Option<i64>,
+    /// Whether it was found in the provider's list long after it came: it moves no unread number and opens nothing again.
+    pub history: bool,
+}
+
+impl NewMessage {
+    /// A message of now, with nothing but its text.
+    #[must_use]
+    pub fn new(direction: Direction, sender: SenderKind, kind: Kind, body: impl Into<String>) -> Self {
+        Self {
+            direction,
+            sender,
+            sender_user: None,
+            kind,
+            body: body.into(),
+            attachments: Vec::new(),
+            meta: JsonObject::default(),
+            inbound_id: None,
+            at_ms: None,
+            call: None,
+            send_at_ms: None,
+            valid_s: None,
+            segments: None,
+            history: false,
+        }
+    }
 }
 
 parlance_model::show_only!(NewMessage { direction, sender, kind, at_ms });
@@ -53,8 +87,8 @@ pub(crate) fn preview(body: &str, attachments: &[Attachment]) -> String {
 /// Those of the database.
 pub fn append(tx: &mut OrgTx<'_, '_>, conversation: &mut Conversation, new: &NewMessage, contact_created: bool) -> Result<MessageId> {
     const INSERT: &str = "INSERT INTO message (org_id, conversation_id, account_id, channel, direction, sender, sender_user_id, kind, body,
-            attachments, meta, inbound_id, state, at_ms, received_ms, updated_ms)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15) RETURNING id";
+            attachments, meta, inbound_id, state, at_ms, received_ms, updated_ms, call_facts, send_at_ms, valid_s, segments, history)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15, $16, $17, $18, $19, $20) RETURNING id";
     let now_ms = tx.now_ms();
     let at_ms = new.at_ms.unwrap_or(now_ms).min(now_ms);
     let state = match new.direction {
@@ -64,6 +98,7 @@ pub fn append(tx: &mut OrgTx<'_, '_>, conversation: &mut Conversation, new: &New
     let json = |empty: bool, text: serde_json::Result<String>| if empty { Ok(None) } else { text.map(Some).map_err(Error::internal) };
     let attachments = json(new.attachments.is_empty(), serde_json::to_string(&new.attachments))?;
     let meta = json(new.meta.0.is_empty(), serde_json::to_string(&new.meta))?;
+    let call = json(new.call.is_none(), serde_json::to_string(&new.call))?;
     let values = params![
         conversation.id,
         conversation.account_id,
@@ -79,11 +114,16 @@ pub fn append(tx: &mut OrgTx<'_, '_>, conversation: &mut Conversation, new: &New
         state.as_str(),
         at_ms,
         now_ms,
+        call,
+        new.send_at_ms,
+        new.valid_s,
+        new.segments,
+        new.history,
     ];
     let id: MessageId = tx.query_one(INSERT, values, |row| row.get(0))?;
     conversation.message_count += 1;
     conversation.newest_id = id;
-    if new.direction == Direction::Inbound {
+    if new.direction == Direction::Inbound && !new.history {
         conversation.unread_count += 1;
         conversation.standing = conversation.standing.after_inbound();
     }
@@ -112,7 +152,8 @@ macro_rules! select {
             "m.state, m.error_code, m.error_message, m.at_ms, m.received_ms, m.updated_ms, ",
             // An inbound message was read when the team's read position first reached it.
             "COALESCE(m.read_ms, CASE WHEN m.direction = 'inbound' THEN (SELECT r.at_ms FROM read_mark r WHERE r.org_id = m.org_id ",
-            "AND r.conversation_id = m.conversation_id AND r.through_id >= m.id ORDER BY r.through_id LIMIT 1) END) ",
+            "AND r.conversation_id = m.conversation_id AND r.through_id >= m.id ORDER BY r.through_id LIMIT 1) END), ",
+            "m.call_facts, m.send_at_ms, m.valid_s, m.segments, m.history ",
             "FROM message m WHERE m.org_id = $1 ",
             $rest
         )
@@ -145,6 +186,14 @@ fn read(row: &Row<'_>) -> Result<Message> {
         received_ms: row.get(15)?,
         updated_ms: row.get(16)?,
         read_ms: row.get(17)?,
+        call: match row.get::<Option<String>>(18)? {
+            Some(_) => row.json(18)?,
+            None => None,
+        },
+        send_at_ms: row.get(19)?,
+        valid_s: row.get(20)?,
+        segments: row.get(21)?,
+        history: row.get(22)?,
     })
 }
 

@@ -34,7 +34,8 @@ const MIGRATIONS: &[Migration] = migrations![
     "0007_versions",
     "0008_disable",
     "0009_restore_mark",
-    "0010_bounds"
+    "0010_bounds",
+    "0011_twilio"
 ];
 
 /// The advisory lock that orders migrating nodes on PostgreSQL; any constant will do.

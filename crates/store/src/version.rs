@@ -10,7 +10,20 @@ use crate::OrgTx;
 use crate::db::params;
 
 /// Tables of an org that no list with a tag shows. Of a file, messages carry all that they show.
-const UNSEEN: [&str; 10] = ["account_health", "attempt", "audit", "event", "hook", "idempotency", "job", "media", "org", "receipt"];
+const UNSEEN: [&str; 12] = [
+    "account_health",
+    "account_pace",
+    "account_sync",
+    "attempt",
+    "audit",
+    "event",
+    "hook",
+    "idempotency",
+    "job",
+    "media",
+    "org",
+    "receipt",
+];
 
 /// Whether a statement changes a table that a list may show.
 pub(crate) fn changes(sql: &str) -> bool {

@@ -5,7 +5,6 @@ use futures::future::join_all;
 use parlance_app::message::Retry;
 use parlance_app::send::Sent;
 use parlance_model::Result;
-use parlance_model::channel::JsonObject;
 use parlance_model::delivery::DeliveryError;
 use parlance_model::delivery::DeliveryState::{self, Canceled, Delivered, Failed, OptedOut, Pending, Queued, Undelivered, Unknown};
 use parlance_model::id::MessageId;
@@ -284,17 +283,7 @@ both_databases! {
         let note = move |tx: &mut OrgTx<'_, '_>| {
             let before = conversation::get(tx, conversation)?;
             let mut after = before.clone();
-            let note = NewMessage {
-                direction: Direction::Outbound,
-                sender: SenderKind::Staff,
-                sender_user: None,
-                kind: Kind::Note,
-                body: "Call back".into(),
-                attachments: Vec::new(),
-                meta: JsonObject::default(),
-                inbound_id: None,
-                at_ms: None,
-            };
+            let note = NewMessage::new(Direction::Outbound, SenderKind::Staff, Kind::Note, "Call back");
             let id = message::append(tx, &mut after, &note, false)?;
             conversation::save(tx, &before, &after).map(|()| id)
         };

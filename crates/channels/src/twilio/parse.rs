@@ -115,6 +115,8 @@ impl Reader<'_> {
             attachments: self.attachments(),
             at_ms: None,
             opt: self.opt(&body),
+            segments: self.form.text("NumSegments").and_then(|count| count.parse().ok()),
+            history: false,
             provider_meta: self.meta(),
             body,
         })])

@@ -2,7 +2,7 @@
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use parlance_model::account::{Account, Settings, TwilioSettings};
+use parlance_model::account::{Account, Settings, TwilioSettings, Voice};
 use parlance_model::id::{AccountId, OrgId};
 use parlance_model::phone::Phone;
 
@@ -22,6 +22,9 @@ pub(super) fn account() -> Account {
         phone_number: Phone::parse("+15551234567", region).unwrap(),
         messaging_service_sid: Some("MG00000000000000000000000000000001".to_owned()),
         base_url: None,
+        whatsapp_number: None,
+        messages_per_second: None,
+        voice: Voice::default(),
     };
     Account {
         org: OrgId(1),

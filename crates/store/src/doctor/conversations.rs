@@ -65,7 +65,7 @@ fn chunk(tx: &mut OrgTx<'_, '_>, after: &Place) -> Result<Chunk> {
     const ROWS: &str = "SELECT c.id, c.message_count, c.unread_count, c.newest_id, c.last_message_ms,
             (SELECT COUNT(*) FROM message m WHERE m.org_id = c.org_id AND m.conversation_id = c.id),
             (SELECT COUNT(*) FROM message m WHERE m.org_id = c.org_id AND m.conversation_id = c.id
-                AND m.direction = 'inbound' AND m.id > c.read_through),
+                AND m.direction = 'inbound' AND NOT m.history AND m.id > c.read_through),
             (SELECT COALESCE(MAX(m.id), 0) FROM message m WHERE m.org_id = c.org_id AND m.conversation_id = c.id),
             (SELECT COALESCE(MAX(m.at_ms), c.last_message_ms) FROM message m WHERE m.org_id = c.org_id AND m.conversation_id = c.id),
             c.preview,

@@ -135,7 +135,7 @@ pub(super) fn queued(tx: &mut OrgTx<'_, '_>) -> Result<HashSet<MessageId>> {
     let jobs = tx.query(JOBS, &[], |row| row.json(0))?;
     let of = |job| match job {
         Job::Send { message_id } => Some(message_id),
-        Job::Unassign { .. } => None,
+        _ => None,
     };
     Ok(jobs.into_iter().filter_map(of).collect())
 }

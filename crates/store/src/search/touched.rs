@@ -25,7 +25,7 @@ impl Touched {
     /// Adds what an event of the log is about.
     pub(crate) fn add(&mut self, data: &str) -> Result<()> {
         match serde_json::from_str::<Event>(data).map_err(Error::internal)? {
-            Event::MessageCreated { message_id, .. } => self.messages.extend([message_id.0]),
+            Event::MessageCreated { message_id, .. } | Event::MessageUpdated { message_id, .. } => self.messages.extend([message_id.0]),
             Event::ContactCreated { contact_id } | Event::ContactUpdated { contact_id } => self.contacts.extend([contact_id.0]),
             Event::ContactMerged { contact_id, merged_id } => self.contacts.extend([contact_id.0, merged_id.0]),
             Event::ConversationUpdated { conversation_id } => self.conversations.extend([conversation_id.0]),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use parlance_model::id::{MessageId, OrgId, UserId};
-use parlance_model::job::Job;
+use parlance_model::id::{ConversationId, MessageId, OrgId, UserId};
+use parlance_model::job::{Job, Lane};
 use parlance_model::key::Scopes;
 use parlance_model::org::User;
 use parlance_model::role::Role;
@@ -84,7 +84,7 @@ both_databases! {
     async fn jobs_follow_the_switch_in_chunks_and_keep_their_order(database) {
         let f = Fixture::new(database).await;
         let count = 2 * i64::try_from(job::CHUNK).unwrap() + 1;
-        f.write(move |tx| (1..=count).try_for_each(|number| job::enqueue(tx, &Job::Send { message_id: MessageId(number) }, Some(1), START_MS).map(drop))).await.unwrap();
+        f.write(move |tx| (1..=count).try_for_each(|number| job::enqueue(tx, &Job::Send { message_id: MessageId(number) }, Some(Lane::Conversation(ConversationId(1))), START_MS).map(drop))).await.unwrap();
         let behind = async || f.system_read(job::behind_switch).await.unwrap();
         let resting = || f.raw().value("SELECT COUNT(*) FROM job WHERE resting").parse::<i64>().unwrap();
         let follow = async || f.write(job::follow_switch).await.unwrap();

@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use parlance_model::account::{Account, Settings, TwilioSettings};
+use parlance_model::account::{Account, Settings, TwilioSettings, Voice};
 use parlance_model::channel::{Channel, JsonObject};
 use parlance_model::clock::ManualClock;
 use parlance_model::contact::{Contact, Identity, IdentityKind};
 use parlance_model::conversation::{Conversation, session_key};
 use parlance_model::entropy::SeededEntropy;
 use parlance_model::id::{ConversationId, MessageId, OrgId};
-use parlance_model::job::Job;
+use parlance_model::job::{Job, Lane};
 use parlance_model::message::{Direction, Kind, SenderKind};
 use parlance_model::phone::{Address, Phone};
 use parlance_model::{Error, Result};
@@ -63,6 +63,9 @@ pub(crate) fn twilio(number: &str) -> Settings {
         phone_number: phone(number),
         messaging_service_sid: None,
         base_url: None,
+        whatsapp_number: None,
+        messages_per_second: None,
+        voice: Voice::default(),
     })
 }
 
@@ -192,17 +195,7 @@ pub(crate) async fn drain(store: &Store) {
 
 /// An inbound text that came just now.
 pub(crate) fn inbound(body: &str) -> NewMessage {
-    NewMessage {
-        direction: Direction::Inbound,
-        sender: SenderKind::Contact,
-        sender_user: None,
-        kind: Kind::Text,
-        body: body.to_owned(),
-        attachments: Vec::new(),
-        meta: JsonObject::default(),
-        inbound_id: None,
-        at_ms: None,
-    }
+    NewMessage::new(Direction::Inbound, SenderKind::Contact, Kind::Text, body)
 }
 
 /// An outbound text.
@@ -237,7 +230,7 @@ pub(crate) fn receive(tx: &mut OrgTx<'_, '_>, account: &Account, number: &str, n
 pub(crate) fn send(tx: &mut OrgTx<'_, '_>, account: &Account, number: &str, body: &str) -> Result<MessageId> {
     let (conversation, id) = receive(tx, account, number, &outbound(body))?;
     let now_ms = tx.now_ms();
-    job::enqueue(tx, &Job::Send { message_id: id }, Some(conversation.0), now_ms)?;
+    job::enqueue(tx, &Job::Send { message_id: id }, Some(Lane::Conversation(conversation)), now_ms)?;
     Ok(id)
 }
 

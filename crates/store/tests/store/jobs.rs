@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use parlance_model::id::{JobId, MessageId, UserId};
-use parlance_model::job::{Claimed, Job};
+use parlance_model::id::{ConversationId, JobId, MessageId, UserId};
+use parlance_model::job::{Claimed, Job, Lane};
 use parlance_store::bus::Signal;
 use parlance_store::{Store, job};
 use parlance_testkit::both_databases;
@@ -17,6 +17,7 @@ fn job_of(number: i64) -> Job {
 }
 
 async fn enqueue(f: &Fixture, number: i64, lane: Option<i64>, run_at_ms: i64) -> JobId {
+    let lane = lane.map(|id| Lane::Conversation(ConversationId(id)));
     f.write(move |tx| job::enqueue(tx, &job_of(number), lane, run_at_ms)).await.unwrap()
 }
 
@@ -82,7 +83,7 @@ both_databases! {
         let f = Fixture::new(database).await;
         let (other, _) = f.other_org().await;
         let ours = enqueue(&f, 1, Some(1), START_MS).await;
-        let theirs = f.store.write(other, |tx| job::enqueue(tx, &job_of(2), Some(1), START_MS)).await.unwrap();
+        let theirs = f.store.write(other, |tx| job::enqueue(tx, &job_of(2), Some(Lane::Conversation(ConversationId(1))), START_MS)).await.unwrap();
         assert_eq!(claimed_ids(&f, 10).await, [ours, theirs]);
     }
 
@@ -206,7 +207,7 @@ both_databases! {
     /// On PostgreSQL these are two nodes; on SQLite two processes beside each other.
     async fn two_claimers_never_get_the_same_job(database) {
         let f = Fixture::new(database).await;
-        f.write(|tx| (1..=120).try_for_each(|number| job::enqueue(tx, &job_of(number), Some(number % 40), START_MS).map(drop))).await.unwrap();
+        f.write(|tx| (1..=120).try_for_each(|number| job::enqueue(tx, &job_of(number), Some(Lane::Conversation(ConversationId(number % 40))), START_MS).map(drop))).await.unwrap();
         let mut claimers = tokio::task::JoinSet::new();
         for store in [f.store.clone(), f.second_store().await, f.store.clone(), f.second_store().await] {
             let org = f.org;

@@ -69,6 +69,11 @@ fn message() -> StoredMessage {
         received_ms: AT_MS,
         updated_ms: AT_MS,
         read_ms: None,
+        call: None,
+        send_at_ms: None,
+        valid_s: None,
+        segments: None,
+        history: false,
     }
 }
 
