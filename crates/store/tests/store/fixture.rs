@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use parlance_model::account::{Account, Settings, TwilioSettings, Voice};
-use parlance_model::channel::{Channel, JsonObject};
+use parlance_model::channel::Channel;
 use parlance_model::clock::ManualClock;
 use parlance_model::contact::{Contact, Identity, IdentityKind};
 use parlance_model::conversation::{Conversation, session_key};
