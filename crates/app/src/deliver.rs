@@ -14,6 +14,7 @@ use parlance_store::{OrgTx, account, attempt, conversation, health, job, message
 
 use crate::App;
 use crate::media::Links;
+use crate::reconcile;
 use crate::send::peer_identity;
 
 /// How long a claim holds, in milliseconds: longer than a provider's call may take with the writes around it.
@@ -65,6 +66,7 @@ fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, links: &Lin
             message: "The server stopped while the provider was being called, so it may have been sent. It is being found out.".to_owned(),
         };
         attempt::finish(tx, lost.id, None, &Outcome::with_error(DeliveryState::Unknown, error))?;
+        reconcile::begin(tx, &lost)?;
     }
     // The message is unknown now if the attempt was its own. Behind one of before a person's retry it still waits.
     let message = message::get(tx, id)?;
@@ -158,6 +160,9 @@ fn conclude(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: AttemptId, outcome: &
         }
         SendOutcome::Unknown { error } => {
             attempt::finish(tx, id, None, &Outcome::with_error(DeliveryState::Unknown, error.clone()))?;
+            if let Some(lost) = attempt::get(tx, id)? {
+                reconcile::begin(tx, &lost)?;
+            }
         }
         SendOutcome::Refused { error, why } => {
             attempt::finish(tx, id, None, &Outcome::with_error(DeliveryState::Failed, error.clone()))?;

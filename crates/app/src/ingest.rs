@@ -214,11 +214,19 @@ fn receive(tx: &mut OrgTx<'_, '_>, account: &Account, new: &InboundMessage, touc
         ..message::NewMessage::new(Direction::Inbound, SenderKind::Contact, Kind::Text, &new.body)
     };
     message::append(tx, &mut touched[index].1, &stored, contact_created)?;
+    if new.opt.is_some() && new.history && is_outdated(tx, &identity, new.at_ms)? {
+        return Ok(());
+    }
     match new.opt {
         Some(OptSignal::Stop) => opt_out::set(tx, &identity, true, OptSource::Keyword).map(drop),
         Some(OptSignal::Start) => opt_out::set(tx, &identity, false, OptSource::Keyword).map(drop),
         Some(OptSignal::Help) | None => Ok(()),
     }
+}
+
+/// Whether the ledger says something about this identity that is newer than a message of then.
+fn is_outdated(tx: &mut OrgTx<'_, '_>, identity: &Identity, at_ms: Option<i64>) -> Result<bool> {
+    Ok(opt_out::get(tx, identity)?.written.is_some_and(|(_, written_ms)| at_ms.is_some_and(|at_ms| written_ms >= at_ms)))
 }
 
 fn provider_meta(new: &InboundMessage) -> parlance_model::channel::JsonObject {
@@ -229,7 +237,7 @@ fn provider_meta(new: &InboundMessage) -> parlance_model::channel::JsonObject {
     meta
 }
 
-fn acknowledge(tx: &mut OrgTx<'_, '_>, account: &Account, receipt: &Receipt) -> Result<()> {
+pub(crate) fn acknowledge(tx: &mut OrgTx<'_, '_>, account: &Account, receipt: &Receipt) -> Result<()> {
     // One that came before says nothing new: the recipient may have opted in again since.
     let new = attempt::record(tx, account.id, receipt)?;
     match &receipt.to {

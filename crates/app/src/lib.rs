@@ -6,7 +6,7 @@
 pub mod account;
 pub mod audit;
 pub mod auth;
-mod backfill;
+pub mod backfill;
 pub mod contact;
 pub mod conversation;
 mod deliver;

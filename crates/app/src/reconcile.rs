@@ -1,12 +1,203 @@
 //! Finds out by the provider's own list whether an attempt whose answer was lost went out.
+//!
+//! The callback that carries our attempt is the first way, and settles most. This is the second: the messages that the provider has
+//! for the recipient are matched with the attempts that nothing has settled, one to one. What cannot be told apart, and what is
+//! not there after the last look, stays `unknown` with words for a person; it is never sent again by itself.
 
+use parlance_model::account::Account;
+use parlance_model::clock::iso8601;
+use parlance_model::conversation::Conversation;
+use parlance_model::delivery::{DeliveryError, DeliveryState};
 use parlance_model::id::AttemptId;
-use parlance_model::job::Claimed;
+use parlance_model::inbound::Receipt;
+use parlance_model::job::{Claimed, Job};
+use parlance_model::listed::{ListFailure, Listed, Listing, Went};
+use parlance_model::message::Message;
 use parlance_model::{Error, Result};
+use parlance_store::attempt::Attempt;
+use parlance_store::{OrgTx, account, attempt, conversation, job, message};
 
 use crate::App;
+use crate::deliver::LEASE_MS;
+use crate::ingest::acknowledge;
+
+/// When the list is looked at, in milliseconds since the attempt was begun: the callback comes first as a rule, and a list may be
+/// behind for a while.
+const LOOKS_MS: [i64; 4] = [30_000, 120_000, 600_000, 3_600_000];
+/// How far the provider's time of a message may be from the attempt's, in milliseconds: clocks differ, and a request may linger.
+const APART_MS: i64 = 300_000;
+/// How long a message may have waited before it was attempted, in milliseconds, and a little more: 25 hours.
+const WAITED_MS: i64 = 25 * 60 * 60 * 1000;
+/// Pages of the list of one recipient's messages that are read at most.
+const PAGES: usize = 20;
+
+/// Queues the search for an attempt that has just become unknown.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) fn begin(tx: &mut OrgTx<'_, '_>, lost: &Attempt) -> Result<()> {
+    job::enqueue(tx, &Job::Reconcile { attempt_id: lost.id }, None, lost.started_ms + LOOKS_MS[0]).map(drop)
+}
+
+/// What a look needs to know.
+struct Look {
+    attempt: Attempt,
+    account: Account,
+    conversation: Conversation,
+}
 
 /// Runs a job to its end.
-pub(crate) async fn run(_app: &App, _claimed: &Claimed, _attempt: AttemptId) -> Result<()> {
-    Err(Error::internal("not built"))
+pub(crate) async fn run(app: &App, claimed: &Claimed, id: AttemptId) -> Result<()> {
+    let Some(look) = app.store().read(claimed.org, move |tx| look(tx, id)).await? else {
+        let job = claimed.clone();
+        return app.store().write(claimed.org, move |tx| job::finish(tx, &job)).await;
+    };
+    let found = list(app, claimed, &look).await?;
+    let job = claimed.clone();
+    app.store().write(claimed.org, move |tx| conclude(tx, &job, id, &found)).await
+}
+
+/// `None` where nothing is to be found out any more.
+fn look(tx: &mut OrgTx<'_, '_>, id: AttemptId) -> Result<Option<Look>> {
+    let Some(attempt) = attempt::get(tx, id)?.filter(is_open) else { return Ok(None) };
+    let conversation = message::get(tx, attempt.message_id)?.conversation_id;
+    let (account, conversation) = (account::get(tx, attempt.account_id)?, conversation::get(tx, conversation)?);
+    Ok(Some(Look { attempt, account, conversation }))
+}
+
+fn is_open(attempt: &Attempt) -> bool {
+    attempt.outcome.state == DeliveryState::Unknown && attempt.provider_id.is_none()
+}
+
+/// What the provider has for the recipient since shortly before the attempt.
+async fn list(app: &App, claimed: &Claimed, look: &Look) -> Result<std::result::Result<Vec<Went>, ListFailure>> {
+    let channel = parlance_channels::of(look.account.provider());
+    let sent_to = Some((look.conversation.channel, look.conversation.peer.clone()));
+    let wanted = Listing { since_ms: look.attempt.started_ms - APART_MS, sent_to };
+    let (mut went, mut page) = (Vec::new(), None);
+    for _ in 0..PAGES {
+        let listed = match channel.list(&app.0.http, &look.account, &wanted, page.as_deref()).await {
+            Ok(listed) => listed,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        went.extend(listed.items.into_iter().filter_map(|item| match item {
+            Listed::Went(went) => Some(went),
+            Listed::Came(_) => None,
+        }));
+        page = listed.next;
+        if page.is_none() {
+            return Ok(Ok(went));
+        }
+        let job = claimed.clone();
+        if !app.store().write(claimed.org, move |tx| job::hold(tx, &job, LEASE_MS)).await? {
+            return Err(Error::internal("somebody else has claimed the job"));
+        }
+    }
+    Ok(Ok(went))
+}
+
+fn conclude(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: AttemptId, found: &std::result::Result<Vec<Went>, ListFailure>) -> Result<()> {
+    if !job::holds(tx, claimed)? {
+        return Ok(());
+    }
+    // A callback may have settled it meanwhile.
+    let Some(Look { attempt, account, conversation }) = look(tx, id)? else { return job::finish(tx, claimed) };
+    let unsettled = attempt::unsettled(tx, conversation.id, attempt.started_ms - WAITED_MS)?;
+    let matched = match found {
+        Ok(went) => matched(&attempt, &unsettled, &unclaimed(tx, &account, went)?),
+        Err(failure) => Matched::NotLooked(failure.error().clone()),
+    };
+    if let Matched::One(went) = &matched {
+        acknowledge(tx, &account, &Receipt { attempt: Some(id), ..went.receipt.clone() })?;
+        return job::finish(tx, claimed);
+    }
+    let now_ms = tx.now_ms();
+    let next = LOOKS_MS.iter().map(|after_ms| attempt.started_ms + after_ms).find(|at_ms| *at_ms > now_ms);
+    if let Some(next) = next {
+        return job::postpone(tx, claimed, next);
+    }
+    attempt::explain(tx, id, &matched.words(now_ms))?;
+    job::finish(tx, claimed)
+}
+
+/// Those that are no attempt's yet.
+fn unclaimed(tx: &mut OrgTx<'_, '_>, account: &Account, went: &[Went]) -> Result<Vec<Went>> {
+    let mut unclaimed = Vec::new();
+    for went in went {
+        if attempt::by_provider_id(tx, account.id, &went.receipt.provider_id)?.is_none() {
+            unclaimed.push(went.clone());
+        }
+    }
+    unclaimed.sort_by_key(|went| went.created_ms);
+    Ok(unclaimed)
+}
+
+/// What a look has found.
+#[derive(Debug)]
+enum Matched {
+    /// This one is the attempt's, and no other can be.
+    One(Went),
+    /// None.
+    Nothing,
+    /// Several attempts and messages are alike, and not equally many.
+    Several,
+    /// The list could not be had.
+    NotLooked(DeliveryError),
+}
+
+impl Matched {
+    /// What a person is told after the last look.
+    fn words(&self, now_ms: i64) -> DeliveryError {
+        let looks = format!("(looked {} times, last at {})", LOOKS_MS.len(), iso8601(now_ms / 1000 * 1000));
+        let advice = "Ask the recipient, or retry it and accept that it may arrive twice.";
+        let (code, message) = match self {
+            Self::NotLooked(error) => {
+                let text = format!("No delivery report came, and the provider's list could not be read: {} {advice}", error.message);
+                ("list_unavailable", text)
+            }
+            Self::Several => {
+                let text = format!(
+                    "Several messages alike were sent at the same time, and the provider has another number of them {looks}. {advice}"
+                );
+                ("several_alike", text)
+            }
+            Self::One(_) | Self::Nothing => {
+                let text = format!(
+                    "No delivery report came, and the provider's list does not have it {looks}. Most likely it was not sent. {advice}"
+                );
+                ("not_in_list", text)
+            }
+        };
+        DeliveryError { code: code.to_owned(), message }
+    }
+}
+
+/// Matches what the provider has with the attempts that nothing has settled, one to one. What differs in text, in the number of
+/// files or by more than minutes is not alike; of those alike there must be as many messages as attempts, in the same order.
+fn matched(attempt: &Attempt, unsettled: &[(Attempt, Message)], went: &[Went]) -> Matched {
+    let Some((_, own)) = unsettled.iter().find(|(other, _)| other.id == attempt.id) else { return Matched::Nothing };
+    let alike = |message: &Message| message.body == own.body && message.attachments.len() == own.attachments.len();
+    let near = |went: &Went, attempt: &Attempt| {
+        let ended_ms = attempt.finished_ms.unwrap_or(attempt.started_ms);
+        (attempt.started_ms - APART_MS..=ended_ms + APART_MS).contains(&went.created_ms)
+    };
+    let fits = |went: &&Went| went.body == own.body && went.files == own.attachments.len();
+    let went: Vec<&Went> = went.iter().filter(fits).collect();
+    // Whoever could be meant by one of the messages that could be this attempt's.
+    let candidates: Vec<&Went> = went.iter().copied().filter(|went| near(went, attempt)).collect();
+    let rivals: Vec<&Attempt> = unsettled
+        .iter()
+        .filter(|(_, message)| alike(message))
+        .map(|(rival, _)| rival)
+        .filter(|rival| rival.id == attempt.id || candidates.iter().any(|went| near(went, rival)))
+        .collect();
+    let messages: Vec<&Went> = went.into_iter().filter(|went| rivals.iter().any(|rival| near(went, rival))).collect();
+    if candidates.is_empty() {
+        return Matched::Nothing;
+    }
+    let place = rivals.iter().position(|rival| rival.id == attempt.id);
+    match place.and_then(|place| messages.get(place)) {
+        Some(went) if messages.len() == rivals.len() && near(went, attempt) => Matched::One((*went).clone()),
+        _ => Matched::Several,
+    }
 }

@@ -128,6 +128,7 @@ async fn run(app: &App, claimed: &Claimed) {
 }
 
 async fn sweep(app: &App) {
+    let mut at_start = true;
     loop {
         match app.store().system_write(idempotency::sweep).await {
             // A full chunk: there may be more.
@@ -148,6 +149,10 @@ async fn sweep(app: &App) {
         if let Err(error) = app.sweep_media().await {
             tracing::warn!(?error, "uploads that nobody took could not be swept; trying again later");
         }
+        if let Err(error) = app.queue_backfills(at_start).await {
+            tracing::warn!(?error, "comparisons with providers' lists could not be queued; trying again later");
+        }
+        at_start = false;
         tokio::select! {
             () = tokio::time::sleep(SWEEP) => {}
             () = app.tasks().stopping() => return,

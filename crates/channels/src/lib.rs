@@ -13,6 +13,7 @@ use parlance_model::Result;
 use parlance_model::account::Account;
 use parlance_model::channel::Provider;
 use parlance_model::inbound::Inbound;
+use parlance_model::listed::{ListFailure, Listing, Page};
 use parlance_model::media::Facts;
 use parlance_model::outbound::{Outgoing, SendOutcome};
 
@@ -43,6 +44,9 @@ pub enum Parsed {
 /// A send in progress.
 pub type Sending<'a> = Pin<Box<dyn Future<Output = SendOutcome> + Send + 'a>>;
 
+/// A look into a provider's list, under way.
+pub type Looking<'a> = Pin<Box<dyn Future<Output = std::result::Result<Page, ListFailure>> + Send + 'a>>;
+
 /// What every provider's adapter does.
 pub trait Channel: Send + Sync {
     /// The provider's own name for the account that the hook claims to come from (Twilio: `AccountSid`). Unverified.
@@ -71,6 +75,9 @@ pub trait Channel: Send + Sync {
 
     /// Hands one message over, once. Never retries, and says honestly what is known.
     fn send<'a>(&'a self, http: &'a parlance_net::Client, account: &'a Account, message: &'a Outgoing) -> Sending<'a>;
+
+    /// A page of the provider's own list of the account's messages: the first, or the one that an earlier page named.
+    fn list<'a>(&'a self, http: &'a parlance_net::Client, account: &'a Account, wanted: &'a Listing, page: Option<&'a str>) -> Looking<'a>;
 }
 
 /// The adapter of a provider.

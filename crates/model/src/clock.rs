@@ -65,9 +65,32 @@ pub fn from_iso8601(text: &str) -> Option<i64> {
     text.parse().ok().map(jiff::Timestamp::as_millisecond)
 }
 
+/// Unix milliseconds of a time as e-mails and some providers write it (RFC 2822): `Thu, 05 Mar 2026 20:00:00 +0000`.
+#[must_use]
+pub fn from_rfc2822(text: &str) -> Option<i64> {
+    jiff::fmt::rfc2822::parse(text).ok().map(|time| time.timestamp().as_millisecond())
+}
+
+/// The day in UTC, as `2026-03-05`.
+#[must_use]
+pub fn day(ms: i64) -> String {
+    iso8601(ms)[..10].to_owned()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{from_iso8601, iso8601};
+    use super::{day, from_iso8601, from_rfc2822, iso8601};
+
+    #[test]
+    fn times_of_mails_are_read_and_days_are_those_of_utc() {
+        assert_eq!(from_rfc2822("Thu, 05 Mar 2026 20:00:00 +0000"), Some(1_772_740_800_000));
+        assert_eq!(from_rfc2822("Thu, 5 Mar 2026 21:00:00 +0100"), Some(1_772_740_800_000));
+        for text in ["", "2026-03-05T20:00:00Z", "Thu, 35 Mar 2026 20:00:00 +0000"] {
+            assert_eq!(from_rfc2822(text), None, "{text}");
+        }
+        assert_eq!(day(1_772_755_199_999), "2026-03-05");
+        assert_eq!(day(1_772_755_200_000), "2026-03-06");
+    }
 
     #[test]
     fn a_written_time_reads_back_whatever_its_offset() {

@@ -18,6 +18,7 @@ pub mod id;
 pub mod inbound;
 pub mod job;
 pub mod key;
+pub mod listed;
 pub mod masked;
 pub mod media;
 pub mod message;

@@ -4,8 +4,9 @@
 //! id. An attempt's state is the fold of its own outcome and its receipts, so any order leads to the same end.
 
 use parlance_model::delivery::{DeliveryError, DeliveryState, Outcome};
-use parlance_model::id::{AccountId, AttemptId, MessageId};
+use parlance_model::id::{AccountId, AttemptId, ConversationId, MessageId};
 use parlance_model::inbound::Receipt;
+use parlance_model::message::Message;
 use parlance_model::{Error, Result};
 
 use crate::db::{Row, params};
@@ -97,14 +98,54 @@ pub fn list(tx: &mut OrgTx<'_, '_>, message: MessageId, limit: i64, offset: i64)
     Ok((tx.query(LIST, params![message, limit, offset], read)?, tx.query_one(COUNT, params![message], |row| row.get(0))?))
 }
 
-fn get(tx: &mut OrgTx<'_, '_>, id: AttemptId) -> Result<Option<Attempt>> {
+/// One attempt.
+///
+/// # Errors
+/// Those of the database.
+pub fn get(tx: &mut OrgTx<'_, '_>, id: AttemptId) -> Result<Option<Attempt>> {
     const GET: &str = select!("AND id = $2");
     tx.query_opt(GET, params![id], read)
 }
 
-fn by_provider_id(tx: &mut OrgTx<'_, '_>, account: AccountId, provider_id: &str) -> Result<Option<Attempt>> {
+/// The attempt that the provider knows by this id.
+///
+/// # Errors
+/// Those of the database.
+pub fn by_provider_id(tx: &mut OrgTx<'_, '_>, account: AccountId, provider_id: &str) -> Result<Option<Attempt>> {
     const FIND: &str = select!("AND account_id = $2 AND provider_id = $3");
     tx.query_opt(FIND, params![account, provider_id], read)
+}
+
+/// The attempts of a conversation whose answers were lost and that nothing has settled, with the messages that they are of, in their
+/// order: of messages from `since_ms` on.
+///
+/// # Errors
+/// Those of the database.
+pub fn unsettled(tx: &mut OrgTx<'_, '_>, conversation: ConversationId, since_ms: i64) -> Result<Vec<(Attempt, Message)>> {
+    const MESSAGES: &str =
+        "SELECT id FROM message WHERE org_id = $1 AND conversation_id = $2 AND at_ms >= $3 AND direction = 'outbound' ORDER BY id";
+    const OF: &str = select!("AND message_id = $2 AND state = 'unknown' AND provider_id IS NULL ORDER BY id");
+    let mut found = Vec::new();
+    for id in tx.query(MESSAGES, params![conversation, since_ms], |row| row.get::<MessageId>(0))? {
+        let attempts = tx.query(OF, params![id], read)?;
+        if !attempts.is_empty() {
+            let message = message::get(tx, id)?;
+            found.extend(attempts.into_iter().map(|attempt| (attempt, message.clone())));
+        }
+    }
+    found.sort_by_key(|(attempt, _)| attempt.id);
+    Ok(found)
+}
+
+/// Says in other words why an attempt is unknown, where it still is.
+///
+/// # Errors
+/// Those of the database.
+pub fn explain(tx: &mut OrgTx<'_, '_>, id: AttemptId, error: &DeliveryError) -> Result<()> {
+    const EXPLAIN: &str =
+        "UPDATE attempt SET outcome_code = $3, outcome_message = $4 WHERE org_id = $1 AND id = $2 AND outcome = 'unknown'";
+    tx.execute(EXPLAIN, params![id, &error.code, &error.message])?;
+    refold(tx, id)
 }
 
 /// Writes down that a message is about to be handed over. Committed before the provider is called. From here on the
@@ -267,7 +308,7 @@ pub(crate) fn arrived(tx: &mut OrgTx<'_, '_>, message: MessageId, latest: Outcom
 ///
 /// # Errors
 /// `not_found`.
-pub fn message_of(tx: &mut OrgTx<'_, '_>, id: AttemptId) -> Result<parlance_model::message::Message> {
+pub fn message_of(tx: &mut OrgTx<'_, '_>, id: AttemptId) -> Result<Message> {
     let attempt = get(tx, id)?.ok_or_else(|| Error::not_found("attempt"))?;
     message::get(tx, attempt.message_id)
 }

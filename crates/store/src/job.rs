@@ -137,6 +137,16 @@ pub fn withdraw(tx: &mut OrgTx<'_, '_>, job: &Job, lane: Lane) -> Result<()> {
     tx.execute(DELETE, params![lane.number(), job.kind(), payload]).map(drop)
 }
 
+/// Holds a job for another `lease_ms`, by whoever still has it. Answers whether they do.
+///
+/// # Errors
+/// Those of the database.
+pub fn hold(tx: &mut OrgTx<'_, '_>, job: &Claimed, lease_ms: i64) -> Result<bool> {
+    const HOLD: &str = "UPDATE job SET lease_until_ms = $3 WHERE org_id = $1 AND id = $2 AND attempt = $4";
+    let until_ms = tx.now_ms() + lease_ms;
+    Ok(tx.execute(HOLD, params![job.id, until_ms, job.attempt])? > 0)
+}
+
 /// Gives a job back, to be claimed again at `run_at_ms`. Nothing happens when somebody claimed it since.
 ///
 /// # Errors

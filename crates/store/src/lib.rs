@@ -31,6 +31,7 @@ pub mod search;
 pub mod secret;
 pub mod session;
 pub mod staff;
+pub mod sync;
 pub mod total;
 mod tx;
 pub mod user;

@@ -235,7 +235,8 @@ pub(crate) fn shown(tx: &mut OrgTx<'_, '_>, id: MessageId) -> Result<(Outcome, O
     found.ok_or_else(|| Error::not_found("message"))
 }
 
-/// Shows an attempt's outcome on its message. Emits the event where the state rose.
+/// Shows an attempt's outcome on its message. Emits the event of the state where it rose, else that of a change: the
+/// reason is another.
 ///
 /// # Errors
 /// Those of the database.
@@ -248,6 +249,8 @@ pub(crate) fn show(tx: &mut OrgTx<'_, '_>, message: &Message, outcome: &Outcome)
     tx.execute(SHOW, params![message.id, outcome.state.as_str(), state, code, text, now_ms])?;
     if outcome.state != message.state {
         tx.emit(Event::MessageStatus { conversation_id: message.conversation_id, message_id: message.id, state: outcome.state });
+    } else {
+        tx.emit(Event::MessageUpdated { conversation_id: message.conversation_id, message_id: message.id });
     }
     Ok(())
 }

@@ -2,11 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod audit;
+mod backfill;
 mod fixture;
 mod health;
 mod inbound;
 mod inspect;
 mod media;
 mod outbound;
+mod reconcile;
 mod restored;
 mod retry;

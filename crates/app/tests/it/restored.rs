@@ -8,7 +8,7 @@ use parlance_app::App;
 use parlance_app::message::Retry;
 use parlance_app::send::Sent;
 use parlance_model::clock::SharedClock;
-use parlance_model::delivery::DeliveryState::{self, Delivered, Queued, Unknown};
+use parlance_model::delivery::DeliveryState::{self, Delivered, Pending, Read, Unknown};
 use parlance_model::entropy::SeededEntropy;
 use parlance_sim::twilio::{Fault, FaultKind};
 use parlance_store::backup::{self, Source, Target};
@@ -58,7 +58,7 @@ async fn state(on: &Fixture, copy: &App, sent: &Sent) -> DeliveryState {
     messages.into_iter().find(|shown| shown.message.id == sent.message.id).unwrap().message.state
 }
 
-async fn retried_once_only_on_request(database: Database, keep_sending: bool) {
+async fn found_and_never_sent_again(database: Database, keep_sending: bool) {
     let (on, folder) = (Fixture::new(database).await, tempfile::tempdir().unwrap());
     let (sent, file) = broken_off(&on, folder.path()).await;
     let fresh = spawn_blocking(move || database.fresh()).await.unwrap();
@@ -74,35 +74,30 @@ async fn retried_once_only_on_request(database: Database, keep_sending: bool) {
     assert_eq!(restored.unknown, u64::from(!keep_sending));
     let copy = node(&place, &on.clock, 5, on.files.path()).await;
 
-    // The original's claim has run out.
+    assert_eq!(state(&on, &copy, &sent).await, if keep_sending { Pending } else { Unknown });
+    // The original's claim has run out. The provider's list tells what its answer could not.
     on.clock.advance_ms(3_600_000);
     copy.run_jobs().await.unwrap();
-    assert_eq!((state(&on, &copy, &sent).await, taken(&on).len()), (Unknown, 1));
-    let retry = async |allow_duplicate| copy.retry(&on.who, sent.message.id, Retry { allow_duplicate, once: None }, false).await;
-    assert_eq!(retry(false).await.unwrap_err().code(), "may_have_been_sent");
-    assert_eq!((copy.run_jobs().await.unwrap(), taken(&on).len()), (0, 1));
-    retry(true).await.unwrap();
+    on.clock.advance_ms(60_000);
     copy.run_jobs().await.unwrap();
-    assert_eq!((state(&on, &copy, &sent).await, taken(&on).len()), (Queued, 2));
+    assert_eq!((state(&on, &copy, &sent).await, taken(&on).len()), (Delivered, 1));
+    let retry = Retry { allow_duplicate: true, once: None };
+    assert_eq!(copy.retry(&on.who, sent.message.id, retry, false).await.unwrap_err().code(), "not_retryable");
+    // A late callback of the original's attempt still finds its place.
+    let (path, provider_id) = &taken(&on)[0];
+    copy.hook(callback(path, provider_id, "read", None)).await.unwrap();
     let (attempts, _) = copy.attempts(&on.who, sent.message.id, 50, 0).await.unwrap();
-    assert_eq!(attempts.iter().map(|attempt| attempt.outcome.state).collect::<Vec<_>>(), [Unknown, Queued]);
-    // Both attempts have callbacks of their own, and the one that was lost still has its place.
-    let calls = taken(&on);
-    assert_ne!(calls[0].0, calls[1].0);
-    let (path, provider_id) = &calls[0];
-    copy.hook(callback(path, provider_id, "delivered", None)).await.unwrap();
-    let (attempts, _) = copy.attempts(&on.who, sent.message.id, 50, 0).await.unwrap();
-    assert_eq!(attempts.iter().map(|attempt| attempt.outcome.state).collect::<Vec<_>>(), [Delivered, Queued]);
-    assert_eq!(state(&on, &copy, &sent).await, Delivered);
+    assert_eq!(attempts.iter().map(|attempt| attempt.outcome.state).collect::<Vec<_>>(), [Read]);
+    assert_eq!(copy.run_jobs().await.unwrap(), 0);
     assert_eq!(doctor::check(copy.store(), true).await.unwrap().findings, Vec::new());
 }
 
 both_databases! {
-    async fn what_was_being_sent_when_it_was_backed_up_is_unknown_and_goes_again_on_request_alone(database) {
-        retried_once_only_on_request(database, false).await;
+    async fn what_was_being_sent_when_it_was_backed_up_is_found_in_the_providers_list_and_not_sent_again(database) {
+        found_and_never_sent_again(database, false).await;
     }
 
     async fn the_same_after_a_planned_move(database) {
-        retried_once_only_on_request(database, true).await;
+        found_and_never_sent_again(database, true).await;
     }
 }

@@ -4,6 +4,7 @@
 
 mod errors;
 mod form;
+mod list;
 mod media;
 mod parse;
 mod send;
@@ -16,10 +17,13 @@ use parlance_model::Result;
 use parlance_model::account::{Account, Settings, TwilioSettings};
 use parlance_model::error::{Error, Kind};
 use parlance_model::id::AttemptId;
+use parlance_model::listed::Listing;
 use parlance_model::media::Facts;
 use parlance_model::outbound::Outgoing;
 
-use crate::{Channel, Hook, Parsed, Sending};
+use url::Url;
+
+use crate::{Channel, Hook, Looking, Parsed, Sending};
 use form::Form;
 
 /// The adapter.
@@ -57,6 +61,10 @@ impl Channel for Twilio {
     fn send<'a>(&'a self, http: &'a parlance_net::Client, account: &'a Account, message: &'a Outgoing) -> Sending<'a> {
         Box::pin(send::send(http, account, message))
     }
+
+    fn list<'a>(&'a self, http: &'a parlance_net::Client, account: &'a Account, wanted: &'a Listing, page: Option<&'a str>) -> Looking<'a> {
+        Box::pin(list::page(http, account, wanted, page))
+    }
 }
 
 /// Where Twilio reports what becomes of an attempt: the account's own hook URL, with the attempt in its query. Twilio signs
@@ -65,6 +73,21 @@ impl Channel for Twilio {
 pub fn status_callback(public_url: &str, hook_token: &str, attempt: AttemptId) -> String {
     let public_url = public_url.trim_end_matches('/');
     format!("{public_url}/webhooks/twilio/a/{hook_token}?attempt={attempt}")
+}
+
+/// Where Twilio's API is.
+const TWILIO: &str = "https://api.twilio.com";
+
+/// A resource of the account. Built from segments, so no setting and no id can climb out of its place in the path. `None` when the
+/// base URL is not one of http or https.
+fn resource(settings: &TwilioSettings, path: &[&str]) -> Option<Url> {
+    let mut url = Url::parse(settings.base_url.as_deref().unwrap_or(TWILIO)).ok()?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return None;
+    }
+    let account = ["2010-04-01", "Accounts", &settings.account_sid];
+    url.path_segments_mut().ok()?.pop_if_empty().extend(account).extend(path);
+    Some(url)
 }
 
 /// Whether a text can be the id of a message. Its form is not Twilio's promise, so anything that is plainly an id will do.

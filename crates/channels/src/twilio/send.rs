@@ -12,9 +12,7 @@ use parlance_net::{Client, Failure, Request, Response};
 use serde::Deserialize;
 use url::Url;
 
-use super::{errors, is_sid, settings, status};
-
-const TWILIO: &str = "https://api.twilio.com";
+use super::{errors, is_sid, resource, settings, status};
 
 /// Shorter than any lease, so that a worker that waits still holds its job.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -35,7 +33,7 @@ pub(super) async fn send(http: &Client, account: &Account, message: &Outgoing) -
             Refusal::Message,
         );
     }
-    let Some(url) = messages_url(settings) else {
+    let Some(url) = resource(settings, &["Messages.json"]) else {
         return refused(
             "base_url_invalid",
             "The account's base URL is not an http or https address. Correct it in the account's settings.",
@@ -46,17 +44,6 @@ pub(super) async fn send(http: &Client, account: &Account, message: &Outgoing) -
         Ok(answer) => outcome(&answer),
         Err(failure) => without_answer(failure),
     }
-}
-
-/// The Messages resource of the account. Built from segments, so no setting can climb out of its place in the path.
-fn messages_url(settings: &TwilioSettings) -> Option<Url> {
-    let mut url = Url::parse(settings.base_url.as_deref().unwrap_or(TWILIO)).ok()?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return None;
-    }
-    let path = ["2010-04-01", "Accounts", &settings.account_sid, "Messages.json"];
-    url.path_segments_mut().ok()?.pop_if_empty().extend(path);
-    Some(url)
 }
 
 fn request(settings: &TwilioSettings, url: Url, message: &Outgoing) -> Request {
@@ -144,7 +131,7 @@ fn without_answer(failure: Failure) -> SendOutcome {
 
 /// `Retry-After` in milliseconds. Twilio gives seconds; a date would need a clock to be understood, and is left to our
 /// own backoff.
-fn retry_after_ms(answer: &Response) -> Option<i64> {
+pub(super) fn retry_after_ms(answer: &Response) -> Option<i64> {
     let seconds: i64 = answer.headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     (seconds >= 0).then(|| seconds.min(MAX_RETRY_AFTER_S) * 1000)
 }

@@ -46,6 +46,6 @@ pub(crate) struct AuditArgs {
 }
 
 /// A time, as unix ms.
-fn time(text: &str) -> Result<i64, &'static str> {
+pub(super) fn time(text: &str) -> Result<i64, &'static str> {
     from_iso8601(text).ok_or("must be a time with its offset, such as 2026-03-05T20:00:00Z")
 }

@@ -4,6 +4,8 @@ use clap::{Args, Subcommand};
 use parlance_model::key::Dialect;
 use parlance_model::role::Role;
 
+use super::audit::time;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum OrgAction {
     /// Make an organisation; prints its id
@@ -150,6 +152,18 @@ pub(crate) enum AccountAction {
     Disable(IdArgs),
     /// Switch an account on again
     Enable(IdArgs),
+    /// Compare the provider's lists with what came by hooks, and store what is missing, as history
+    #[command(
+        after_long_help = "A server does so by itself when it starts and every quarter of an hour. Earlier history comes with --since:\n  \
+        parlance account backfill --org acme 1 --since 2026-01-01T00:00:00Z"
+    )]
+    Backfill {
+        #[command(flatten)]
+        account: IdArgs,
+        /// From this time on. Without it, from where the last comparison ended
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        since: Option<i64>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

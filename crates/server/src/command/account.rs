@@ -7,9 +7,10 @@ use parlance_model::id::AccountId;
 use serde_json::Value;
 
 use super::moment;
-use crate::cli::{AccountAction, PlaceArgs, ProviderArgs};
+use crate::cli::{AccountAction, IdArgs, PlaceArgs, ProviderArgs};
 use crate::output::{Form, Record};
 use crate::place::once;
+use crate::progress::watched;
 
 pub(crate) fn run(place: &PlaceArgs, form: Form, action: AccountAction) -> Result<()> {
     match action {
@@ -34,11 +35,20 @@ pub(crate) fn run(place: &PlaceArgs, form: Form, action: AccountAction) -> Resul
         }
         AccountAction::Disable(account) => switch(place, form, &account.org, account.id, false),
         AccountAction::Enable(account) => switch(place, form, &account.org, account.id, true),
+        AccountAction::Backfill { account, since } => backfill(place, form, account, since),
     }
 }
 
 fn switch(place: &PlaceArgs, form: Form, org: &str, id: i64, enabled: bool) -> Result<()> {
     form.record(record(once(place, true, async |app| app.set_account_enabled(org, AccountId(id), enabled).await)?))
+}
+
+/// Beside a running server or without one: what both find is stored once.
+fn backfill(place: &PlaceArgs, form: Form, account: IdArgs, since: Option<i64>) -> Result<()> {
+    let place = place.clone();
+    let compared =
+        watched(move |watch| once(&place, true, async |app| app.backfill(&account.org, AccountId(account.id), since, watch).await))?;
+    form.record(vec![("listed", compared.listed.into()), ("stored", compared.stored.into())])
 }
 
 const COLUMNS: [&str; 8] = ["id", "provider", "name", "account_sid", "phone_number", "messaging_service_sid", "enabled", "created_at"];

@@ -8,7 +8,7 @@ use parlance_model::{Result, entropy};
 
 use super::manifest::Manifest;
 use crate::db::{Tx, params};
-use crate::{OrgTx, Shared, SystemTx, attempt, message, org};
+use crate::{OrgTx, Shared, SystemTx, attempt, job, message, org};
 
 /// Jobs that are looked at before what they changed is written.
 const CHUNK: i64 = 500;
@@ -63,6 +63,8 @@ fn sends(tx: &mut Tx<'_>, org: OrgId, shared: &Shared) -> Result<u64> {
             // A call that was under way has no answer any more, also where a callback overtook the answer.
             if let Some(lost) = attempt::latest(&mut tx, message_id)?.filter(|attempt| attempt.finished_ms.is_none()) {
                 attempt::finish(&mut tx, lost.id, None, &outcome)?;
+                let now_ms = tx.now_ms();
+                job::enqueue(&mut tx, &Job::Reconcile { attempt_id: lost.id }, None, now_ms)?;
             }
             if message::get(&mut tx, message_id)?.state == DeliveryState::Pending {
                 message::end(&mut tx, message_id, &outcome)?;

@@ -1,10 +1,11 @@
 //! The version of an org's lists: it moves with whatever they show, and with nothing else.
 
 use parlance_model::contact::{Identity, IdentityKind};
+use parlance_model::conversation::Conversation;
 use parlance_model::delivery::{DeliveryError, DeliveryState, Outcome};
 use parlance_model::job::Job;
 use parlance_model::opt_out::OptSource;
-use parlance_store::{attempt, contact, event, hook, job, opt_out, version};
+use parlance_store::{attempt, contact, conversation, event, hook, job, message, opt_out, version};
 use parlance_testkit::both_databases;
 
 use crate::fixture::{Fixture, START_MS};
@@ -43,14 +44,17 @@ both_databases! {
         };
         finish("2").await;
         let (events, before) = (f.read(|tx| event::after(tx, 0, 100)).await.unwrap().len(), now(&f).await);
-        // The state stays, and the reason that the list shows is another.
-        finish("1").await;
-        finish("3").await;
+        finish("2").await;
+        assert_eq!(now(&f).await, before, "what changes nothing moves nothing");
+        let star = move |tx: &mut parlance_store::OrgTx<'_, '_>| {
+            let conversation = message::get(tx, message)?.conversation_id;
+            let unstarred = conversation::get(tx, conversation)?;
+            conversation::save(tx, &unstarred, &Conversation { starred: true, ..unstarred.clone() })
+        };
+        f.write(star).await.unwrap();
         let after = now(&f).await;
         assert_eq!(f.read(|tx| event::after(tx, 0, 100)).await.unwrap().len(), events);
         assert!(after > before, "{after}");
-        finish("3").await;
-        assert_eq!(now(&f).await, after, "what changes nothing moves nothing");
     }
 
     async fn work_that_no_list_shows_leaves_it_alone(database) {

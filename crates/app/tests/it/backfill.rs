@@ -1,0 +1,169 @@
+//! What no hook told: found in the provider's lists, stored once, in order, as history.
+
+use parlance_app::backfill::Compared;
+use parlance_app::conversation::Changes;
+use parlance_model::account::Settings;
+use parlance_model::contact::{Identity, IdentityKind};
+use parlance_model::conversation::{Conversation, Status};
+use parlance_model::delivery::DeliveryState;
+use parlance_model::message::Message;
+use parlance_sim::twilio::{Fault, FaultKind, Inbound};
+use parlance_store::watch::Unwatched;
+use parlance_store::{OrgTx, account, conversation, doctor, opt_out, sync};
+use parlance_testkit::both_databases;
+
+use crate::fixture::{CUSTOMER, Fixture, NUMBER, TOKEN, inbound, sid};
+
+const MINUTE_MS: i64 = 60_000;
+
+fn text(body: &str) -> Inbound {
+    Inbound { from: CUSTOMER.into(), to: NUMBER.into(), body: body.into(), media: Vec::new() }
+}
+
+/// A customer writes while nobody listens: the provider has it, and no hook comes.
+async fn missed(on: &Fixture, body: &str) -> String {
+    let report = on.sim.inbound(text(body)).await;
+    on.clock.advance_ms(MINUTE_MS);
+    report.message_sid.unwrap()
+}
+
+async fn compare(on: &Fixture) -> Compared {
+    let id = on.app.store().read(on.who.org, |tx| Ok(account::list(tx)?[0].id)).await.unwrap();
+    on.app.backfill("acme", id, None, &Unwatched::default()).await.unwrap()
+}
+
+async fn thread(on: &Fixture) -> (Conversation, Vec<Message>) {
+    let list = |tx: &mut OrgTx<'_, '_>| conversation::list(tx, &conversation::Filter::default(), None, 10, 0);
+    let found = on.app.store().read(on.who.org, list).await.unwrap();
+    assert_eq!(found.len(), 1);
+    let (_, messages) = on.app.conversation(&on.who, found[0].id).await.unwrap();
+    (found[0].clone(), messages.into_iter().map(|shown| shown.message).collect())
+}
+
+async fn assert_healthy(on: &Fixture) {
+    assert_eq!(doctor::check(on.app.store(), true).await.unwrap().findings, Vec::new());
+}
+
+both_databases! {
+    async fn what_came_while_we_were_away_is_stored_once_in_order_and_as_history(database) {
+        let on = Fixture::new(database).await;
+        let start_ms = on.app.now_ms();
+        for body in ["One", "Two", "Three"] {
+            missed(&on, body).await;
+        }
+        on.clock.advance_ms(10 * MINUTE_MS);
+        assert_eq!(compare(&on).await, Compared { listed: 3, stored: 3 });
+        let (conversation, messages) = thread(&on).await;
+        let said: Vec<_> = messages.iter().map(|message| (message.body.as_str(), message.at_ms - start_ms, message.history)).collect();
+        assert_eq!(said, [("One", 0, true), ("Two", MINUTE_MS, true), ("Three", 2 * MINUTE_MS, true)]);
+        assert_eq!((conversation.unread_count, conversation.message_count), (0, 3));
+        assert_eq!((conversation.preview.as_str(), conversation.last_message_ms), ("Three", start_ms + 2 * MINUTE_MS));
+        assert_eq!(compare(&on).await.stored, 0);
+        assert_healthy(&on).await;
+    }
+
+    async fn the_hook_and_the_list_make_one_message_whichever_comes_first(database) {
+        let on = Fixture::new(database).await;
+        let told = missed(&on, "By hook").await;
+        let listed = missed(&on, "By list").await;
+        on.app.hook(inbound(&told, CUSTOMER, NUMBER, "By hook")).await.unwrap();
+        on.clock.advance_ms(10 * MINUTE_MS);
+        assert_eq!(compare(&on).await, Compared { listed: 2, stored: 1 });
+        on.app.hook(inbound(&listed, CUSTOMER, NUMBER, "By list")).await.unwrap();
+        let (conversation, messages) = thread(&on).await;
+        assert_eq!((messages.len(), conversation.unread_count), (2, 1));
+        assert_healthy(&on).await;
+    }
+
+    async fn history_neither_opens_a_conversation_again_nor_hides_what_is_newer(database) {
+        let on = Fixture::new(database).await;
+        missed(&on, "Long ago").await;
+        on.app.hook(inbound(&sid(7), CUSTOMER, NUMBER, "Just now")).await.unwrap();
+        let (open, _) = thread(&on).await;
+        on.app.update(&on.who, open.id, Changes { status: Some(Status::Closed), ..Changes::default() }).await.unwrap();
+        on.clock.advance_ms(10 * MINUTE_MS);
+        compare(&on).await;
+        let (after, messages) = thread(&on).await;
+        assert_eq!((after.standing.status(), after.preview.as_str(), after.unread_count), (Status::Closed, "Just now", 1));
+        assert_eq!(messages.iter().map(|message| message.body.as_str()).collect::<Vec<_>>(), ["Long ago", "Just now"]);
+        assert_healthy(&on).await;
+    }
+
+    async fn what_came_a_moment_ago_is_left_to_its_hook(database) {
+        let on = Fixture::new(database).await;
+        missed(&on, "Under way").await;
+        assert_eq!(compare(&on).await, Compared { listed: 0, stored: 0 });
+        on.clock.advance_ms(2 * MINUTE_MS);
+        assert_eq!(compare(&on).await, Compared { listed: 1, stored: 1 });
+    }
+
+    async fn a_stop_that_was_missed_counts_unless_something_newer_was_said(database) {
+        let on = Fixture::new(database).await;
+        let is_out = async || {
+            let identity = Identity { kind: IdentityKind::Phone, value: CUSTOMER.into() };
+            on.app.store().read(on.who.org, move |tx| opt_out::is_opted_out(tx, &identity)).await.unwrap()
+        };
+        missed(&on, "STOP").await;
+        on.clock.advance_ms(10 * MINUTE_MS);
+        compare(&on).await;
+        assert!(is_out().await);
+        on.app.hook(inbound(&sid(8), CUSTOMER, NUMBER, "START")).await.unwrap();
+        assert!(!is_out().await);
+        // The list is read again from an hour before, with the STOP in it, and one more from before the START.
+        on.clock.advance_ms(-5 * MINUTE_MS);
+        on.sim.inbound(text("stop")).await;
+        on.clock.advance_ms(20 * MINUTE_MS);
+        assert_eq!(compare(&on).await.stored, 1);
+        assert!(!is_out().await);
+        assert_healthy(&on).await;
+    }
+
+    async fn however_many_pages_there_are_each_message_is_stored_once(database) {
+        let on = Fixture::new(database).await;
+        for number in 0..450 {
+            on.sim.inbound(text(&format!("Message {number}"))).await;
+            on.clock.advance_ms(1000);
+        }
+        on.clock.advance_ms(10 * MINUTE_MS);
+        assert_eq!(compare(&on).await, Compared { listed: 450, stored: 450 });
+        let (conversation, messages) = thread(&on).await;
+        assert_eq!((conversation.message_count, conversation.preview.as_str()), (450, "Message 449"));
+        assert_eq!(messages.last().unwrap().body, "Message 449");
+        assert_healthy(&on).await;
+    }
+
+    async fn a_report_that_was_missed_is_read_from_the_list(database) {
+        let on = Fixture::new(database).await;
+        on.sim.fault(Fault::new(FaultKind::AcceptWithoutCallbacks).times(1));
+        let sent = on.send("Did it arrive?").await.unwrap();
+        on.app.run_jobs().await.unwrap();
+        on.sim.settled().await;
+        assert_eq!(on.look(&sent).await.state, DeliveryState::Queued);
+        on.clock.advance_ms(10 * MINUTE_MS);
+        assert_eq!(compare(&on).await, Compared { listed: 1, stored: 0 });
+        assert_eq!(on.look(&sent).await.state, DeliveryState::Delivered);
+        assert_healthy(&on).await;
+    }
+
+    async fn a_provider_that_refuses_leaves_its_reason_and_the_place_to_go_on_from(database) {
+        let on = Fixture::new(database).await;
+        missed(&on, "Later").await;
+        on.clock.advance_ms(10 * MINUTE_MS);
+        let id = on.app.store().read(on.who.org, |tx| Ok(account::list(tx)?[0].id)).await.unwrap();
+        let set_token = async |token: &'static str| {
+            let write = move |tx: &mut OrgTx<'_, '_>| {
+                let mut account = account::get(tx, id)?;
+                let Settings::Twilio(twilio) = &mut account.settings;
+                twilio.auth_token = token.to_owned();
+                account::save(tx, &account)
+            };
+            on.app.store().write(on.who.org, write).await.unwrap();
+        };
+        set_token("wrong").await;
+        assert_eq!(on.app.backfill("acme", id, None, &Unwatched::default()).await.unwrap_err().code(), "provider_refused");
+        let kept = on.app.store().read(on.who.org, move |tx| sync::get(tx, id)).await.unwrap().unwrap();
+        assert_eq!(kept.error.unwrap().code, "20003");
+        set_token(TOKEN).await;
+        assert_eq!(compare(&on).await, Compared { listed: 1, stored: 1 });
+    }
+}

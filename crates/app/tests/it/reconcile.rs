@@ -1,0 +1,147 @@
+//! What became of a send whose answer was lost: told by the callback, else by the provider's list, else to a person.
+
+use parlance_app::message::Retry;
+use parlance_app::send::Sent;
+use parlance_model::delivery::DeliveryState;
+use parlance_model::message::Message;
+use parlance_sim::twilio::{Fault, FaultKind};
+use parlance_store::doctor;
+use parlance_testkit::both_databases;
+
+use crate::fixture::{CUSTOMER, Fixture, callback};
+
+const SECOND_MS: i64 = 1000;
+const HOUR_MS: i64 = 60 * 60 * SECOND_MS;
+
+/// Taken by the provider, which then says nothing more about it: no answer, no callback.
+fn swallow(on: &Fixture, times: u32) {
+    on.sim.fault(Fault::new(FaultKind::AcceptThenTimeout { hold_ms: 0 }).times(times));
+    on.sim.fault(Fault::new(FaultKind::AcceptWithoutCallbacks).times(times));
+}
+
+/// Runs every look, the last one an hour later.
+async fn look_for_long(on: &Fixture) {
+    for _ in 0..5 {
+        on.clock.advance_ms(HOUR_MS);
+        on.app.run_jobs().await.unwrap();
+    }
+}
+
+async fn unknown(on: &Fixture, body: &str) -> Sent {
+    let sent = on.send(body).await.unwrap();
+    on.app.run_jobs().await.unwrap();
+    assert_eq!(on.look(&sent).await.state, DeliveryState::Unknown, "{body}");
+    sent
+}
+
+async fn provider_id(on: &Fixture, message: &Message) -> Option<String> {
+    let (attempts, _) = on.app.attempts(&on.who, message.id, 10, 0).await.unwrap();
+    attempts.last().and_then(|attempt| attempt.provider_id.clone())
+}
+
+async fn assert_healthy(on: &Fixture) {
+    assert_eq!(doctor::check(on.app.store(), true).await.unwrap().findings, Vec::new());
+    assert_eq!(on.app.run_jobs().await.unwrap(), 0);
+}
+
+fn taken(on: &Fixture) -> usize {
+    on.sim.messages().iter().filter(|message| message.to == CUSTOMER).count()
+}
+
+both_databases! {
+    async fn a_message_accepted_before_the_timeout_is_found_in_the_list_and_never_sent_again(database) {
+        let on = Fixture::new(database).await;
+        swallow(&on, 1);
+        let sent = unknown(&on, "Are you there?").await;
+        on.sim.settled().await;
+        // The callback has its chance first.
+        on.clock.advance_ms(29 * SECOND_MS);
+        assert_eq!(on.app.run_jobs().await.unwrap(), 0);
+        on.clock.advance_ms(SECOND_MS);
+        on.app.run_jobs().await.unwrap();
+        let found = on.look(&sent).await;
+        assert_eq!((found.state, taken(&on)), (DeliveryState::Delivered, 1));
+        assert_eq!(provider_id(&on, &found).await, Some(on.sim.messages()[0].sid.clone()));
+        look_for_long(&on).await;
+        assert_eq!(taken(&on), 1);
+        assert_healthy(&on).await;
+    }
+
+    async fn a_callback_that_comes_first_ends_the_search(database) {
+        let on = Fixture::new(database).await;
+        swallow(&on, 1);
+        let sent = unknown(&on, "Hello").await;
+        let message = on.sim.messages()[0].clone();
+        let path = message.status_callback.unwrap().strip_prefix("https://chat.example.com").unwrap().to_owned();
+        on.app.hook(callback(&path, &message.sid, "sent", None)).await.unwrap();
+        on.clock.advance_ms(30 * SECOND_MS);
+        assert_eq!(on.app.run_jobs().await.unwrap(), 1);
+        assert_eq!(on.look(&sent).await.state, DeliveryState::Sent);
+        assert_healthy(&on).await;
+    }
+
+    async fn what_never_reached_the_provider_is_left_to_a_person_with_what_was_tried(database) {
+        let on = Fixture::new(database).await;
+        on.sim.fault(Fault::new(FaultKind::Drop).for_number(CUSTOMER).times(1));
+        let sent = unknown(&on, "Into the void").await;
+        on.clock.advance_ms(30 * SECOND_MS);
+        on.app.run_jobs().await.unwrap();
+        assert_eq!(on.look(&sent).await.error_code.as_deref(), Some("answer_lost"));
+        look_for_long(&on).await;
+        let left = on.look(&sent).await;
+        assert_eq!((left.state, left.error_code.as_deref()), (DeliveryState::Unknown, Some("not_in_list")));
+        let words = left.error_message.unwrap();
+        assert!(words.contains("looked 4 times") && words.contains("2026-03-05T21:"), "{words}");
+        assert_eq!(taken(&on), 0);
+        assert_healthy(&on).await;
+        let again = on.app.retry(&on.who, sent.message.id, Retry { allow_duplicate: true, once: None }, false).await.unwrap();
+        on.app.run_jobs().await.unwrap();
+        assert_eq!((taken(&on), again.message.state), (1, DeliveryState::Pending));
+    }
+
+    async fn messages_alike_are_matched_one_to_one_and_in_their_order(database) {
+        let on = Fixture::new(database).await;
+        swallow(&on, 2);
+        let first = unknown(&on, "OK").await;
+        on.clock.advance_ms(SECOND_MS);
+        let second = unknown(&on, "OK").await;
+        on.sim.settled().await;
+        on.clock.advance_ms(40 * SECOND_MS);
+        on.app.run_jobs().await.unwrap();
+        let sids: Vec<_> = on.sim.messages().iter().map(|message| Some(message.sid.clone())).collect();
+        let (first, second) = (on.look(&first).await, on.look(&second).await);
+        assert_eq!([first.state, second.state], [DeliveryState::Delivered; 2]);
+        assert_eq!([provider_id(&on, &first).await, provider_id(&on, &second).await].to_vec(), sids);
+        assert_healthy(&on).await;
+    }
+
+    async fn what_cannot_be_told_apart_is_not_guessed(database) {
+        let on = Fixture::new(database).await;
+        swallow(&on, 1);
+        let first = unknown(&on, "OK").await;
+        on.sim.clear_faults();
+        on.sim.fault(Fault::new(FaultKind::Drop).for_number(CUSTOMER).times(1));
+        let second = unknown(&on, "OK").await;
+        look_for_long(&on).await;
+        for sent in [&first, &second] {
+            let left = on.look(sent).await;
+            assert_eq!((left.state, left.error_code.as_deref()), (DeliveryState::Unknown, Some("several_alike")));
+        }
+        assert_eq!(taken(&on), 1);
+        assert_healthy(&on).await;
+    }
+
+    async fn another_text_or_another_hour_is_another_message(database) {
+        let on = Fixture::new(database).await;
+        // The same text long before, settled by its callbacks; another text at the same time, sent past us.
+        let before = on.send("Reminder").await.unwrap();
+        on.app.run_jobs().await.unwrap();
+        assert_eq!(on.look(&before).await.state, DeliveryState::Queued);
+        on.clock.advance_ms(2 * HOUR_MS);
+        on.sim.fault(Fault::new(FaultKind::Drop).for_number(CUSTOMER).times(1));
+        let lost = unknown(&on, "Reminder").await;
+        look_for_long(&on).await;
+        assert_eq!(on.look(&lost).await.error_code.as_deref(), Some("not_in_list"));
+        assert_healthy(&on).await;
+    }
+}

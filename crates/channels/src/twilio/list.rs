@@ -1,0 +1,243 @@
+//! Twilio's own list of an account's messages (twilio.com/docs/messaging/api/message-resource, "Read multiple Message
+//! resources"). Numbers in it are strings, times RFC 2822, and filters by time know days only.
+
+use std::time::Duration;
+
+use parlance_model::account::{Account, TwilioSettings};
+use parlance_model::channel::{Channel, JsonObject};
+use parlance_model::clock::{day, from_rfc2822};
+use parlance_model::delivery::{DeliveryError, DeliveryState};
+use parlance_model::inbound::{InboundMessage, Receipt};
+use parlance_model::listed::{ListFailure, Listed, Listing, Page, Went};
+use parlance_model::message::Attachment;
+use parlance_model::opt_out::OptSignal;
+use parlance_model::phone::Address;
+use parlance_model::text;
+use parlance_net::{Client, Failure, Request, Response};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::send::retry_after_ms;
+use super::{errors, is_sid, resource, settings, status};
+
+/// Entries of a page; Twilio's limit is 1000.
+const PAGE_SIZE: &str = "200";
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// A page of the longest messages has a megabyte.
+const MAX_RESPONSE_BYTES: usize = 8 << 20;
+/// What WhatsApp addresses begin with.
+const WHATSAPP: &str = "whatsapp:";
+
+/// One page. `page` is the number of the feed and the query of the page in it, as an earlier page said.
+pub(super) async fn page(http: &Client, account: &Account, wanted: &Listing, page: Option<&str>) -> Result<Page, ListFailure> {
+    let asked = Asked { http, account, settings: settings(account) };
+    let feeds = feeds(asked.settings, wanted);
+    let (number, query) = page.and_then(|page| page.split_once(' ')).unwrap_or(("0", ""));
+    let number: usize = number.parse().unwrap_or(feeds.len());
+    let Some(feed) = feeds.get(number) else { return Ok(Page { items: Vec::new(), next: None }) };
+    let mut url = asked.url(&["Messages.json"])?;
+    if query.is_empty() {
+        url.query_pairs_mut().extend_pairs(feed).append_pair("DateSent>", &day(wanted.since_ms)).append_pair("PageSize", PAGE_SIZE);
+    } else {
+        url.set_query(Some(query));
+    }
+    let answer: Messages = asked.get(url).await?;
+    let all_older = answer.messages.iter().all(|entry| entry.at_ms().is_some_and(|at_ms| at_ms < wanted.since_ms));
+    let mut items = Vec::new();
+    for entry in answer.messages {
+        items.extend(asked.listed(entry).await?);
+    }
+    // Of the next page's address only the query is taken: where to ask is not the answer's to say.
+    let next = answer.next_page_uri.as_deref().and_then(|uri| uri.split_once('?')).filter(|_| !all_older);
+    let next = match next {
+        Some((_, query)) => Some(format!("{number} {query}")),
+        None => (number + 1 < feeds.len()).then(|| format!("{} ", number + 1)),
+    };
+    Ok(Page { items, next })
+}
+
+/// The filters of the lists that together hold what is wanted.
+fn feeds(settings: &TwilioSettings, wanted: &Listing) -> Vec<Vec<(&'static str, String)>> {
+    if let Some((channel, peer)) = &wanted.sent_to {
+        let to = if *channel == Channel::Whatsapp { format!("{WHATSAPP}{peer}") } else { peer.clone() };
+        return vec![vec![("To", to)]];
+    }
+    // Any number of the service's pool may have sent and received.
+    if settings.messaging_service_sid.is_some() {
+        return vec![Vec::new()];
+    }
+    let number = settings.phone_number.to_string();
+    let whatsapp = format!("{WHATSAPP}{}", settings.whatsapp_number.as_ref().unwrap_or(&settings.phone_number));
+    [("To", &number), ("From", &number), ("To", &whatsapp), ("From", &whatsapp)].map(|(name, value)| vec![(name, value.clone())]).into()
+}
+
+/// A page of the Messages list.
+#[derive(Deserialize)]
+struct Messages {
+    messages: Vec<Entry>,
+    next_page_uri: Option<String>,
+}
+
+/// The Message resource, as far as it is read here.
+#[derive(Deserialize)]
+struct Entry {
+    sid: String,
+    direction: String,
+    status: String,
+    from: Option<String>,
+    to: Option<String>,
+    body: Option<String>,
+    messaging_service_sid: Option<String>,
+    num_media: Option<String>,
+    num_segments: Option<String>,
+    date_created: Option<String>,
+    date_sent: Option<String>,
+    error_code: Option<u32>,
+}
+
+impl Entry {
+    fn created_ms(&self) -> Option<i64> {
+        from_rfc2822(self.date_created.as_deref()?)
+    }
+
+    fn at_ms(&self) -> Option<i64> {
+        self.date_sent.as_deref().and_then(from_rfc2822).or_else(|| self.created_ms())
+    }
+
+    fn files(&self) -> usize {
+        self.num_media.as_deref().and_then(|count| count.parse().ok()).unwrap_or(0)
+    }
+}
+
+/// The files of a message.
+#[derive(Deserialize)]
+struct MediaList {
+    media_list: Vec<Media>,
+}
+
+#[derive(Deserialize)]
+struct Media {
+    sid: String,
+    content_type: Option<String>,
+}
+
+/// Whom is asked, and in whose name.
+struct Asked<'a> {
+    http: &'a Client,
+    account: &'a Account,
+    settings: &'a TwilioSettings,
+}
+
+impl Asked<'_> {
+    /// The entry in our words; nothing of what is not this account's, or cannot be understood.
+    async fn listed(&self, entry: Entry) -> Result<Option<Listed>, ListFailure> {
+        let ends = [&entry.from, &entry.to];
+        let other = |end: &&Option<String>| end.as_deref().is_some_and(|end| end.contains(':') && !end.starts_with(WHATSAPP));
+        if !is_sid(&entry.sid) || !self.is_own(&entry) || ends.iter().any(other) {
+            return Ok(None);
+        }
+        if entry.direction == "inbound" { self.came(entry).await.map(|came| came.map(Listed::Came)) } else { Ok(self.went(entry)) }
+    }
+
+    fn is_own(&self, entry: &Entry) -> bool {
+        let own = if entry.direction == "inbound" { &entry.to } else { &entry.from };
+        let number = own.as_deref().map(|own| own.strip_prefix(WHATSAPP).unwrap_or(own));
+        let mut numbers = [Some(&self.settings.phone_number), self.settings.whatsapp_number.as_ref()].into_iter().flatten();
+        numbers.any(|phone| number == Some(phone.as_str()))
+            || (entry.messaging_service_sid.is_some() && entry.messaging_service_sid == self.settings.messaging_service_sid)
+    }
+
+    async fn came(&self, entry: Entry) -> Result<Option<InboundMessage>, ListFailure> {
+        if !status::is_inbound(&entry.status) {
+            return Ok(None);
+        }
+        let attachments = if entry.files() > 0 { self.files(&entry.sid).await? } else { Vec::new() };
+        let from = entry.from.clone().unwrap_or_default();
+        let body = text::clean(entry.body.as_deref().unwrap_or_default());
+        let mut meta = JsonObject::default();
+        let facts = [("to", &entry.to), ("messaging_service_sid", &entry.messaging_service_sid)];
+        meta.0.extend(facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?.into()))));
+        Ok(Some(InboundMessage {
+            channel: if from.starts_with(WHATSAPP) { Channel::Whatsapp } else { Channel::Sms },
+            from: Address::parse(&from, self.account.region),
+            profile_name: None,
+            attachments,
+            at_ms: entry.at_ms(),
+            opt: OptSignal::from_body(&body),
+            segments: entry.num_segments.as_deref().and_then(|count| count.parse().ok()),
+            history: true,
+            provider_meta: meta,
+            provider_id: entry.sid,
+            body,
+        }))
+    }
+
+    fn went(&self, entry: Entry) -> Option<Listed> {
+        let state: DeliveryState = status::state(&entry.status)?;
+        let (to, created_ms, files) = (entry.to.clone()?, entry.created_ms()?, entry.files());
+        let code = entry.error_code.filter(|code| *code != 0).map(|code| code.to_string());
+        let receipt = Receipt {
+            provider_id: entry.sid,
+            attempt: None,
+            state,
+            opted_out: code.as_deref() == Some(errors::OPTED_OUT),
+            error: code.as_deref().map(errors::explain),
+            to: Some(Address::parse(&to, self.account.region)),
+        };
+        Some(Listed::Went(Went { to, body: entry.body.unwrap_or_default(), files, created_ms, receipt }))
+    }
+
+    async fn files(&self, message: &str) -> Result<Vec<Attachment>, ListFailure> {
+        let list: MediaList = self.get(self.url(&["Messages", message, "Media.json"])?).await?;
+        let attachment = |media: Media| {
+            let url = self.url(&["Messages", message, "Media", &media.sid])?;
+            let content_type = media.content_type.unwrap_or_else(|| "application/octet-stream".to_owned());
+            Ok(Attachment::Remote { provider_url: url.into(), content_type })
+        };
+        list.media_list.into_iter().filter(|media| is_sid(&media.sid)).map(attachment).collect()
+    }
+
+    fn url(&self, path: &[&str]) -> Result<Url, ListFailure> {
+        resource(self.settings, path).ok_or_else(|| {
+            let message = "The account's base URL is not an http or https address. Correct it in the account's settings.";
+            ListFailure::Account(DeliveryError { code: "base_url_invalid".to_owned(), message: message.to_owned() })
+        })
+    }
+
+    async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, ListFailure> {
+        let request = Request::get(url)
+            .basic_auth(&self.settings.account_sid, &self.settings.auth_token)
+            .timeout(TIMEOUT)
+            .max_response_bytes(MAX_RESPONSE_BYTES)
+            .trusted(self.settings.base_url.is_some());
+        let answer = self.http.execute(request).await.map_err(without_answer)?;
+        if !answer.status.is_success() {
+            return Err(refused(&answer));
+        }
+        serde_json::from_slice(&answer.body).map_err(|_| later("answer_unreadable", "Twilio's list could not be read.", None))
+    }
+}
+
+fn refused(answer: &Response) -> ListFailure {
+    let status = answer.status.as_u16();
+    match status {
+        401 => ListFailure::Account(errors::explain(errors::CREDENTIALS)),
+        404 => ListFailure::Account(errors::explain("20404")),
+        _ => later(&format!("http_{status}"), &format!("Twilio answered with HTTP status {status}."), retry_after_ms(answer)),
+    }
+}
+
+fn without_answer(failure: Failure) -> ListFailure {
+    match failure {
+        Failure::Blocked(why) => ListFailure::Account(DeliveryError { code: "outbound_blocked".to_owned(), message: why }),
+        Failure::NotSent(why) | Failure::Lost(why) => later("no_answer", &why, None),
+    }
+}
+
+fn later(code: &str, seen: &str, retry_after_ms: Option<i64>) -> ListFailure {
+    ListFailure::Later { error: DeliveryError { code: code.to_owned(), message: seen.to_owned() }, retry_after_ms }
+}
+
+#[cfg(test)]
+mod tests;

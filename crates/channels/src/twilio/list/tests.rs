@@ -1,0 +1,171 @@
+//! What is asked of a list, and what is made of its answers, against a socket on the loopback interface.
+
+use parlance_model::phone::Phone;
+use parlance_net::Policy;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use super::super::testing::account_with;
+use super::*;
+
+const SINCE_MS: i64 = 1_772_740_800_000;
+const FIRST: Listing = Listing { since_ms: SINCE_MS, sent_to: None };
+
+fn entry(change: Value) -> Value {
+    let mut entry = json!({
+        "sid": "SM00000000000000000000000000000001", "account_sid": "AC00000000000000000000000000000001", "direction": "inbound",
+        "status": "received", "from": "+15559876543", "to": "+15551234567", "body": "Hi\u{0}", "messaging_service_sid": null,
+        "num_media": "0", "num_segments": "1", "error_code": null, "error_message": null, "price": null,
+        "date_created": "Thu, 05 Mar 2026 20:00:01 +0000", "date_sent": "Thu, 05 Mar 2026 20:00:02 +0000"
+    });
+    entry.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+    entry
+}
+
+/// Asks a server that gives these answers, each on a connection of its own. Answers what came of it, and the lines of the requests.
+async fn asked(
+    change: impl FnOnce(&mut TwilioSettings),
+    wanted: &Listing,
+    from: Option<&str>,
+    answers: &[(u16, Value)],
+) -> (Result<Page, ListFailure>, Vec<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    let account = account_with(|settings| {
+        settings.base_url = Some(base_url);
+        settings.messaging_service_sid = None;
+        change(settings);
+    });
+    let http = Client::new(Policy::default()).unwrap();
+    tokio::join!(page(&http, &account, wanted, from), async {
+        let mut lines = Vec::new();
+        for (status, body) in answers {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0, "the request ended early");
+            }
+            let request = String::from_utf8(request).unwrap();
+            assert!(request.contains("authorization: Basic "), "{request}");
+            lines.push(request.lines().next().unwrap().to_owned());
+            let body = body.to_string();
+            let head = format!("HTTP/1.1 {status} Whatever\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+            stream.write_all(&[head.as_bytes(), body.as_bytes()].concat()).await.unwrap();
+        }
+        lines
+    })
+}
+
+fn answer(entries: &[Value], next: Option<&str>) -> (u16, Value) {
+    (200, json!({ "messages": entries, "next_page_uri": next, "page": 0 }))
+}
+
+#[tokio::test]
+async fn a_number_has_a_list_for_each_way_and_each_channel() {
+    let mut page = None;
+    let mut lines = Vec::new();
+    loop {
+        let (listed, asked) = asked(|_| {}, &FIRST, page.as_deref(), &[answer(&[], None)]).await;
+        lines.extend(asked);
+        page = listed.unwrap().next;
+        if page.is_none() {
+            break;
+        }
+    }
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    GET /2010-04-01/Accounts/AC00000000000000000000000000000001/Messages.json?To=%2B15551234567&DateSent%3E=2026-03-05&PageSize=200 HTTP/1.1
+    GET /2010-04-01/Accounts/AC00000000000000000000000000000001/Messages.json?From=%2B15551234567&DateSent%3E=2026-03-05&PageSize=200 HTTP/1.1
+    GET /2010-04-01/Accounts/AC00000000000000000000000000000001/Messages.json?To=whatsapp%3A%2B15551234567&DateSent%3E=2026-03-05&PageSize=200 HTTP/1.1
+    GET /2010-04-01/Accounts/AC00000000000000000000000000000001/Messages.json?From=whatsapp%3A%2B15551234567&DateSent%3E=2026-03-05&PageSize=200 HTTP/1.1
+    ");
+}
+
+#[tokio::test]
+async fn the_next_page_is_asked_of_the_same_server_whatever_the_answer_says() {
+    let next = "https://evil.example/2010-04-01/Accounts/AC1/Messages.json?PageSize=200&Page=1&PageToken=PASM1";
+    let (listed, _) = asked(|_| {}, &FIRST, None, &[answer(&[entry(json!({}))], Some(next))]).await;
+    let page = listed.unwrap().next.unwrap();
+    let (listed, lines) = asked(|_| {}, &FIRST, Some(&page), &[answer(&[], None)]).await;
+    listed.unwrap();
+    assert_eq!(
+        lines,
+        ["GET /2010-04-01/Accounts/AC00000000000000000000000000000001/Messages.json?PageSize=200&Page=1&PageToken=PASM1 HTTP/1.1"]
+    );
+}
+
+#[tokio::test]
+async fn a_list_is_left_once_everything_on_a_page_is_too_old() {
+    let old = entry(json!({ "date_sent": "Thu, 05 Mar 2026 19:59:59 +0000" }));
+    let (listed, _) = asked(|_| {}, &FIRST, None, &[answer(&[old], Some("/x?PageToken=PASM1"))]).await;
+    assert_eq!(listed.unwrap().next.as_deref(), Some("1 "));
+}
+
+#[tokio::test]
+async fn a_message_that_came_is_history_with_its_files() {
+    let media = json!({ "media_list": [{ "sid": "ME1", "content_type": "image/jpeg" }, { "sid": "../x", "content_type": "image/png" }] });
+    let (listed, lines) = asked(|_| {}, &FIRST, None, &[answer(&[entry(json!({ "num_media": "1" }))], None), (200, media)]).await;
+    let items = listed.unwrap().items;
+    let [Listed::Came(message)] = &items[..] else { panic!("{items:?}") };
+    assert_eq!((message.body.as_str(), message.at_ms, message.history), ("Hi", Some(SINCE_MS + 2000), true));
+    let [Attachment::Remote { provider_url, content_type, .. }] = &message.attachments[..] else { panic!("{:?}", message.attachments) };
+    assert!(provider_url.ends_with("/Messages/SM00000000000000000000000000000001/Media/ME1"), "{provider_url}");
+    assert_eq!(content_type, "image/jpeg");
+    assert!(lines[1].contains("/Messages/SM00000000000000000000000000000001/Media.json "), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_message_that_went_brings_how_far_it_got() {
+    let went = entry(
+        json!({ "direction": "outbound-api", "status": "undelivered", "from": "+15551234567", "to": "+15559876543", "error_code": 30003 }),
+    );
+    let (listed, _) = asked(|_| {}, &FIRST, None, &[answer(&[went], None)]).await;
+    let items = listed.unwrap().items;
+    let [Listed::Went(went)] = &items[..] else { panic!("{items:?}") };
+    assert_eq!((went.to.as_str(), went.created_ms, went.receipt.state), ("+15559876543", SINCE_MS + 1000, DeliveryState::Undelivered));
+    assert_eq!(went.receipt.error.as_ref().unwrap().code, "30003");
+}
+
+#[tokio::test]
+async fn what_is_not_the_accounts_own_is_passed_over() {
+    let foreign = [
+        entry(json!({ "to": "+15550000000" })),
+        entry(json!({ "direction": "outbound-api", "status": "sent" })),
+        entry(json!({ "from": "messenger:123" })),
+        entry(json!({ "status": "receiving-or-so" })),
+        entry(json!({ "sid": "../../Accounts" })),
+        entry(json!({ "messaging_service_sid": "MG00000000000000000000000000000009", "to": "+15550000000" })),
+    ];
+    let (listed, _) = asked(|_| {}, &FIRST, None, &[answer(&foreign, None)]).await;
+    assert!(listed.unwrap().items.is_empty());
+    let service = "MG00000000000000000000000000000001";
+    let pooled = entry(json!({ "messaging_service_sid": service, "to": "+15550000000" }));
+    let with_service = |settings: &mut TwilioSettings| settings.messaging_service_sid = Some(service.to_owned());
+    let (listed, lines) = asked(with_service, &FIRST, None, &[answer(&[pooled], None)]).await;
+    assert_eq!(listed.unwrap().items.len(), 1);
+    assert!(!lines[0].contains("To="), "{lines:?}");
+    let whatsapp = entry(json!({ "to": "whatsapp:+15550000009", "from": "whatsapp:+15559876543" }));
+    let with_whatsapp = |settings: &mut TwilioSettings| settings.whatsapp_number = Phone::parse("+15550000009", "US".parse().unwrap()).ok();
+    let (listed, _) = asked(with_whatsapp, &FIRST, None, &[answer(&[whatsapp], None)]).await;
+    let items = listed.unwrap().items;
+    let [Listed::Came(message)] = &items[..] else { panic!("{items:?}") };
+    assert_eq!(message.channel, Channel::Whatsapp);
+}
+
+#[tokio::test]
+async fn one_recipients_messages_are_asked_for_by_recipient() {
+    let wanted = |channel| Listing { since_ms: SINCE_MS, sent_to: Some((channel, "+15559876543".to_owned())) };
+    for (channel, to) in [(Channel::Sms, "To=%2B15559876543&"), (Channel::Whatsapp, "To=whatsapp%3A%2B15559876543&")] {
+        let (listed, lines) = asked(|_| {}, &wanted(channel), None, &[answer(&[], None)]).await;
+        assert!(listed.unwrap().next.is_none() && lines[0].contains(to), "{lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn refused_credentials_are_told_from_a_bad_moment() {
+    for (status, is_account) in [(401, true), (404, true), (429, false), (500, false), (200, false)] {
+        let (listed, _) = asked(|_| {}, &FIRST, None, &[(status, json!({ "code": 1, "message": "No" }))]).await;
+        let failure = listed.unwrap_err();
+        assert_eq!(matches!(failure, ListFailure::Account(_)), is_account, "{status}: {failure:?}");
+    }
+}
