@@ -227,18 +227,18 @@ async fn a_full_disk_leaves_neither_half_a_backup_nor_half_a_restore() {
         state ^= state << 17;
         state.to_le_bytes()
     });
-    let noise: Vec<u8> = noise.take(50_000).flatten().collect();
+    let noise: Vec<u8> = noise.take(100_000).flatten().collect();
     let server = place.serve(0, PUBLIC_URL).await;
     assert_eq!(upload(&Api::new(&server.url(), &key), &noise).await.status, 201);
     assert!(server.terminate().await.success());
     let files = tempfile::tempdir().unwrap();
     let file = files.path().join("backup.tar.zst");
-    let full = place.run_with_small_files(300, &["backup", text(&file)]);
+    let full = place.run_with_small_files(600, &["backup", text(&file)]);
     assert!(full.status.code() == Some(1) && full.stderr.contains("disk is full"), "{:?} {}", full.status, full.stderr);
     assert_eq!(names(files.path()), [""; 0]);
     place.ok(&["backup", text(&file)]);
     let there = Place::new(Database::Sqlite).await;
-    let full = there.run_with_small_files(300, &["restore", text(&file)]);
+    let full = there.run_with_small_files(600, &["restore", text(&file)]);
     assert!(full.status.code() == Some(1) && full.stderr.contains("disk is full"), "{:?} {}", full.status, full.stderr);
     assert_eq!(names(there.folder()), ["lock"]);
     there.ok(&["restore", text(&file)]);
