@@ -26,6 +26,7 @@ pub(crate) fn router() -> Router<Arc<Inner>> {
     Router::new()
         .route("/sim/messages", get(messages))
         .route("/sim/deliveries", get(deliveries))
+        .route("/sim/leaks", get(leaks))
         .route("/sim/inbound", post(inbound).layer(DefaultBodyLimit::max(MAX_INBOUND_BYTES)))
         .route("/sim/faults", get(faults).post(add_fault).delete(clear_faults))
         .route_layer(middleware::from_fn(from_this_machine))
@@ -55,6 +56,10 @@ async fn deliveries(State(inner): State<Arc<Inner>>, Query(Limit { limit }): Que
     let deliveries = inner.deliveries();
     let newest = &deliveries[deliveries.len().saturating_sub(limit.unwrap_or(LIMIT))..];
     Json(json!({ "deliveries": newest }))
+}
+
+async fn leaks(State(inner): State<Arc<Inner>>) -> Json<Value> {
+    Json(json!({ "leaks": inner.leaks() }))
 }
 
 async fn inbound(State(inner): State<Arc<Inner>>, Json(inbound): Json<Inbound>) -> (StatusCode, Json<DeliveryReport>) {

@@ -56,6 +56,30 @@ pub enum FaultKind {
         /// Why, such as 30003.
         error_code: u32,
     },
+    /// A file of a message is not there yet: a fetch answers 404, as at Twilio for some seconds after the webhook.
+    MediaLate,
+    /// The redirect of a file (of a message or a recording) leads to this URL instead, such as a private address.
+    MediaRedirect {
+        /// The `Location`, sent as it is.
+        url: String,
+    },
+    /// The link that the redirect of a file leads to is dead.
+    MediaGone {
+        /// What it answers: 404, or 403.
+        #[serde(default = "not_found")]
+        status: u16,
+    },
+}
+
+const fn not_found() -> u16 {
+    404
+}
+
+impl FaultKind {
+    /// Whether it is met when a file is fetched, rather than by a message.
+    const fn is_of_files(&self) -> bool {
+        matches!(self, Self::MediaLate | Self::MediaRedirect { .. } | Self::MediaGone { .. })
+    }
 }
 
 /// An order of callbacks that nobody expects.
@@ -147,12 +171,29 @@ impl Faults {
 
     /// What a create to this recipient meets.
     pub(crate) fn take_for_create(&self, recipient: &str) -> Vec<FaultKind> {
-        self.take(|fault| fault.is_for(recipient))
+        self.take(|fault| !fault.kind.is_of_files() && fault.is_for(recipient))
     }
 
     /// What an inbound message of this sender meets.
     pub(crate) fn take_for_inbound(&self, sender: &str) -> Vec<FaultKind> {
         self.take(|fault| matches!(fault.kind, FaultKind::Duplicate { .. }) && fault.is_for(sender))
+    }
+
+    /// Whether a fetch of one of this customer's files finds nothing yet.
+    pub(crate) fn take_media_late(&self, customer: &str) -> bool {
+        !self.take(|fault| fault.kind == FaultKind::MediaLate && fault.is_for(customer)).is_empty()
+    }
+
+    /// Where the redirect of one of this customer's files leads instead.
+    pub(crate) fn take_media_redirect(&self, customer: &str) -> Option<String> {
+        let taken = self.take(|fault| matches!(fault.kind, FaultKind::MediaRedirect { .. }) && fault.is_for(customer));
+        taken.into_iter().find_map(|kind| if let FaultKind::MediaRedirect { url } = kind { Some(url) } else { None })
+    }
+
+    /// What the link to one of this customer's files answers instead of the file.
+    pub(crate) fn take_media_gone(&self, customer: &str) -> Option<u16> {
+        let taken = self.take(|fault| matches!(fault.kind, FaultKind::MediaGone { .. }) && fault.is_for(customer));
+        taken.into_iter().find_map(|kind| if let FaultKind::MediaGone { status } = kind { Some(status) } else { None })
     }
 
     /// Whether the connection is closed before anything is read.

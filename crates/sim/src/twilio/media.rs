@@ -1,5 +1,5 @@
-//! Files of messages: their resources, and the way to the bytes as at Twilio, Basic auth first and then a redirect to a
-//! link that needs none.
+//! Files of messages: their resources, and the first half of the way to the bytes, Basic auth and then a redirect to
+//! another host. The second half is `cdn.rs`.
 
 use std::sync::Arc;
 
@@ -9,20 +9,17 @@ use axum::routing::get;
 use axum::{Json, Router};
 use http::{HeaderMap, StatusCode, Uri, header};
 
+use super::cdn;
 use super::listing;
 use super::refusal::Refusal;
 use super::resource;
 use super::rest::stem;
 use super::state::Inner;
 
-/// The length of a SID.
-const SID_LEN: usize = 34;
-
 pub(crate) fn router() -> Router<Arc<Inner>> {
     Router::new()
         .route("/2010-04-01/Accounts/{account}/Messages/{file}/Media.json", get(list))
         .route("/2010-04-01/Accounts/{account}/Messages/{file}/Media/{media}", get(fetch))
-        .route("/sim-media/{sids}", get(content))
 }
 
 async fn list(
@@ -50,21 +47,13 @@ async fn fetch(
     if file.ends_with(".json") {
         return Ok(Json(resource::media(message, media)).into_response());
     }
-    // The link carries both SIDs, which nobody can guess: that is its signature.
+    if inner.faults.take_media_late(message.customer()) {
+        return Err(Refusal::not_found(uri.path()));
+    }
     let location = match media.data {
-        Some(_) => format!("{}sim-media/{}{}", inner.base_url, message.sid, media.sid),
+        Some(_) => cdn::media_url(&inner, message, media),
         None => media.url.clone(),
     };
+    let location = inner.faults.take_media_redirect(message.customer()).unwrap_or(location);
     Ok((StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, location)]).into_response())
-}
-
-/// What a customer sent, without credentials: Twilio's own redirect leads to such a link.
-async fn content(State(inner): State<Arc<Inner>>, Path(sids): Path<String>, uri: Uri) -> Result<Response, Refusal> {
-    let missing = || Refusal::not_found(uri.path());
-    let (message_sid, media_sid) = sids.split_at_checked(SID_LEN).ok_or_else(missing)?;
-    let messages = inner.messages();
-    let media = messages.get(message_sid).and_then(|message| message.media.iter().find(|media| media.sid == media_sid));
-    let media = media.ok_or_else(missing)?;
-    let data = media.data.clone().ok_or_else(missing)?;
-    Ok(([(header::CONTENT_TYPE, media.content_type.clone())], data).into_response())
 }

@@ -111,6 +111,16 @@ pub struct SimMessage {
     pub sent_ms: Option<i64>,
 }
 
+impl SimMessage {
+    /// The number on the other side.
+    pub(crate) fn customer(&self) -> &str {
+        match self.direction {
+            Direction::Inbound => self.from.as_deref().unwrap_or_default(),
+            Direction::OutboundApi => &self.to,
+        }
+    }
+}
+
 /// A fresh SID: two letters and 32 hexadecimal digits.
 pub(crate) fn sid(prefix: &str, entropy: &dyn Entropy) -> String {
     format!("{prefix}{:032x}", u128::from_be_bytes(entropy::bytes(entropy)))

@@ -3,6 +3,7 @@
 //! [`Sim`] is the handle. What it leaves out (voice, templates, TwiML, number administration) is in `README.md`.
 
 mod auth;
+mod cdn;
 mod config;
 mod control;
 mod draft;
@@ -56,11 +57,15 @@ impl Sim {
     /// means their own machine.
     ///
     /// # Errors
-    /// `internal` when the listener has no address or the HTTP client cannot be made.
+    /// `internal` when the listener has no address, no second one can be opened on loopback, or the HTTP client cannot
+    /// be made.
     pub async fn start(config: Config, listener: TcpListener, clock: SharedClock, entropy: SharedEntropy) -> Result<Self> {
-        let base_url = base_url(listener.local_addr().map_err(Error::internal)?)?;
+        // As at Twilio, files lie on another origin.
+        let cdn = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(Error::internal)?;
+        let urls = (url_of(listener.local_addr().map_err(Error::internal)?)?, url_of(cdn.local_addr().map_err(Error::internal)?)?);
         let client = parlance_net::Client::new(parlance_net::Policy::default())?;
-        let inner = Arc::new(Inner::new(config, base_url, client, clock, entropy));
+        let inner = Arc::new(Inner::new(config, urls, client, clock, entropy));
+        inner.spawn(line::listen(Arc::clone(&inner), cdn, cdn::router(&inner)));
         let router = rest::router().merge(media::router()).merge(control::router()).with_state(Arc::clone(&inner));
         inner.spawn(line::listen(Arc::clone(&inner), listener, router));
         tracing::info!(url = %inner.base_url, "the simulated Twilio answers");
@@ -107,6 +112,13 @@ impl Sim {
         self.inner.deliveries()
     }
 
+    /// The path of each request that brought credentials (an `Authorization` header or a cookie) to where files lie,
+    /// oldest first. Those links need none, so a client that sends them gives its password away.
+    #[must_use]
+    pub fn leaks(&self) -> Vec<String> {
+        self.inner.leaks()
+    }
+
     /// Waits until no callback and no inbound message is outstanding. A message that is scheduled for later, and a
     /// simulated customer who is still thinking, are not.
     pub async fn settled(&self) {
@@ -138,7 +150,7 @@ impl fmt::Debug for Sim {
 }
 
 /// The URL of a listener. One that listens everywhere is reached on loopback.
-fn base_url(mut address: SocketAddr) -> Result<Url> {
+fn url_of(mut address: SocketAddr) -> Result<Url> {
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
     }

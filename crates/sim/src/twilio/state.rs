@@ -62,6 +62,8 @@ pub(crate) struct Peers {
 pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) base_url: Url,
+    /// Where files lie. It ends with a slash.
+    pub(crate) cdn_url: Url,
     pub(crate) accounts: Vec<Arc<Account>>,
     pub(crate) clock: SharedClock,
     pub(crate) entropy: SharedEntropy,
@@ -73,16 +75,24 @@ pub(crate) struct Inner {
     pub(crate) tasks: TaskTracker,
     messages: Mutex<Messages>,
     deliveries: Mutex<Deliveries>,
+    leaks: Mutex<Vec<String>>,
     peers: Mutex<Peers>,
     outstanding: watch::Sender<usize>,
 }
 
 impl Inner {
-    pub(crate) fn new(mut config: Config, base_url: Url, client: parlance_net::Client, clock: SharedClock, entropy: SharedEntropy) -> Self {
+    pub(crate) fn new(
+        mut config: Config,
+        (base_url, cdn_url): (Url, Url),
+        client: parlance_net::Client,
+        clock: SharedClock,
+        entropy: SharedEntropy,
+    ) -> Self {
         let accounts = std::mem::take(&mut config.accounts).into_iter().map(|account| Arc::new(Account::new(account))).collect();
         Self {
             config,
             base_url,
+            cdn_url,
             accounts,
             clock,
             entropy,
@@ -93,6 +103,7 @@ impl Inner {
             tasks: TaskTracker::new(),
             messages: Mutex::default(),
             deliveries: Mutex::default(),
+            leaks: Mutex::default(),
             peers: Mutex::default(),
             outstanding: watch::Sender::new(0),
         }
@@ -125,6 +136,18 @@ impl Inner {
 
     pub(crate) fn deliveries(&self) -> Vec<Delivery> {
         self.deliveries.lock().unwrap_or_else(PoisonError::into_inner).to_vec()
+    }
+
+    /// Notes that credentials were sent to where files lie.
+    pub(crate) fn record_leak(&self, path: &str) {
+        let mut leaks = self.leaks.lock().unwrap_or_else(PoisonError::into_inner);
+        if leaks.len() < self.config.kept {
+            leaks.push(path.to_owned());
+        }
+    }
+
+    pub(crate) fn leaks(&self) -> Vec<String> {
+        self.leaks.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Runs a task until it is done or the simulator stops.

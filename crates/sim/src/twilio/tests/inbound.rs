@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::twilio::{HookKind, Inbound, InboundMedia, MediaContent, Outcome, signature};
+use crate::twilio::{HookKind, Inbound, Outcome, signature};
 
 #[tokio::test]
 async fn an_inbound_message_has_twilios_fields_and_signature() {
@@ -126,33 +126,4 @@ async fn a_number_that_nobody_has_receives_nothing() {
     bench.sim.set_inbound_url(ACCOUNT, None);
     let report = bench.sim.inbound(Inbound::text(CUSTOMER, NUMBER, "Hi")).await;
     assert!(report.message_sid.is_some() && report.deliveries.is_empty());
-}
-
-#[tokio::test]
-async fn a_file_lies_behind_credentials_and_a_redirect() {
-    let mut bench = Bench::start().await;
-    let media = vec![
-        InboundMedia { content_type: "image/png".to_owned(), content: MediaContent::Bytes(Bytes::from_static(b"png")) },
-        InboundMedia { content_type: "audio/amr".to_owned(), content: MediaContent::Url("https://a.example/1.amr".to_owned()) },
-    ];
-    bench.sim.inbound(Inbound { media, ..Inbound::text(CUSTOMER, NUMBER, "") }).await;
-    let hook = bench.hook().await;
-    assert!(hook.field("MessageSid").starts_with("MM"));
-    assert_eq!(
-        (hook.field("NumMedia"), hook.field("MediaContentType0"), hook.field("MediaUrl1")),
-        ("2", "image/png", "https://a.example/1.amr")
-    );
-
-    let url = hook.field("MediaUrl0");
-    assert_eq!(bench.execute(bench.request(Method::GET, url)).await.unwrap().status, 401);
-    let response = bench.execute(bench.request(Method::GET, url).basic_auth(ACCOUNT, TOKEN)).await.unwrap();
-    assert_eq!(response.status, 307);
-    let file = bench.execute(bench.request(Method::GET, response.headers["location"].to_str().unwrap())).await.unwrap();
-    assert_eq!((&file.body[..], &file.headers["content-type"]), (&b"png"[..], &"image/png".parse().unwrap()));
-
-    let (status, list) = bench.get(&format!("2010-04-01/Accounts/{ACCOUNT}/Messages/{}/Media.json", hook.field("MessageSid"))).await;
-    assert_eq!(status, 200);
-    schema::check(&list, "ListMediaResponse");
-    let (status, media) = bench.get(list["media_list"][0]["uri"].as_str().unwrap()).await;
-    assert_eq!((status, &media["content_type"]), (200, &"image/png".into()));
 }

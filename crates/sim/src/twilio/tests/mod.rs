@@ -6,6 +6,7 @@ mod faults;
 mod inbound;
 mod lifecycle;
 mod list;
+mod media;
 mod schema;
 
 use std::collections::BTreeMap;
