@@ -1,5 +1,5 @@
-//! Lists: Twilio's filters and its pages, newest first (twilio-oai, `ListMessage`). Pages follow each other by a token
-//! that names the last message seen, so messages that arrive in between shift nothing.
+//! Lists: Twilio's filters and its pages, newest first (twilio-oai, `ListMessage`, `ListCall`). Pages follow each other
+//! by a token that names the last entry seen, so entries that arrive in between shift nothing.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -15,15 +15,19 @@ use super::resource;
 const PAGE_SIZE: usize = 50;
 const MAX_PAGE_SIZE: usize = 1000;
 
-/// What a list asks for.
+/// Something that is listed.
+pub(crate) trait Entry: Clone {
+    /// Its SID.
+    fn sid(&self) -> &str;
+    /// The account that it belongs to.
+    fn account_sid(&self) -> &str;
+}
+
+/// Which page a list asks for.
 #[derive(Debug)]
 pub(crate) struct Query {
     /// The query as it came, without what chooses the page.
     filters: Vec<(String, String)>,
-    to: Option<String>,
-    from: Option<String>,
-    /// Unix ms, first and last, that `date_sent` may have.
-    sent: (i64, i64),
     page_size: usize,
     page: usize,
     start: Start,
@@ -32,25 +36,24 @@ pub(crate) struct Query {
 /// Where a page begins.
 #[derive(Debug)]
 enum Start {
-    /// After so many messages.
+    /// After so many entries.
     At(usize),
-    /// After this message.
+    /// After this entry.
     After(String),
-    /// So that it ends before this message.
+    /// So that it ends before this entry.
     Before(String),
 }
 
 /// One page.
-#[derive(Debug, Default)]
-pub(crate) struct Page {
-    messages: Vec<SimMessage>,
+#[derive(Debug)]
+pub(crate) struct Page<T> {
+    entries: Vec<T>,
     more_before: bool,
     more_after: bool,
 }
 
 impl Query {
-    pub(crate) fn parse(query: &str) -> Result<Self, Refusal> {
-        let fields = Fields::parse(query.as_bytes());
+    pub(crate) fn parse(query: &str, fields: &Fields) -> Result<Self, Refusal> {
         let number = |name: &str, default: usize| match fields.get(name) {
             None => Ok(default),
             Some(text) => text.parse().map_err(|_| Refusal::saying(20001, format!("Invalid parameter: {name} must be a number"))),
@@ -65,21 +68,10 @@ impl Query {
         let filters = form_urlencoded::parse(query.as_bytes()).into_owned();
         Ok(Self {
             filters: filters.filter(|(name, _)| !["PageSize", "Page", "PageToken"].contains(&name.as_str())).collect(),
-            to: fields.get("To").map(str::to_owned),
-            from: fields.get("From").map(str::to_owned),
-            sent: sent(&fields)?,
             page_size,
             page,
             start,
         })
-    }
-
-    fn wants(&self, message: &SimMessage) -> bool {
-        // What was not handed over yet is found by the time of its creation.
-        let sent_ms = message.sent_ms.unwrap_or(message.created_ms);
-        self.to.as_ref().is_none_or(|to| *to == message.to)
-            && self.from.as_ref().is_none_or(|from| message.from.as_ref() == Some(from))
-            && (self.sent.0..=self.sent.1).contains(&sent_ms)
     }
 
     fn uri(&self, path: &str, page: usize, token: Option<String>) -> String {
@@ -93,11 +85,37 @@ impl Query {
     }
 }
 
-/// The span that `DateSent`, `DateSent>` and `DateSent<` leave. Both bounds are part of it; a date is a whole day in UTC.
-fn sent(fields: &Fields) -> Result<(i64, i64), Refusal> {
+/// Which messages are wanted.
+#[derive(Debug)]
+pub(crate) struct MessageFilter {
+    to: Option<String>,
+    from: Option<String>,
+    /// Unix ms, first and last, that `date_sent` may have.
+    sent: (i64, i64),
+}
+
+impl MessageFilter {
+    pub(crate) fn parse(fields: &Fields) -> Result<Self, Refusal> {
+        let text = |name: &str| fields.get(name).map(str::to_owned);
+        Ok(Self { to: text("To"), from: text("From"), sent: span(fields, "DateSent")? })
+    }
+
+    pub(crate) fn wants(&self, message: &SimMessage) -> bool {
+        // What was not handed over yet is found by the time of its creation.
+        let sent_ms = message.sent_ms.unwrap_or(message.created_ms);
+        self.to.as_ref().is_none_or(|to| *to == message.to)
+            && self.from.as_ref().is_none_or(|from| message.from.as_ref() == Some(from))
+            && (self.sent.0..=self.sent.1).contains(&sent_ms)
+    }
+}
+
+/// The span in unix ms that a field such as `DateSent`, with `DateSent>` and `DateSent<`, leaves. Both bounds are part of
+/// it; a date is a whole day in UTC.
+pub(crate) fn span(fields: &Fields, field: &str) -> Result<(i64, i64), Refusal> {
     let mut span = (i64::MIN, i64::MAX);
-    for (name, from, to) in [("DateSent", true, true), ("DateSent>", true, false), ("DateSent<", false, true)] {
-        let Some(text) = fields.get(name) else { continue };
+    for (sign, from, to) in [("", true, true), (">", true, false), ("<", false, true)] {
+        let name = format!("{field}{sign}");
+        let Some(text) = fields.get(&name) else { continue };
         let (first, last) = moment(text).ok_or_else(|| Refusal::saying(20001, format!("Invalid parameter: {name} is not a date")))?;
         if from {
             span.0 = span.0.max(first);
@@ -120,41 +138,44 @@ fn moment(text: &str) -> Option<(i64, i64)> {
     Some((start(day)?, start(day.checked_add(1.day()).ok()?)? - 1))
 }
 
-/// Cuts a page from the account's messages, which come oldest first.
-pub(crate) fn page<'a>(messages: impl DoubleEndedIterator<Item = &'a SimMessage>, account_sid: &str, query: &Query) -> Page {
-    let own: Vec<_> = messages.rev().filter(|message| message.account_sid == account_sid).collect();
-    let position = |sid: &str| own.iter().position(|message| message.sid == sid);
-    // A token's message may have been forgotten or deleted: then there is nothing left beside it.
+/// Cuts a page from the account's entries, which come oldest first.
+pub(crate) fn page<'a, T: Entry + 'a>(
+    entries: impl DoubleEndedIterator<Item = &'a T>,
+    account_sid: &str,
+    query: &Query,
+    wants: impl Fn(&T) -> bool,
+) -> Page<T> {
+    let own: Vec<_> = entries.rev().filter(|entry| entry.account_sid() == account_sid).collect();
+    let position = |sid: &str| own.iter().position(|entry| entry.sid() == sid);
+    // A token's entry may have been forgotten or deleted: then there is nothing left beside it.
     let (before, after): (&[_], &[_]) = match &query.start {
         Start::At(_) => (&[], &own),
         Start::After(sid) => position(sid).map_or((&own[..], &[]), |at| own.split_at(at + 1)),
         Start::Before(sid) => position(sid).map_or((&[], &own[..]), |at| own.split_at(at)),
     };
-    let wanted = |message: &&&SimMessage| query.wants(message);
+    let wanted = |entry: &&&T| wants(entry);
     if let Start::Before(_) = query.start {
-        let mut page: Vec<SimMessage> =
-            before.iter().rev().filter(wanted).take(query.page_size + 1).map(|message| (*message).clone()).collect();
+        let mut page: Vec<T> = before.iter().rev().filter(wanted).take(query.page_size + 1).map(|entry| (*entry).clone()).collect();
         let more_before = page.len() > query.page_size;
         page.truncate(query.page_size);
         page.reverse();
-        return Page { messages: page, more_before, more_after: after.iter().any(|message| query.wants(message)) };
+        return Page { entries: page, more_before, more_after: after.iter().any(|entry| wants(entry)) };
     }
     let skip = if let Start::At(skip) = query.start { skip } else { 0 };
-    let mut page: Vec<SimMessage> =
-        after.iter().filter(wanted).skip(skip).take(query.page_size + 1).map(|message| (*message).clone()).collect();
+    let mut page: Vec<T> = after.iter().filter(wanted).skip(skip).take(query.page_size + 1).map(|entry| (*entry).clone()).collect();
     let more_after = page.len() > query.page_size;
     page.truncate(query.page_size);
-    Page { messages: page, more_before: skip > 0 || before.iter().any(|message| query.wants(message)), more_after }
+    Page { entries: page, more_before: skip > 0 || before.iter().any(|entry| wants(entry)), more_after }
 }
 
-/// The list as Twilio shows it.
-pub(crate) fn envelope(path: &str, query: &Query, page: &Page) -> Value {
+/// The list as Twilio shows it, its entries under `name`.
+pub(crate) fn envelope<T: Entry>(path: &str, query: &Query, page: &Page<T>, (name, show): (&str, impl Fn(&T) -> Value)) -> Value {
     let start = query.page.saturating_mul(query.page_size);
-    let token = |kind: &str, message: Option<&SimMessage>| message.map(|message| format!("{kind}{}", message.sid));
-    let next = page.more_after.then(|| query.uri(path, query.page + 1, token("PA", page.messages.last())));
-    let previous = (page.more_before && query.page > 0).then(|| query.uri(path, query.page - 1, token("PB", page.messages.first())));
+    let token = |kind: &str, entry: Option<&T>| entry.map(|entry| format!("{kind}{}", entry.sid()));
+    let next = page.more_after.then(|| query.uri(path, query.page + 1, token("PA", page.entries.last())));
+    let previous = (page.more_before && query.page > 0).then(|| query.uri(path, query.page - 1, token("PB", page.entries.first())));
     json!({
-        "end": start + page.messages.len().saturating_sub(1),
+        "end": start + page.entries.len().saturating_sub(1),
         "first_page_uri": query.uri(path, 0, None),
         "next_page_uri": next,
         "page": query.page,
@@ -162,7 +183,7 @@ pub(crate) fn envelope(path: &str, query: &Query, page: &Page) -> Value {
         "previous_page_uri": previous,
         "start": start,
         "uri": query.uri(path, query.page, None),
-        "messages": page.messages.iter().map(resource::message).collect::<Vec<_>>(),
+        name: page.entries.iter().map(show).collect::<Vec<_>>(),
     })
 }
 
@@ -184,7 +205,7 @@ pub(crate) fn media(path: &str, message: &SimMessage) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::{moment, sent};
+    use super::{moment, span};
     use crate::twilio::draft::Fields;
 
     #[test]
@@ -196,7 +217,7 @@ mod tests {
 
     #[test]
     fn bounds_are_part_of_the_span() {
-        let span = |query: &str| sent(&Fields::parse(query.as_bytes())).ok();
+        let span = |query: &str| span(&Fields::parse(query.as_bytes()), "DateSent").ok();
         assert_eq!(span("DateSent%3E=2026-03-05"), Some((1_772_668_800_000, i64::MAX)));
         assert_eq!(span("DateSent>=2026-03-05&DateSent<=2026-03-05"), span("DateSent=2026-03-05"));
         assert_eq!(span("DateSent=never"), None);

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use parlance_model::entropy::{self, Entropy};
 use serde::{Deserialize, Serialize};
 
+use super::listing::Entry;
+
 /// How far a message got, in Twilio's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -109,6 +111,16 @@ pub struct SimMessage {
     pub updated_ms: i64,
     /// Unix ms of the handing to the carrier.
     pub sent_ms: Option<i64>,
+}
+
+impl Entry for SimMessage {
+    fn sid(&self) -> &str {
+        &self.sid
+    }
+
+    fn account_sid(&self) -> &str {
+        &self.account_sid
+    }
 }
 
 impl SimMessage {

@@ -122,9 +122,11 @@ async fn list(
     uri: Uri,
 ) -> Result<Response, Refusal> {
     let account = inner.authenticate(&headers, &account_sid, uri.path())?;
-    let query = listing::Query::parse(query.as_deref().unwrap_or_default())?;
-    let page = listing::page(inner.messages().iter(), &account.config.account_sid, &query);
-    Ok(Json(listing::envelope(uri.path(), &query, &page)).into_response())
+    let query = query.as_deref().unwrap_or_default();
+    let fields = Fields::parse(query.as_bytes());
+    let (query, filter) = (listing::Query::parse(query, &fields)?, listing::MessageFilter::parse(&fields)?);
+    let page = listing::page(inner.messages().iter(), &account.config.account_sid, &query, |message| filter.wants(message));
+    Ok(Json(listing::envelope(uri.path(), &query, &page, ("messages", resource::message))).into_response())
 }
 
 async fn fetch(

@@ -14,7 +14,7 @@ use url::Url;
 
 use super::config::{AccountConfig, Config};
 use super::fault::Faults;
-use super::log::{Deliveries, Messages};
+use super::log::{Deliveries, Log};
 use super::message::SimMessage;
 use super::webhook::Delivery;
 
@@ -73,7 +73,7 @@ pub(crate) struct Inner {
     pub(crate) arrived: broadcast::Sender<SimMessage>,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
-    messages: Mutex<Messages>,
+    messages: Mutex<Log<SimMessage>>,
     deliveries: Mutex<Deliveries>,
     leaks: Mutex<Vec<String>>,
     peers: Mutex<Peers>,
@@ -118,7 +118,7 @@ impl Inner {
     }
 
     /// The messages. The guard must not be held across an await; the compiler sees to it, as it is not `Send`.
-    pub(crate) fn messages(&self) -> MutexGuard<'_, Messages> {
+    pub(crate) fn messages(&self) -> MutexGuard<'_, Log<SimMessage>> {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

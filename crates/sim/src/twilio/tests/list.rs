@@ -76,3 +76,37 @@ async fn filters_choose_by_day_and_second() {
     assert_eq!(bench.get(&path("?DateSent=soon")).await.0, 400);
     assert_eq!(bench.get(&path("?PageSize=many")).await.0, 400);
 }
+
+#[tokio::test]
+async fn a_list_tells_what_a_backfill_needs() {
+    let bench = Bench::start().await;
+    bench.create(&[("To", CUSTOMER), ("From", NUMBER), ("Body", &"a".repeat(161))]).await;
+    bench.sim.settled().await;
+    bench.clock.advance_ms(1000);
+    bench.create(&[("To", "+15005530003"), ("MessagingServiceSid", SERVICE), ("Body", "Hi")]).await;
+    bench.sim.inbound(Inbound::text("whatsapp:+15559876543", "whatsapp:+15551234567", "Hallo")).await;
+    let sent = bench.sim.messages().into_iter().map(|message| (message.from, message.created_ms)).next();
+    assert_eq!(sent, Some((Some(NUMBER.to_owned()), START_MS)), "tells how fast a number sends");
+    bench.sim.settled().await;
+
+    let (_, list) = bench.get(&path("?To=whatsapp%3A%2B15551234567")).await;
+    check(&list, "ListMessageResponse");
+    assert_eq!((messages(&list), &list["messages"][0]["direction"]), (vec!["Hallo"], &"inbound".into()));
+    let (_, list) = bench.get(&path("?To=%2B15559876543")).await;
+    let text = &list["messages"][0];
+    assert_eq!((&text["num_segments"], &text["num_media"], &text["error_code"]), (&"2".into(), &"0".into(), &Value::Null));
+    for date in ["date_created", "date_sent", "date_updated"] {
+        assert_eq!(text[date], "Thu, 05 Mar 2026 20:00:00 +0000");
+    }
+    let (_, list) = bench.get(&path("?To=%2B15005530003")).await;
+    assert_eq!(list["messages"][0]["error_code"], 30003);
+}
+
+#[tokio::test]
+async fn a_listed_message_has_no_sender_while_none_is_picked() {
+    let bench = Bench::with(|config| config.callback_step_ms = 3_600_000).await;
+    bench.create(&[("To", CUSTOMER), ("MessagingServiceSid", SERVICE), ("Body", "Hi")]).await;
+    let (_, list) = bench.get(&path("")).await;
+    let message = &list["messages"][0];
+    assert_eq!((&message["from"], &message["date_sent"], &message["status"]), (&Value::Null, &Value::Null, &"accepted".into()));
+}
