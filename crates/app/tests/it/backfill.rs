@@ -17,7 +17,7 @@ use crate::fixture::{CUSTOMER, Fixture, NUMBER, TOKEN, inbound, sid};
 const MINUTE_MS: i64 = 60_000;
 
 fn text(body: &str) -> Inbound {
-    Inbound { from: CUSTOMER.into(), to: NUMBER.into(), body: body.into(), media: Vec::new() }
+    Inbound::text(CUSTOMER, NUMBER, body)
 }
 
 /// A customer writes while nobody listens: the provider has it, and no hook comes.

@@ -7,6 +7,7 @@ use url::Url;
 use super::magic;
 use super::refusal::Refusal;
 use super::state::{Account, Inner};
+use super::whatsapp;
 
 /// The longest text, in characters.
 const MAX_BODY_CHARS: usize = 1600;
@@ -25,6 +26,7 @@ pub(crate) struct Draft {
     pub(crate) messaging_service_sid: Option<String>,
     pub(crate) body: String,
     pub(crate) media_urls: Vec<String>,
+    pub(crate) content_sid: Option<String>,
     pub(crate) status_callback: Option<String>,
     pub(crate) send_at_ms: Option<i64>,
 }
@@ -68,9 +70,13 @@ impl Inner {
         if from.as_ref() == Some(&to) {
             return Err(Refusal::of(21266));
         }
+        if from.as_ref().is_some_and(|from| whatsapp::prefix(from) != whatsapp::prefix(&to)) {
+            return Err(Refusal::of(21910));
+        }
         let draft = Draft {
             send_at_ms: self.send_at(fields, messaging_service_sid.is_some())?,
             status_callback: status_callback(fields)?,
+            content_sid: fields.get("ContentSid").map(str::to_owned),
             to,
             from,
             messaging_service_sid,
@@ -171,10 +177,7 @@ fn web_url(text: &str) -> Option<Url> {
 
 /// The number in E.164 form, with its channel prefix. Ten digits are read as a number of the United States.
 fn e164(text: &str) -> Option<String> {
-    let (prefix, bare) = match text.strip_prefix("whatsapp:") {
-        Some(bare) => ("whatsapp:", bare),
-        None => ("", text),
-    };
     let region: Region = "US".parse().ok()?;
-    Phone::parse(bare, region).ok().map(|phone| format!("{prefix}{phone}"))
+    let phone = Phone::parse(whatsapp::bare(text), region).ok()?;
+    Some(format!("{}{phone}", whatsapp::prefix(text)))
 }

@@ -15,13 +15,14 @@ use super::opt_out;
 use super::place;
 use super::state::{Account, Inner};
 use super::webhook::{Delivery, Form, Hook, HookKind, Outcome};
+use super::whatsapp::{self, WhatsApp};
 
 /// What a customer sends.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Inbound {
-    /// The customer: E.164, a short code or a name.
+    /// The customer: E.164, a short code or a name; on WhatsApp `whatsapp:` and E.164.
     pub from: String,
-    /// One of an account's numbers.
+    /// One of an account's numbers; `whatsapp:` before it when the customer writes on WhatsApp.
     pub to: String,
     /// The text; may be empty.
     #[serde(default)]
@@ -29,13 +30,16 @@ pub struct Inbound {
     /// Files.
     #[serde(default)]
     pub media: Vec<InboundMedia>,
+    /// What only WhatsApp knows.
+    #[serde(flatten)]
+    pub whatsapp: WhatsApp,
 }
 
 impl Inbound {
     /// A text without files.
     #[must_use]
     pub fn text(from: impl Into<String>, to: impl Into<String>, body: impl Into<String>) -> Self {
-        Self { from: from.into(), to: to.into(), body: body.into(), media: Vec::new() }
+        Self { from: from.into(), to: to.into(), body: body.into(), media: Vec::new(), whatsapp: WhatsApp::default() }
     }
 }
 
@@ -67,7 +71,7 @@ fn from_base64<'de, D: Deserializer<'de>>(from: D) -> Result<Bytes, D::Error> {
 /// What came of an inbound message.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct DeliveryReport {
-    /// Its SID; `None` when no account has the number that it was sent to.
+    /// Its SID; `None` when no account has the number that it was sent to, or the two sides are on different channels.
     pub message_sid: Option<String>,
     /// Every call that was made: none when the account has no inbound URL.
     pub deliveries: Vec<Delivery>,
@@ -84,35 +88,38 @@ impl DeliveryReport {
 impl Inner {
     /// Stores and delivers what a customer sends.
     pub(crate) async fn inbound(&self, inbound: Inbound) -> DeliveryReport {
-        let Some(account) = self.owner_of(&inbound.to).cloned() else { return DeliveryReport::default() };
+        let reachable = whatsapp::prefix(&inbound.from) == whatsapp::prefix(&inbound.to);
+        let Some(account) = self.owner_of(&inbound.to).filter(|_| reachable).cloned() else { return DeliveryReport::default() };
         let _outstanding = self.begin();
         let signal = OptSignal::from_body(&inbound.body);
         if let Some(signal) = signal {
             self.note_opt_out(&account, &inbound.to, &inbound.from, signal);
         }
-        let message = self.receive(&account, inbound);
+        let message = self.receive(&account, &inbound);
         let copies = Copies::of(&self.faults.take_for_inbound(message.from.as_deref().unwrap_or_default()));
-        let form = inbound_form(&message, signal.filter(|_| account.config.advanced_opt_out));
+        let mut form = inbound_form(&message, signal.filter(|_| account.config.advanced_opt_out));
+        whatsapp::inbound_fields(&mut form, &inbound);
         let deliveries = self.deliver_inbound(&account, &message, form, copies).await;
         DeliveryReport { message_sid: Some(message.sid), deliveries }
     }
 
-    fn receive(&self, account: &Account, inbound: Inbound) -> SimMessage {
+    fn receive(&self, account: &Account, inbound: &Inbound) -> SimMessage {
         let now_ms = self.clock.now_ms();
         let sid = message::sid(if inbound.media.is_empty() { "SM" } else { "MM" }, &*self.entropy);
-        self.note_last_number(&inbound);
-        let media = inbound.media.into_iter().map(|media| self.take_media(account, &sid, media)).collect();
+        self.note_writer(inbound, now_ms);
+        let media = inbound.media.iter().map(|media| self.take_media(account, &sid, media)).collect();
         let message = SimMessage {
             account_sid: account.config.account_sid.clone(),
             direction: Direction::Inbound,
-            from: Some(inbound.from),
-            to: inbound.to,
+            from: Some(inbound.from.clone()),
+            to: inbound.to.clone(),
             num_segments: message::segments(&inbound.body),
-            body: inbound.body,
+            body: inbound.body.clone(),
             media,
             status: Status::Received,
             error_code: None,
             messaging_service_sid: account.config.messaging_service_sid.clone(),
+            content_sid: None,
             status_callback: None,
             send_at_ms: None,
             created_ms: now_ms,
@@ -124,25 +131,27 @@ impl Inner {
         message
     }
 
-    fn note_last_number(&self, inbound: &Inbound) {
+    fn note_writer(&self, inbound: &Inbound, now_ms: i64) {
         let mut peers = self.peers();
-        // Beyond the bound everything is forgotten at once: the only loss is that another of the numbers may answer.
-        if peers.last_number.len() >= self.config.kept {
+        // Beyond the bound everything is forgotten at once: another of the numbers may answer, and windows close early.
+        if peers.last_number.len().max(peers.wrote_ms.len()) >= self.config.kept {
             peers.last_number.clear();
+            peers.wrote_ms.clear();
         }
+        peers.wrote_ms.insert((inbound.to.clone(), inbound.from.clone()), now_ms);
         peers.last_number.insert(inbound.from.clone(), inbound.to.clone());
     }
 
-    fn take_media(&self, account: &Account, message_sid: &str, media: InboundMedia) -> Media {
+    fn take_media(&self, account: &Account, message_sid: &str, media: &InboundMedia) -> Media {
         let sid = message::sid("ME", &*self.entropy);
-        let (url, data) = match media.content {
-            MediaContent::Url(url) => (url, None),
+        let (url, data) = match &media.content {
+            MediaContent::Url(url) => (url.clone(), None),
             MediaContent::Bytes(data) => {
                 let path = format!("2010-04-01/Accounts/{}/Messages/{message_sid}/Media/{sid}", account.config.account_sid);
-                (format!("{}{path}", self.base_url), Some(data))
+                (format!("{}{path}", self.base_url), Some(data.clone()))
             }
         };
-        Media { sid, content_type: media.content_type, url, data }
+        Media { sid, content_type: media.content_type.clone(), url, data }
     }
 
     /// Calls the inbound URL; if that fails for good, the fallback URL.

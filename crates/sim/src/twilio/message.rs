@@ -22,6 +22,8 @@ pub enum Status {
     Sent,
     /// The handset has it.
     Delivered,
+    /// The customer has read it (WhatsApp).
+    Read,
     /// The carrier could not deliver it.
     Undelivered,
     /// It never reached the carrier.
@@ -43,6 +45,7 @@ impl Status {
             Self::Sending => "sending",
             Self::Sent => "sent",
             Self::Delivered => "delivered",
+            Self::Read => "read",
             Self::Undelivered => "undelivered",
             Self::Failed => "failed",
             Self::Canceled => "canceled",
@@ -101,6 +104,8 @@ pub struct SimMessage {
     pub error_code: Option<u32>,
     /// The Messaging Service that sends it, or that the number belongs to.
     pub messaging_service_sid: Option<String>,
+    /// The template that it was made of.
+    pub content_sid: Option<String>,
     /// Where progress is reported.
     pub status_callback: Option<String>,
     /// Unix ms for which a scheduled message is meant.

@@ -28,6 +28,7 @@ mod state;
 #[cfg(test)]
 pub(crate) mod tests;
 mod webhook;
+mod whatsapp;
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -44,6 +45,7 @@ pub use fault::{Ending, Fault, FaultKind, Order};
 pub use inbound::{DeliveryReport, Inbound, InboundMedia, MediaContent};
 pub use message::{Direction, Media, SimMessage, Status};
 pub use webhook::{Delivery, Form, HookKind, Outcome};
+pub use whatsapp::{Button, Location, WhatsApp};
 
 pub(crate) use state::Inner;
 

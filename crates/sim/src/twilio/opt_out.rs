@@ -5,6 +5,7 @@ use parlance_model::opt_out::OptSignal;
 
 use super::draft::Draft;
 use super::state::{Account, Inner};
+use super::whatsapp;
 
 impl Inner {
     /// Notes what a reserved word asks for. STOP holds for the number that it was sent to; START lifts it for the whole
@@ -31,7 +32,10 @@ impl Inner {
         let stopped = |number: &str| peers.opted_out.contains(&(number.to_owned(), draft.to.clone()));
         match &draft.from {
             Some(from) => stopped(from),
-            None => account.config.phone_numbers.iter().any(|number| stopped(number)),
+            None => {
+                let prefix = whatsapp::prefix(&draft.to);
+                account.config.phone_numbers.iter().any(|number| stopped(&format!("{prefix}{number}")))
+            }
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Where a number is from, as far as Twilio's webhooks say: a few area codes, so that a demo looks alive. Of every
 //! other number only the country is known, or nothing; Twilio leaves such fields empty, too.
 
+use super::whatsapp;
+
 /// What a webhook says of a number. Unknown parts are empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Place {
@@ -27,7 +29,7 @@ const COUNTRIES: &[(&str, &str)] =
 
 /// Looks a number up.
 pub(crate) fn of(number: &str) -> Place {
-    let number = number.strip_prefix("whatsapp:").unwrap_or(number);
+    let number = whatsapp::bare(number);
     if let Some((_, place)) = AREAS.iter().find(|(prefix, _)| number.starts_with(prefix)) {
         return *place;
     }

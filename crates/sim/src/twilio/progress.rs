@@ -14,6 +14,7 @@ use super::message::{self, SimMessage, Status};
 use super::refusal;
 use super::state::{Account, Inner};
 use super::webhook::{Form, Hook, HookKind};
+use super::whatsapp;
 
 /// How often a scheduled message looks at the clock, in milliseconds. The clock may be one that a test moves.
 const SCHEDULE_LOOK_MS: i64 = 250;
@@ -46,10 +47,12 @@ impl Inner {
     }
 
     async fn run_course(&self, account: &Arc<Account>, sid: &str, course: &Course) {
-        let Some(first) = self.messages().get(sid).map(|message| message.status) else { return };
+        let Some(first) = self.messages().get(sid).cloned() else { return };
+        let from = first.from.clone().or_else(|| self.pick_sender(account, &first.to));
+        let ending = course.ending.or_else(|| self.outside_window(from.as_deref(), &first));
         let mut held = Vec::new();
         let mut last = None;
-        for (status, error_code) in states(first, course.ending) {
+        for (status, error_code) in states(&first, ending) {
             tokio::time::sleep(Duration::from_millis(self.config.callback_step_ms)).await;
             // Forgotten, deleted or canceled in the meantime: it goes no further.
             let Some(message) = self.advance(account, sid, status, error_code) else { return };
@@ -64,7 +67,7 @@ impl Inner {
         for hook in &held {
             self.deliver(hook, course.copies).await;
         }
-        if let Some(message) = last.filter(|message| message.status == Status::Delivered) {
+        if let Some(message) = last.filter(|message| matches!(message.status, Status::Delivered | Status::Read)) {
             // Nobody listens unless there are simulated customers.
             let _ = self.arrived.send(message);
         }
@@ -91,7 +94,7 @@ impl Inner {
     /// The number that the customer last wrote to, else the service's first.
     fn pick_sender(&self, account: &Account, to: &str) -> Option<String> {
         let sticky = self.peers().last_number.get(to).filter(|number| account.owns(number)).cloned();
-        sticky.or_else(|| account.config.phone_numbers.first().cloned())
+        sticky.or_else(|| account.config.phone_numbers.first().map(|number| format!("{}{number}", whatsapp::prefix(to))))
     }
 
     /// Reports a cancellation, once, in the background.
@@ -132,13 +135,19 @@ impl Inner {
 }
 
 /// The states after the first one, with the error of the last.
-fn states(first: Status, ending: Option<(Ending, u32)>) -> Vec<(Status, Option<u32>)> {
-    let way: &[Status] = match ending {
-        None => &[Status::Queued, Status::Sending, Status::Sent, Status::Delivered],
-        Some((Ending::Undelivered, _)) => &[Status::Queued, Status::Sending, Status::Sent],
-        Some((Ending::Failed, _)) => &[Status::Queued, Status::Sending],
+fn states(first: &SimMessage, ending: Option<(Ending, u32)>) -> Vec<(Status, Option<u32>)> {
+    let whole: &[Status] = if whatsapp::prefix(&first.to).is_empty() {
+        &[Status::Queued, Status::Sending, Status::Sent, Status::Delivered]
+    } else {
+        &[Status::Queued, Status::Sent, Status::Delivered, Status::Read]
     };
-    let way = way.iter().filter(|status| **status != first).map(|status| (*status, None));
+    let beyond = match ending {
+        None => None,
+        Some((Ending::Undelivered, _)) => Some(Status::Delivered),
+        Some((Ending::Failed, _)) => Some(Status::Sent),
+    };
+    let way = whole.iter().copied().take_while(|status| Some(*status) != beyond);
+    let way = way.filter(|status| *status != first.status).map(|status| (status, None));
     way.chain(ending.map(|(status, code)| (status.into(), Some(code)))).collect()
 }
 
@@ -165,6 +174,7 @@ fn callback_form(message: &SimMessage) -> Form {
     if message.status == Status::Delivered {
         add("RawDlrDoneDate", done_date(message.updated_ms));
     }
+    whatsapp::callback_fields(&mut form, message);
     form
 }
 

@@ -85,6 +85,7 @@ pub(crate) fn sentence(code: u32) -> &'static str {
         21660 => "Mismatch between the 'From' number and the account",
         21701 => "The Messaging Service does not exist",
         21703 => "The Messaging Service does not have a phone number associated with it",
+        21910 => "Invalid 'From' and 'To' pair. 'From' and 'To' should be of the same channel",
         30001 => "Queue overflow",
         30002 => "Account suspended",
         30003 => "Unreachable destination handset",
@@ -97,6 +98,9 @@ pub(crate) fn sentence(code: u32) -> &'static str {
         30409 => "This message cannot be canceled",
         35111 => "Missing 'SendAt' timestamp",
         35114 => "Scheduling does not support this timestamp",
+        63016 => {
+            "Failed to send freeform message because you are outside the allowed window. If you are using WhatsApp, please use a Message Template."
+        }
         _ => "Unknown error",
     }
 }

@@ -98,6 +98,7 @@ impl Inner {
             status,
             error_code: None,
             messaging_service_sid: draft.messaging_service_sid,
+            content_sid: draft.content_sid,
             status_callback: draft.status_callback,
             send_at_ms: draft.send_at_ms,
             created_ms: now_ms,

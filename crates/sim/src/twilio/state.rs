@@ -17,6 +17,7 @@ use super::fault::Faults;
 use super::log::{Deliveries, Log};
 use super::message::SimMessage;
 use super::webhook::Delivery;
+use super::whatsapp;
 
 /// How many delivered messages may wait for a customer who is slow to look.
 const UNREAD_BY_CUSTOMERS: usize = 1024;
@@ -36,7 +37,7 @@ impl Account {
 
     /// Whether this number or short code is the account's own. A channel prefix such as `whatsapp:` does not count.
     pub(crate) fn owns(&self, number: &str) -> bool {
-        let bare = number.strip_prefix("whatsapp:").unwrap_or(number);
+        let bare = whatsapp::bare(number);
         self.config.phone_numbers.iter().any(|own| own == bare)
     }
 
@@ -56,6 +57,8 @@ pub(crate) struct Peers {
     pub(crate) opted_out: HashSet<(String, String)>,
     /// The number that a customer last wrote to: a Messaging Service answers from it (sticky sender).
     pub(crate) last_number: HashMap<String, String>,
+    /// Unix ms at which a customer last wrote, by (own number, customer).
+    pub(crate) wrote_ms: HashMap<(String, String), i64>,
 }
 
 /// The simulator's inside.

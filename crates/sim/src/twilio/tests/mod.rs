@@ -8,6 +8,7 @@ mod lifecycle;
 mod list;
 mod media;
 mod schema;
+mod whatsapp;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
