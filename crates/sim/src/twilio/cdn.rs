@@ -12,6 +12,7 @@ use http::{StatusCode, header};
 
 use super::message::{Media, SimMessage};
 use super::state::Inner;
+use super::voice::audio;
 
 /// The length of a SID.
 const SID_LEN: usize = 34;
@@ -19,6 +20,7 @@ const SID_LEN: usize = 34;
 pub(crate) fn router(inner: &Arc<Inner>) -> Router {
     Router::new()
         .route("/media/{sids}", get(media))
+        .route("/recordings/{file}", get(recording))
         .layer(middleware::from_fn_with_state(Arc::clone(inner), without_credentials))
         .with_state(Arc::clone(inner))
 }
@@ -26,6 +28,11 @@ pub(crate) fn router(inner: &Arc<Inner>) -> Router {
 /// The link to a file. It carries both SIDs, which nobody can guess: that is its signature.
 pub(crate) fn media_url(inner: &Inner, message: &SimMessage, media: &Media) -> String {
     format!("{}media/{}{}", inner.cdn_url, message.sid, media.sid)
+}
+
+/// The link to a recording as `wav` or `mp3`.
+pub(crate) fn recording_url(inner: &Inner, sid: &str, kind: &str) -> String {
+    format!("{}recordings/{sid}.{kind}", inner.cdn_url)
 }
 
 async fn without_credentials(State(inner): State<Arc<Inner>>, request: Request, next: Next) -> Response {
@@ -44,6 +51,11 @@ async fn media(State(inner): State<Arc<Inner>>, Path(sids): Path<String>) -> Res
         Some((message.customer().to_owned(), media.content_type.clone(), media.data.clone()?))
     });
     let Some((customer, content_type, data)) = file else { return StatusCode::NOT_FOUND.into_response() };
+    gone(&inner, &customer).unwrap_or_else(|| ([(header::CONTENT_TYPE, content_type)], data).into_response())
+}
+
+async fn recording(State(inner): State<Arc<Inner>>, Path(file): Path<String>) -> Response {
+    let Some((customer, content_type, data)) = audio(&inner, &file) else { return StatusCode::NOT_FOUND.into_response() };
     gone(&inner, &customer).unwrap_or_else(|| ([(header::CONTENT_TYPE, content_type)], data).into_response())
 }
 

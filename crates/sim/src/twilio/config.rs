@@ -7,11 +7,12 @@ use url::Url;
 pub struct Config {
     /// The accounts that exist. Account SIDs and phone numbers must be unique.
     pub accounts: Vec<AccountConfig>,
-    /// Milliseconds between two states of a message: queued, sending, sent, delivered.
+    /// Milliseconds between two states of a message: queued, sending, sent, delivered. A wait within a call takes as long at
+    /// most, whatever it takes on the call's own clock.
     pub callback_step_ms: u64,
     /// Milliseconds that a webhook may take. Twilio's is 15,000.
     pub webhook_timeout_ms: u64,
-    /// How many messages, and how many deliveries, are remembered. The oldest go first.
+    /// How many messages, deliveries, calls and recordings of each kind are remembered. The oldest go first.
     pub kept: usize,
 }
 
@@ -38,6 +39,10 @@ pub struct AccountConfig {
     pub inbound_url: Option<Url>,
     /// Where an inbound message is posted when `inbound_url` fails.
     pub fallback_url: Option<Url>,
+    /// Where inbound calls ask for TwiML; without it they are refused as busy.
+    pub voice_url: Option<Url>,
+    /// Where the end of each inbound call is reported.
+    pub voice_status_callback: Option<Url>,
     /// Advanced Opt-Out: inbound keywords carry `OptOutType`.
     pub advanced_opt_out: bool,
 }

@@ -16,6 +16,7 @@ use super::fault::Fault;
 use super::inbound::{DeliveryReport, Inbound};
 use super::line::Line;
 use super::state::Inner;
+use super::voice::{CallReport, InboundCall, Phone};
 
 /// The largest inbound message, files included, in bytes.
 const MAX_INBOUND_BYTES: usize = 16 << 20;
@@ -28,6 +29,10 @@ pub(crate) fn router() -> Router<Arc<Inner>> {
         .route("/sim/deliveries", get(deliveries))
         .route("/sim/leaks", get(leaks))
         .route("/sim/inbound", post(inbound).layer(DefaultBodyLimit::max(MAX_INBOUND_BYTES)))
+        .route("/sim/call", post(call))
+        .route("/sim/calls", get(calls))
+        .route("/sim/phones", get(phones).post(set_phone))
+        .route("/sim/twiml-errors", get(twiml_errors))
         .route("/sim/faults", get(faults).post(add_fault).delete(clear_faults))
         .route_layer(middleware::from_fn(from_this_machine))
 }
@@ -66,6 +71,39 @@ async fn inbound(State(inner): State<Arc<Inner>>, Json(inbound): Json<Inbound>) 
     let report = inner.inbound(inbound).await;
     let status = if report.message_sid.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };
     (status, Json(report))
+}
+
+async fn call(State(inner): State<Arc<Inner>>, Json(call): Json<InboundCall>) -> (StatusCode, Json<CallReport>) {
+    let report = inner.call_in(call).await;
+    let status = if report.calls.is_empty() { StatusCode::NOT_FOUND } else { StatusCode::OK };
+    (status, Json(report))
+}
+
+async fn calls(State(inner): State<Arc<Inner>>, Query(Limit { limit }): Query<Limit>) -> Json<Value> {
+    let calls = inner.voice.calls();
+    let newest = &calls[calls.len().saturating_sub(limit.unwrap_or(LIMIT))..];
+    Json(json!({ "calls": newest }))
+}
+
+/// A phone and its number.
+#[derive(Debug, Deserialize)]
+struct NumberedPhone {
+    number: String,
+    #[serde(flatten)]
+    phone: Phone,
+}
+
+async fn phones(State(inner): State<Arc<Inner>>) -> Json<Value> {
+    Json(json!({ "phones": inner.voice.phones() }))
+}
+
+async fn set_phone(State(inner): State<Arc<Inner>>, Json(NumberedPhone { number, phone }): Json<NumberedPhone>) -> StatusCode {
+    inner.voice.set_phone(number, phone);
+    StatusCode::NO_CONTENT
+}
+
+async fn twiml_errors(State(inner): State<Arc<Inner>>) -> Json<Value> {
+    Json(json!({ "twiml_errors": inner.voice.errors() }))
 }
 
 async fn faults(State(inner): State<Arc<Inner>>) -> Json<Value> {

@@ -48,7 +48,7 @@ impl Fields {
         self.given(name).filter(|value| !value.is_empty())
     }
 
-    fn all(&self, name: &str) -> Vec<String> {
+    pub(crate) fn all(&self, name: &str) -> Vec<String> {
         self.0.iter().filter(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.clone()).collect()
     }
 }
@@ -171,12 +171,12 @@ fn validity(fields: &Fields) -> Result<(), Refusal> {
     }
 }
 
-fn web_url(text: &str) -> Option<Url> {
+pub(crate) fn web_url(text: &str) -> Option<Url> {
     Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
 /// The number in E.164 form, with its channel prefix. Ten digits are read as a number of the United States.
-fn e164(text: &str) -> Option<String> {
+pub(crate) fn e164(text: &str) -> Option<String> {
     let region: Region = "US".parse().ok()?;
     let phone = Phone::parse(whatsapp::bare(text), region).ok()?;
     Some(format!("{}{phone}", whatsapp::prefix(text)))

@@ -91,7 +91,11 @@ impl Effects {
                 FaultKind::Reorder { order } => effects.course.order = Some(order),
                 FaultKind::CallbackBeforeAnswer => effects.callbacks_first = true,
                 FaultKind::FinalStatus { status, error_code } => effects.course.ending = Some((status, error_code)),
-                FaultKind::Duplicate { .. } | FaultKind::MediaLate | FaultKind::MediaRedirect { .. } | FaultKind::MediaGone { .. } => {}
+                FaultKind::Duplicate { .. }
+                | FaultKind::MediaLate
+                | FaultKind::MediaRedirect { .. }
+                | FaultKind::MediaGone { .. }
+                | FaultKind::RecordingLate => {}
             }
         }
         effects

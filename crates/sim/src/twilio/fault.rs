@@ -69,6 +69,8 @@ pub enum FaultKind {
         #[serde(default = "not_found")]
         status: u16,
     },
+    /// A recording is not there yet: a fetch of its sound answers 404.
+    RecordingLate,
 }
 
 const fn not_found() -> u16 {
@@ -76,9 +78,14 @@ const fn not_found() -> u16 {
 }
 
 impl FaultKind {
+    /// Whether a call that is made can meet it.
+    const fn is_of_calls(&self) -> bool {
+        !self.is_of_files() && !matches!(self, Self::FinalStatus { .. })
+    }
+
     /// Whether it is met when a file is fetched, rather than by a message.
     const fn is_of_files(&self) -> bool {
-        matches!(self, Self::MediaLate | Self::MediaRedirect { .. } | Self::MediaGone { .. })
+        matches!(self, Self::MediaLate | Self::MediaRedirect { .. } | Self::MediaGone { .. } | Self::RecordingLate)
     }
 }
 
@@ -174,6 +181,18 @@ impl Faults {
         self.take(|fault| !fault.kind.is_of_files() && fault.is_for(recipient))
     }
 
+    /// What a create of a call to this number meets.
+    pub(crate) fn take_for_call_create(&self, number: &str) -> Vec<FaultKind> {
+        self.take(|fault| fault.kind.is_of_calls() && fault.is_for(number))
+    }
+
+    /// What a call of this customer meets: its hooks only.
+    pub(crate) fn take_for_inbound_call(&self, caller: &str) -> Vec<FaultKind> {
+        let of_hooks =
+            |kind: &FaultKind| matches!(kind, FaultKind::Duplicate { .. } | FaultKind::Reorder { .. } | FaultKind::AcceptWithoutCallbacks);
+        self.take(|fault| of_hooks(&fault.kind) && fault.is_for(caller))
+    }
+
     /// What an inbound message of this sender meets.
     pub(crate) fn take_for_inbound(&self, sender: &str) -> Vec<FaultKind> {
         self.take(|fault| matches!(fault.kind, FaultKind::Duplicate { .. }) && fault.is_for(sender))
@@ -182,6 +201,11 @@ impl Faults {
     /// Whether a fetch of one of this customer's files finds nothing yet.
     pub(crate) fn take_media_late(&self, customer: &str) -> bool {
         !self.take(|fault| fault.kind == FaultKind::MediaLate && fault.is_for(customer)).is_empty()
+    }
+
+    /// Whether a fetch of a recording of this customer finds nothing yet.
+    pub(crate) fn take_recording_late(&self, customer: &str) -> bool {
+        !self.take(|fault| fault.kind == FaultKind::RecordingLate && fault.is_for(customer)).is_empty()
     }
 
     /// Where the redirect of one of this customer's files leads instead.

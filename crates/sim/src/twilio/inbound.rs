@@ -156,22 +156,23 @@ impl Inner {
 
     /// Calls the inbound URL; if that fails for good, the fallback URL.
     async fn deliver_inbound(&self, account: &Arc<Account>, message: &SimMessage, form: Form, copies: Copies) -> Vec<Delivery> {
-        let Some(url) = account.inbound_url() else { return Vec::new() };
+        let urls = account.urls(&message.to);
+        let Some(url) = urls.sms else { return Vec::new() };
         let mut hook = Hook {
             kind: HookKind::Inbound,
             account: Arc::clone(account),
-            message_sid: message.sid.clone(),
+            sid: message.sid.clone(),
             url: url.into(),
             idempotency_token: self.idempotency_token(),
             form,
         };
         let mut deliveries = self.deliver(&hook, copies).await;
         let taken = deliveries.iter().any(|delivery| matches!(delivery.outcome, Outcome::Answered { status: ..=399 }));
-        if let Some(fallback) = account.config.fallback_url.as_ref().filter(|_| !taken) {
+        if let Some(fallback) = urls.sms_fallback.filter(|_| !taken) {
             hook.form.insert("ErrorCode".to_owned(), "11200".to_owned());
             hook.form.insert("ErrorUrl".to_owned(), hook.url);
             hook.kind = HookKind::InboundFallback;
-            hook.url = fallback.to_string();
+            hook.url = fallback.into();
             deliveries.extend(self.deliver(&hook, Copies::default()).await);
         }
         deliveries

@@ -31,6 +31,17 @@ pub(crate) fn recipient_refusal(to: &str) -> Option<u32> {
     }
 }
 
+/// The refusal that Twilio's own magic number stands for when it is called.
+pub(crate) fn called_refusal(to: &str) -> Option<u32> {
+    match to {
+        "+15005550001" => Some(21217),
+        "+15005550002" => Some(21214),
+        "+15005550003" => Some(21215),
+        "+15005550004" => Some(21216),
+        _ => None,
+    }
+}
+
 /// The fault that the simulator's own magic recipient stands for.
 pub(crate) fn recipient_fault(to: &str) -> Option<FaultKind> {
     Some(match to {

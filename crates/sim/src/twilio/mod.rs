@@ -1,6 +1,7 @@
-//! The simulated Twilio: its REST API for messages, its signed webhooks, its keywords, and its bad days on request.
+//! The simulated Twilio: its REST API for messages and calls, its signed webhooks, its keywords, the TwiML that calls are
+//! answered with, and its bad days on request.
 //!
-//! [`Sim`] is the handle. What it leaves out (voice, templates, TwiML, number administration) is in `README.md`.
+//! [`Sim`] is the handle. What it leaves out is in `README.md`.
 
 mod auth;
 mod cdn;
@@ -16,6 +17,7 @@ mod log;
 mod magic;
 mod media;
 mod message;
+mod number;
 mod opt_out;
 mod place;
 mod progress;
@@ -27,6 +29,7 @@ pub mod signature;
 mod state;
 #[cfg(test)]
 pub(crate) mod tests;
+mod voice;
 mod webhook;
 mod whatsapp;
 
@@ -44,6 +47,7 @@ pub use config::{AccountConfig, ApiKey, Config};
 pub use fault::{Ending, Fault, FaultKind, Order};
 pub use inbound::{DeliveryReport, Inbound, InboundMedia, MediaContent};
 pub use message::{Direction, Media, SimMessage, Status};
+pub use voice::{Behaviour, CallDirection, CallReport, CallStatus, InboundCall, Phone, RecordingSource, SimCall, SimRecording, TwimlError};
 pub use webhook::{Delivery, Form, HookKind, Outcome};
 pub use whatsapp::{Button, Location, WhatsApp};
 
@@ -68,7 +72,8 @@ impl Sim {
         let client = parlance_net::Client::new(parlance_net::Policy::default())?;
         let inner = Arc::new(Inner::new(config, urls, client, clock, entropy));
         inner.spawn(line::listen(Arc::clone(&inner), cdn, cdn::router(&inner)));
-        let router = rest::router().merge(media::router()).merge(control::router()).with_state(Arc::clone(&inner));
+        let router = rest::router().merge(media::router()).merge(number::router()).merge(voice::router()).merge(control::router());
+        let router = router.with_state(Arc::clone(&inner));
         inner.spawn(line::listen(Arc::clone(&inner), listener, router));
         tracing::info!(url = %inner.base_url, "the simulated Twilio answers");
         Ok(Self { inner })
@@ -80,11 +85,52 @@ impl Sim {
         self.inner.base_url.clone()
     }
 
-    /// Sets where an account's inbound messages are posted, or nowhere. An account that does not exist is left alone.
+    /// Sets where messages to an account's numbers are posted, or nowhere. An account that does not exist is left alone.
     pub fn set_inbound_url(&self, account_sid: &str, url: impl Into<Option<Url>>) {
         if let Some(account) = self.inner.account(account_sid) {
-            account.set_inbound_url(url.into());
+            let url = url.into();
+            account.change_urls(|urls| urls.sms.clone_from(&url));
         }
+    }
+
+    /// Sets where calls to an account's numbers ask for TwiML, and where their end is reported. An account that does not
+    /// exist is left alone.
+    pub fn set_voice_urls(&self, account_sid: &str, voice_url: impl Into<Option<Url>>, status_callback: impl Into<Option<Url>>) {
+        if let Some(account) = self.inner.account(account_sid) {
+            let (voice, status_callback) = (voice_url.into(), status_callback.into());
+            account.change_urls(|urls| {
+                urls.voice.clone_from(&voice);
+                urls.status_callback.clone_from(&status_callback);
+            });
+        }
+    }
+
+    /// Says how the phone of this number (E.164) behaves when it is called. Phones that nobody has spoken of ring unanswered.
+    pub fn phone(&self, number: impl Into<String>, phone: Phone) {
+        self.inner.voice.set_phone(number.into(), phone);
+    }
+
+    /// A customer calls. Returns when the call is over and its last callback is answered.
+    pub async fn call(&self, call: InboundCall) -> CallReport {
+        self.inner.call_in(call).await
+    }
+
+    /// All legs of calls that are remembered, oldest first.
+    #[must_use]
+    pub fn calls(&self) -> Vec<SimCall> {
+        self.inner.voice.calls()
+    }
+
+    /// All recordings that are remembered, oldest first.
+    #[must_use]
+    pub fn recordings(&self) -> Vec<SimRecording> {
+        self.inner.voice.recordings()
+    }
+
+    /// Answers of the business that were not TwiML, or that nobody could carry out, oldest first.
+    #[must_use]
+    pub fn twiml_errors(&self) -> Vec<TwimlError> {
+        self.inner.voice.errors()
     }
 
     /// A customer writes. Returns when the business has answered, or retries and fallback are used up.
@@ -121,7 +167,7 @@ impl Sim {
         self.inner.leaks()
     }
 
-    /// Waits until no callback and no inbound message is outstanding. A message that is scheduled for later, and a
+    /// Waits until no callback, no call and no inbound message is outstanding. A message that is scheduled for later, and a
     /// simulated customer who is still thinking, are not.
     pub async fn settled(&self) {
         self.inner.settled().await;

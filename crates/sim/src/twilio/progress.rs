@@ -112,14 +112,15 @@ impl Inner {
         Some(Hook {
             kind: HookKind::StatusCallback,
             account: Arc::clone(account),
-            message_sid: message.sid.clone(),
+            sid: message.sid.clone(),
             url: message.status_callback.clone()?,
             idempotency_token: self.idempotency_token(),
             form: callback_form(message),
         })
     }
 
-    fn rearrange(&self, hooks: &mut [Hook], order: Option<Order>) {
+    /// Puts callbacks in the order that a fault asks for.
+    pub(crate) fn rearrange(&self, hooks: &mut [Hook], order: Option<Order>) {
         match order {
             None => {}
             Some(Order::Reverse) => hooks.reverse(),

@@ -51,7 +51,7 @@ pub(crate) fn media(message: &SimMessage, media: &Media) -> Value {
 }
 
 /// `Thu, 05 Mar 2026 20:00:00 +0000`, the day with two digits as at Twilio, which jiff's own RFC 2822 printer writes with one.
-fn date(ms: i64) -> Option<String> {
+pub(crate) fn date(ms: i64) -> Option<String> {
     let time = Timestamp::from_millisecond(ms).ok()?;
     Some(time.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string())
 }

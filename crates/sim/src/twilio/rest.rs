@@ -8,6 +8,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use http::{HeaderMap, StatusCode, Uri};
+use serde_json::Value;
+use tokio::task::JoinHandle;
 
 use super::draft::{Draft, Fields};
 use super::effects::{Answer, Effects};
@@ -45,18 +47,28 @@ async fn create(
     let account = inner.authenticate(request.headers(), &account_sid, request.uri().path())?;
     let draft = inner.draft(&account, &form(request).await?)?;
     let faults: Vec<_> = magic::recipient_fault(&draft.to).into_iter().chain(inner.faults.take_for_create(&draft.to)).collect();
-    let effects = Effects::of(&faults);
+    let mut effects = Effects::of(&faults);
+    meet(&effects, &line).await?;
+    let message = inner.take(&account, draft);
+    // From here on the message goes its way, whether or not the caller waits.
+    let course = inner.start_course(account, &message, std::mem::take(&mut effects.course));
+    Ok(answer(&effects, &line, course, resource::message(&message)).await)
+}
+
+/// What a create meets before anything is stored.
+pub(crate) async fn meet(effects: &Effects, line: &Line) -> Result<(), Refusal> {
     match effects.answer {
         Answer::Refused { status, code } => {
             pause(effects.delay_ms).await;
-            return Err(Refusal::of(code).with_status(status));
+            Err(Refusal::of(code).with_status(status))
         }
         Answer::Dropped => match line.hang_up().await {},
-        Answer::Given | Answer::Withheld { .. } => {}
+        Answer::Given | Answer::Withheld { .. } => Ok(()),
     }
-    let message = inner.take(&account, draft);
-    // From here on the message goes its way, whether or not the caller waits.
-    let course = inner.start_course(account, &message, effects.course);
+}
+
+/// The answer to a create whose course has begun.
+pub(crate) async fn answer(effects: &Effects, line: &Line, course: JoinHandle<Option<()>>, resource: Value) -> Response {
     if effects.callbacks_first {
         // It only fails when the simulator stops.
         let _ = course.await;
@@ -66,7 +78,7 @@ async fn create(
         pause(hold_ms).await;
         match line.hang_up().await {}
     }
-    Ok((StatusCode::CREATED, Json(resource::message(&message))).into_response())
+    (StatusCode::CREATED, Json(resource)).into_response()
 }
 
 impl Inner {
@@ -198,7 +210,8 @@ async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn form(request: Request) -> Result<Fields, Refusal> {
+/// The form that was posted.
+pub(crate) async fn form(request: Request) -> Result<Fields, Refusal> {
     let body = axum::body::to_bytes(request.into_body(), MAX_FORM_BYTES).await;
     body.map(|body| Fields::parse(&body)).map_err(|error| Refusal::saying(20001, format!("Invalid parameter: {error}")).with_status(413))
 }

@@ -18,9 +18,9 @@ pub(crate) struct Retries {
 }
 
 impl Retries {
-    /// What the URL asks for; else one retry of an inbound message that found nobody, and none of a status callback.
+    /// What the URL asks for; else one retry of what a customer did when it found nobody, and none of a callback.
     pub(crate) fn of(url: &str, kind: HookKind) -> Self {
-        let count = usize::from(kind != HookKind::StatusCallback);
+        let count = usize::from(matches!(kind, HookKind::Inbound | HookKind::InboundFallback | HookKind::Voice));
         let mut retries = Self { count, not_connected: true, no_answer: false, client_errors: false, server_errors: false };
         let fragment = url.split_once('#').map_or("", |(_, fragment)| fragment);
         for (key, value) in form_urlencoded::parse(fragment.as_bytes()) {

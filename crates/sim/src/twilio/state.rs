@@ -16,23 +16,39 @@ use super::config::{AccountConfig, Config};
 use super::fault::Faults;
 use super::log::{Deliveries, Log};
 use super::message::SimMessage;
+use super::voice::Voice;
 use super::webhook::Delivery;
 use super::whatsapp;
 
 /// How many delivered messages may wait for a customer who is slow to look.
 const UNREAD_BY_CUSTOMERS: usize = 1024;
 
+/// Where the hooks of a number go.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Urls {
+    pub(crate) sms: Option<Url>,
+    pub(crate) sms_fallback: Option<Url>,
+    pub(crate) voice: Option<Url>,
+    pub(crate) status_callback: Option<Url>,
+}
+
 /// An account and what may change of it.
 #[derive(Debug)]
 pub(crate) struct Account {
     pub(crate) config: AccountConfig,
-    inbound_url: RwLock<Option<Url>>,
+    urls: RwLock<HashMap<String, Urls>>,
 }
 
 impl Account {
     fn new(config: AccountConfig) -> Self {
-        let inbound_url = RwLock::new(config.inbound_url.clone());
-        Self { config, inbound_url }
+        let urls = Urls {
+            sms: config.inbound_url.clone(),
+            sms_fallback: config.fallback_url.clone(),
+            voice: config.voice_url.clone(),
+            status_callback: config.voice_status_callback.clone(),
+        };
+        let urls = config.phone_numbers.iter().map(|number| (number.clone(), urls.clone())).collect();
+        Self { config, urls: RwLock::new(urls) }
     }
 
     /// Whether this number or short code is the account's own. A channel prefix such as `whatsapp:` does not count.
@@ -41,12 +57,19 @@ impl Account {
         self.config.phone_numbers.iter().any(|own| own == bare)
     }
 
-    pub(crate) fn inbound_url(&self) -> Option<Url> {
-        self.inbound_url.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Where the hooks of one of its numbers go.
+    pub(crate) fn urls(&self, number: &str) -> Urls {
+        let urls = self.urls.read().unwrap_or_else(PoisonError::into_inner);
+        urls.get(whatsapp::bare(number)).cloned().unwrap_or_default()
     }
 
-    pub(crate) fn set_inbound_url(&self, url: Option<Url>) {
-        *self.inbound_url.write().unwrap_or_else(PoisonError::into_inner) = url;
+    pub(crate) fn set_urls(&self, number: &str, new: Urls) {
+        self.urls.write().unwrap_or_else(PoisonError::into_inner).insert(number.to_owned(), new);
+    }
+
+    /// Changes where the hooks of all its numbers go.
+    pub(crate) fn change_urls(&self, change: impl Fn(&mut Urls)) {
+        self.urls.write().unwrap_or_else(PoisonError::into_inner).values_mut().for_each(change);
     }
 }
 
@@ -72,6 +95,9 @@ pub(crate) struct Inner {
     pub(crate) entropy: SharedEntropy,
     pub(crate) client: parlance_net::Client,
     pub(crate) faults: Faults,
+    pub(crate) voice: Voice,
+    /// Unix ms at which the simulator began.
+    pub(crate) started_ms: i64,
     /// Messages whose last callback is done and that a simulated customer may answer.
     pub(crate) arrived: broadcast::Sender<SimMessage>,
     pub(crate) stop: CancellationToken,
@@ -92,6 +118,7 @@ impl Inner {
         entropy: SharedEntropy,
     ) -> Self {
         let accounts = std::mem::take(&mut config.accounts).into_iter().map(|account| Arc::new(Account::new(account))).collect();
+        let started_ms = clock.now_ms();
         Self {
             config,
             base_url,
@@ -101,6 +128,8 @@ impl Inner {
             entropy,
             client,
             faults: Faults::default(),
+            voice: Voice::default(),
+            started_ms,
             arrived: broadcast::Sender::new(UNREAD_BY_CUSTOMERS),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -114,6 +143,11 @@ impl Inner {
 
     pub(crate) fn account(&self, account_sid: &str) -> Option<&Arc<Account>> {
         self.accounts.iter().find(|account| account.config.account_sid == account_sid)
+    }
+
+    /// The account that has this number; a channel prefix counts.
+    pub(crate) fn account_of(&self, number: &str) -> Option<&Arc<Account>> {
+        self.accounts.iter().find(|account| account.config.phone_numbers.iter().any(|own| own == number))
     }
 
     pub(crate) fn owner_of(&self, number: &str) -> Option<&Arc<Account>> {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::future::join_all;
 use http::{HeaderMap, HeaderValue, Method, header};
 use parlance_model::entropy;
-use parlance_net::{Failure, Request};
+use parlance_net::{Failure, Request, Response};
 use serde::Serialize;
 use url::Url;
 
@@ -33,6 +33,14 @@ pub enum HookKind {
     Inbound,
     /// A customer wrote, and the first URL had failed.
     InboundFallback,
+    /// A call asks for TwiML.
+    Voice,
+    /// A leg of a call moved forward.
+    CallStatus,
+    /// A recording was made.
+    Recording,
+    /// A recording was written down.
+    Transcription,
 }
 
 /// What came of a call.
@@ -63,8 +71,8 @@ pub struct Delivery {
     pub at_ms: i64,
     /// Why it was called.
     pub kind: HookKind,
-    /// The message that it is about.
-    pub message_sid: String,
+    /// The message, or the leg of a call, that it is about.
+    pub sid: String,
     /// The URL, as it was configured.
     pub url: String,
     /// `I-Twilio-Idempotency-Token`: the same for retries and copies.
@@ -94,7 +102,7 @@ impl Delivery {
 pub(crate) struct Hook {
     pub(crate) kind: HookKind,
     pub(crate) account: Arc<Account>,
-    pub(crate) message_sid: String,
+    pub(crate) sid: String,
     pub(crate) url: String,
     pub(crate) idempotency_token: String,
     pub(crate) form: Form,
@@ -108,51 +116,59 @@ impl Inner {
 
     /// Makes the call so many times, each with its retries. Returns every call, copies one after the other.
     pub(crate) async fn deliver(&self, hook: &Hook, copies: Copies) -> Vec<Delivery> {
+        self.exchange(hook, copies).await.into_iter().map(|(delivery, _)| delivery).collect()
+    }
+
+    /// The same with what was answered.
+    pub(crate) async fn exchange(&self, hook: &Hook, copies: Copies) -> Vec<(Delivery, Option<Response>)> {
         if copies.concurrent {
             return join_all((0..copies.count).map(|_| self.deliver_once(hook))).await.into_iter().flatten().collect();
         }
-        let mut deliveries = Vec::new();
+        let mut exchanges = Vec::new();
         for _ in 0..copies.count {
-            deliveries.extend(self.deliver_once(hook).await);
+            exchanges.extend(self.deliver_once(hook).await);
         }
-        deliveries
+        exchanges
     }
 
     /// Makes the call, and again as often as its URL asks for. Returns each try.
-    async fn deliver_once(&self, hook: &Hook) -> Vec<Delivery> {
+    async fn deliver_once(&self, hook: &Hook) -> Vec<(Delivery, Option<Response>)> {
         let retries = Retries::of(&hook.url, hook.kind);
         let mut tries = Vec::new();
         loop {
-            let delivery = self.call(hook).await;
+            let (delivery, response) = self.call(hook).await;
             let again = tries.len() < retries.count && retries.covers(&delivery.outcome);
-            tries.push(delivery);
+            tries.push((delivery, response));
             if !again {
                 return tries;
             }
         }
     }
 
-    async fn call(&self, hook: &Hook) -> Delivery {
+    async fn call(&self, hook: &Hook) -> (Delivery, Option<Response>) {
         let at_ms = self.clock.now_ms();
-        let outcome = self.post(hook).await;
+        let (outcome, response) = match self.post(hook).await {
+            Ok(response) => (Outcome::Answered { status: response.status.as_u16() }, Some(response)),
+            Err(outcome) => (outcome, None),
+        };
         let delivery = Delivery {
             at_ms,
             kind: hook.kind,
-            message_sid: hook.message_sid.clone(),
+            sid: hook.sid.clone(),
             url: hook.url.clone(),
             idempotency_token: hook.idempotency_token.clone(),
             form: hook.form.clone(),
             outcome,
         };
-        tracing::debug!(kind = ?delivery.kind, message = %delivery.message_sid, outcome = ?delivery.outcome, "called a webhook");
+        tracing::debug!(kind = ?delivery.kind, sid = %delivery.sid, outcome = ?delivery.outcome, "called a webhook");
         self.record_delivery(delivery.clone());
-        delivery
+        (delivery, response)
     }
 
-    async fn post(&self, hook: &Hook) -> Outcome {
+    async fn post(&self, hook: &Hook) -> Result<Response, Outcome> {
         let url = match Url::parse(&hook.url) {
             Ok(url) => url,
-            Err(error) => return Outcome::NotConnected { reason: error.to_string() },
+            Err(error) => return Err(Outcome::NotConnected { reason: error.to_string() }),
         };
         let fields = hook.form.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let signature = signature::sign(&hook.account.config.auth_token, &hook.url, fields.clone());
@@ -166,11 +182,10 @@ impl Inner {
             max_response_bytes: MAX_ANSWER_BYTES,
             trusted: true,
         };
-        match self.client.execute(request).await {
-            Ok(response) => Outcome::Answered { status: response.status.as_u16() },
-            Err(Failure::Blocked(reason) | Failure::NotSent(reason)) => Outcome::NotConnected { reason },
-            Err(Failure::Lost(reason)) => Outcome::NoAnswer { reason },
-        }
+        self.client.execute(request).await.map_err(|failure| match failure {
+            Failure::Blocked(reason) | Failure::NotSent(reason) => Outcome::NotConnected { reason },
+            Failure::Lost(reason) => Outcome::NoAnswer { reason },
+        })
     }
 }
 

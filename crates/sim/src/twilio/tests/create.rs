@@ -126,7 +126,7 @@ async fn only_the_accounts_own_credentials_open_it() {
 #[tokio::test]
 async fn what_is_not_there_is_404_in_twilios_words() {
     let bench = Bench::start().await;
-    let (status, body) = bench.get(&format!("2010-04-01/Accounts/{ACCOUNT}/Calls.json")).await;
+    let (status, body) = bench.get(&format!("2010-04-01/Accounts/{ACCOUNT}/Conferences.json")).await;
     assert_eq!((status, body["code"].as_u64()), (404, Some(20404)));
     let (status, _) = bench.get(&format!("2010-04-01/Accounts/{ACCOUNT}/Messages/SM00000000000000000000000000000000.json")).await;
     assert_eq!(status, 404);

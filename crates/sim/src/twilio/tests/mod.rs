@@ -7,14 +7,15 @@ mod inbound;
 mod lifecycle;
 mod list;
 mod media;
-mod schema;
+pub(crate) mod schema;
 mod whatsapp;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
 
 use axum::extract::State;
+use axum::response::IntoResponse;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use parlance_model::clock::ManualClock;
@@ -39,7 +40,7 @@ pub(crate) const OTHER_NUMBER: &str = "+15557654321";
 pub(crate) const CUSTOMER: &str = "+15559876543";
 
 /// 2026-03-05T20:00:00Z.
-const START_MS: i64 = 1_772_740_800_000;
+pub(crate) const START_MS: i64 = 1_772_740_800_000;
 
 /// A call that reached the business.
 #[derive(Debug)]
@@ -59,13 +60,17 @@ impl Hook {
     }
 }
 
-/// What the business answers, and where it tells of what it was sent.
-type Business = (Arc<AtomicU16>, mpsc::UnboundedSender<Hook>);
+/// The content type and text that the business answers with, by path.
+type Pages = Arc<Mutex<BTreeMap<String, (&'static str, String)>>>;
 
-async fn take_hook(State((status, hooks)): State<Business>, uri: Uri, headers: HeaderMap, body: Bytes) -> StatusCode {
+/// What the business answers, and where it tells of what it was sent.
+type Business = (Arc<AtomicU16>, Pages, mpsc::UnboundedSender<Hook>);
+
+async fn take_hook(State((status, pages, hooks)): State<Business>, uri: Uri, headers: HeaderMap, body: Bytes) -> impl IntoResponse {
     let form = form_urlencoded::parse(&body).into_owned().collect();
     hooks.send(Hook { path: uri.to_string(), headers, form }).unwrap();
-    StatusCode::from_u16(status.load(Ordering::SeqCst)).unwrap()
+    let (content_type, page) = pages.lock().unwrap().get(uri.path()).cloned().unwrap_or(("text/plain", String::new()));
+    (StatusCode::from_u16(status.load(Ordering::SeqCst)).unwrap(), [("content-type", content_type)], page)
 }
 
 /// A simulator, a business that it calls, and a client.
@@ -74,6 +79,7 @@ pub(crate) struct Bench {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) business: Url,
     pub(crate) answer: Arc<AtomicU16>,
+    pub(crate) pages: Pages,
     hooks: mpsc::UnboundedReceiver<Hook>,
     client: Client,
     _server: JoinSet<()>,
@@ -89,7 +95,8 @@ impl Bench {
         let business = Url::parse(&format!("http://{}/hook", listener.local_addr().unwrap())).unwrap();
         let (sender, hooks) = mpsc::unbounded_channel();
         let answer = Arc::new(AtomicU16::new(200));
-        let router = axum::Router::new().fallback(take_hook).with_state((Arc::clone(&answer), sender));
+        let pages = Pages::default();
+        let router = axum::Router::new().fallback(take_hook).with_state((Arc::clone(&answer), Arc::clone(&pages), sender));
         let mut server = JoinSet::new();
         server.spawn(async move { axum::serve(listener, router).await.unwrap() });
 
@@ -98,7 +105,7 @@ impl Bench {
         let clock = Arc::new(ManualClock::at(START_MS));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let sim = Sim::start(config, listener, clock.clone(), Arc::new(SeededEntropy::new(1))).await.unwrap();
-        Self { sim, clock, business, answer, hooks, client: Client::new(Policy::default()).unwrap(), _server: server }
+        Self { sim, clock, business, answer, pages, hooks, client: Client::new(Policy::default()).unwrap(), _server: server }
     }
 
     /// The next call that reached the business.

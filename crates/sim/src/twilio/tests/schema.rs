@@ -1,4 +1,4 @@
-//! Checks an answer against the official schema. The subset of OpenAPI that Message and Media use is a handful of
+//! Checks an answer against the official schema. The subset of OpenAPI that these resources use is a handful of
 //! keywords; a validator of all JSON Schema would not know `nullable`, and would bring seventy crates.
 
 use jiff::fmt::rfc2822;
@@ -6,7 +6,10 @@ use serde_json::Value;
 
 /// Panics unless the value has exactly the schema's properties, each of its type and form.
 pub(crate) fn check(value: &Value, schema: &str) {
-    let spec: Value = serde_json::from_str(include_str!("../../../testdata/message_schema.json")).unwrap();
+    let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    let mut spec = read(include_str!("../../../testdata/message_schema.json"));
+    let mut voice = read(include_str!("../../../testdata/voice_schema.json"));
+    spec["schemas"].as_object_mut().unwrap().append(voice["schemas"].as_object_mut().unwrap());
     check_at(value, &spec["schemas"][schema], &spec, schema);
 }
 
@@ -34,6 +37,7 @@ fn check_at(value: &Value, schema: &Value, spec: &Value, at: &str) {
             }
         }
         "array" => value.as_array().unwrap().iter().for_each(|item| check_at(item, &schema["items"], spec, &format!("{at}[]"))),
+        "boolean" => assert!(value.is_boolean(), "{at}: {value}"),
         "integer" => assert!(value.is_i64(), "{at}: {value}"),
         "string" => check_text(value.as_str().unwrap_or_else(|| panic!("{at}: {value}")), schema, at),
         other => panic!("{at}: the test does not know type {other}"),
