@@ -64,15 +64,26 @@ pub(super) fn status(of: &SimCall, now_ms: i64) -> Form {
         all.insert("CallDuration".to_owned(), seconds.to_string());
         all.insert("Duration".to_owned(), seconds.div_ceil(60).to_string());
     }
-    if of.status == CallStatus::Failed && of.direction != CallDirection::Inbound {
-        all.insert("SipResponseCode".to_owned(), "404".to_owned());
+    if let Some(code) = sip_code(of.status).filter(|_| of.direction != CallDirection::Inbound) {
+        all.insert("SipResponseCode".to_owned(), code.to_owned());
     }
     all
 }
 
+/// The answer of the called side's network (RFC 3261), once the call is over.
+const fn sip_code(status: CallStatus) -> Option<&'static str> {
+    match status {
+        CallStatus::Queued | CallStatus::Ringing | CallStatus::InProgress => None,
+        CallStatus::Completed => Some("200"),
+        CallStatus::Busy => Some("486"),
+        CallStatus::NoAnswer | CallStatus::Canceled => Some("487"),
+        CallStatus::Failed => Some("404"),
+    }
+}
+
 /// A callback of a recording with this status.
 pub(super) fn recording(of: &SimRecording, url: &str, status: &str) -> Form {
-    form([
+    let mut all = form([
         ("AccountSid", of.account_sid.clone()),
         ("CallSid", of.call_sid.clone()),
         ("RecordingSid", of.sid.clone()),
@@ -84,5 +95,9 @@ pub(super) fn recording(of: &SimRecording, url: &str, status: &str) -> Form {
         ("RecordingSource", of.source.as_str().to_owned()),
         ("RecordingTrack", "both".to_owned()),
         ("ErrorCode", "0".to_owned()),
-    ])
+    ]);
+    if status == "in-progress" {
+        all.remove("RecordingDuration");
+    }
+    all
 }

@@ -1,5 +1,7 @@
 //! Connecting: who is rung, who picks up, who is screened, and what is told of it.
 
+use std::collections::BTreeMap;
+
 use super::*;
 
 const LEG: &str = "statusCallback='/leg' statusCallbackEvent='initiated ringing answered completed'";
@@ -58,7 +60,8 @@ async fn each_phone_ends_a_call_in_its_own_way() {
             hooks.into_iter().skip(1).filter(|hook| hook.path != "/status").partition(|hook| hook.path == "/dialled");
         assert_eq!((dialled[0].field("DialCallStatus"), statuses(&leg)), (dial_status, legs.to_vec()), "{behaviour:?}");
         assert_eq!(dialled[0].field("DialBridged"), (dial_status == "completed").to_string());
-        assert_eq!(leg.last().unwrap().field("SipResponseCode"), if dial_status == "failed" { "404" } else { "" });
+        let code = BTreeMap::from([("busy", "486"), ("failed", "404"), ("no-answer", "487"), ("completed", "200")])[dial_status];
+        assert_eq!(leg.last().unwrap().field("SipResponseCode"), code);
     }
 }
 

@@ -8,11 +8,32 @@ fn path(rest: &str) -> String {
 }
 
 #[tokio::test]
+async fn nothing_is_shown_without_the_accounts_credentials() {
+    let bench = bench().await;
+    for rest in [
+        ".json",
+        "/Calls.json",
+        "/Calls/CA0.json",
+        "/Calls/CA0/Recordings.json",
+        "/Recordings.json",
+        "/Recordings/RE0.json",
+        "/Recordings/RE0.mp3",
+        "/IncomingPhoneNumbers.json",
+        "/IncomingPhoneNumbers/PN0.json",
+        "/Messages/SM0/Media.json",
+        "/Messages/SM0/Media/ME0",
+    ] {
+        let request = || bench.request(Method::GET, &path(rest));
+        assert_eq!(bench.execute(request()).await.unwrap().status, 401, "{rest}");
+        assert_eq!(bench.execute(request().basic_auth(ACCOUNT, "wrong")).await.unwrap().status, 401, "{rest}");
+    }
+}
+
+#[tokio::test]
 async fn an_account_shows_itself() {
     let bench = bench().await;
     let (status, account) = bench.get(&path(".json")).await;
     assert_eq!((status, &account["sid"], &account["status"], &account["type"]), (200, &ACCOUNT.into(), &"active".into(), &"Full".into()));
-    assert_eq!(bench.execute(bench.request(Method::GET, &path(".json"))).await.unwrap().status, 401);
 }
 
 #[tokio::test]

@@ -168,10 +168,9 @@ async fn lasting(after_ms: u64, wanted: CallStatus) -> (Bench, SimCall) {
 
 #[tokio::test]
 async fn a_ringing_call_is_canceled_and_an_answered_one_ended() {
-    for (after_ms, status, wish, last) in [
-        (50_000, CallStatus::Ringing, "canceled", CallStatus::Canceled),
-        (0, CallStatus::InProgress, "completed", CallStatus::Completed),
-    ] {
+    for (after_ms, status, wish, last) in
+        [(50_000, CallStatus::Ringing, "canceled", CallStatus::Canceled), (0, CallStatus::InProgress, "completed", CallStatus::Completed)]
+    {
         let (bench, call) = lasting(after_ms, status).await;
         let uri = calls(&format!("/{}.json", call.sid));
         let (code, body) = bench.call(Method::POST, &uri, &[("Status", wish)]).await;

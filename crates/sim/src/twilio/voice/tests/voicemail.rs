@@ -21,7 +21,7 @@ async fn a_recording_is_told_of_after_the_end_of_the_call() {
     let report = bench.ring(caller_who_says(WORDS)).await;
     let hooks = bench.settled_hooks().await;
     assert_eq!(paths(&hooks), ["/voice", "/recorded", "/thanks", "/status", "/recorded", "/words"]);
-    assert_eq!(hooks[1].field("RecordingStatus"), "in-progress");
+    assert_eq!((hooks[1].field("RecordingStatus"), hooks[1].form.contains_key("RecordingDuration")), ("in-progress", false));
     let (thanks, recorded, words) = (&hooks[2], &hooks[4], &hooks[5]);
     assert_eq!((thanks.field("RecordingDuration"), thanks.field("Digits")), ("4", ""));
     assert_eq!(
