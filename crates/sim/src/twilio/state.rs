@@ -145,11 +145,6 @@ impl Inner {
         self.accounts.iter().find(|account| account.config.account_sid == account_sid)
     }
 
-    /// The account that has this number; a channel prefix counts.
-    pub(crate) fn account_of(&self, number: &str) -> Option<&Arc<Account>> {
-        self.accounts.iter().find(|account| account.config.phone_numbers.iter().any(|own| own == number))
-    }
-
     pub(crate) fn owner_of(&self, number: &str) -> Option<&Arc<Account>> {
         self.accounts.iter().find(|account| account.owns(number))
     }

@@ -4,6 +4,7 @@ use super::call::{CallDirection, CallEvent, CallStatus, SimCall};
 use super::forms;
 use super::lock;
 use super::phone::{Fate, Phone};
+use super::record::Take;
 use super::recording::RecordingSource;
 use super::run::{Document, End, Leg, Stage, resolve, seconds};
 use super::twiml::{Dial, Number, Place};
@@ -49,7 +50,7 @@ impl Stage {
         }
         extra.extend(dialled.recording_url.map(|url| ("RecordingUrl".to_owned(), url)));
         match (&dial.action, dialled.end) {
-            (Some(action), Ok(())) => self.document(leg, (base, action), extra).await.map(Some),
+            (Some(action), Ok(())) => self.document(leg, base, action, extra).await.map(Some),
             (None, Ok(())) => Ok(None),
             (action, Err(end)) => {
                 if let Some(action) = action {
@@ -121,7 +122,7 @@ impl Stage {
             Dialled { status, sid, bridged: false, recording_url: None, end }
         };
         for (index, child) in children.iter().enumerate() {
-            if let Err(end) = self.wait_until(begun_ms + child.fate.at_ms).await {
+            if let Err(end) = self.wait_until(begun_ms.saturating_add(child.fate.at_ms)).await {
                 self.give_up(&children[index..]).await;
                 return unanswered(CallStatus::NoAnswer, Err(end));
             }
@@ -162,7 +163,7 @@ impl Stage {
             talks_ms: child.phone.talks_ms(),
             place: Place::Whisper,
         };
-        let document = self.document(&leg, (base, url), Form::new()).await?;
+        let document = self.document(&leg, base, url, Form::new()).await?;
         self.follow(&mut leg, document).await
     }
 
@@ -175,7 +176,8 @@ impl Stage {
         self.finish(&child.sid, CallStatus::Completed).await;
         let recording_url = match dial.record {
             Some(channels) => {
-                let taken = (RecordingSource::DialVerb, channels, began_ms, seconds(self.at_ms - began_at_ms));
+                let duration_s = seconds(self.at_ms - began_at_ms);
+                let taken = Take { source: RecordingSource::DialVerb, channels, started_ms: began_ms, duration_s };
                 let recording = self.record(&leg.sid, taken, &dial.recording, base).await;
                 Some(self.inner.recording_url(&recording))
             }

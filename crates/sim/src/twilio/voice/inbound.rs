@@ -55,7 +55,7 @@ pub struct CallReport {
 impl Inner {
     /// Plays a call from its first ring to its last callback.
     pub(crate) async fn call_in(self: &Arc<Self>, call: InboundCall) -> CallReport {
-        let Some(account) = self.account_of(&call.to).cloned() else { return CallReport::default() };
+        let Some(account) = self.owner_of(&call.to).cloned() else { return CallReport::default() };
         let course = Effects::of(&self.faults.take_for_inbound_call(&call.from)).course;
         let outstanding = self.begin();
         let sid = self.call_sid();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 use super::call::{CallDirection, CallEvent, CallStatus, SimCall};
+use super::record::Take;
 use super::recording::RecordingSource;
 use super::run::{Document, End, Leg, Stage, read_twiml, seconds};
 use super::twiml::{Place, RecordingCallback};
@@ -137,7 +138,7 @@ impl Stage {
         let call = self.inner.voice.call(&sid);
         if let Some(answered_ms) = call.and_then(|call| call.answered_ms).filter(|_| draft.record) {
             let duration_s = seconds(self.now_ms().abs_diff(answered_ms));
-            let taken = (RecordingSource::OutboundApi, 1, answered_ms, duration_s);
+            let taken = Take { source: RecordingSource::OutboundApi, channels: 1, started_ms: answered_ms, duration_s };
             self.record(&sid, taken, &draft.recording, None).await;
         }
         self.close(end).await;
@@ -162,7 +163,7 @@ impl Stage {
         let mut leg =
             Leg { sid: sid.to_owned(), keys: phone.presses().to_owned(), says: None, talks_ms: phone.talks_ms(), place: Place::Call };
         let document = match &draft.source {
-            Source::Url(url) => self.document(&leg, (None, url), Form::new()).await?,
+            Source::Url(url) => self.document(&leg, None, url, Form::new()).await?,
             Source::Twiml(text) => match read_twiml(text, Place::Call) {
                 Ok(verbs) => Document { verbs, url: None },
                 Err(error) => return Err(self.broken(&leg, None, error)),

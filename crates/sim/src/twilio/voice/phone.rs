@@ -71,7 +71,7 @@ pub(super) struct Fate {
 impl Phone {
     /// What becomes of a call that is given up after `timeout_s` seconds.
     pub(super) fn fate(&self, timeout_s: u64) -> Fate {
-        let timeout_ms = timeout_s * 1000;
+        let timeout_ms = timeout_s.saturating_mul(1000);
         let ends = |rings, at_ms, status| Fate { rings, at_ms, ending: Some(status) };
         match self.behaviour {
             Behaviour::Answers { after_ms, .. } | Behaviour::Voicemail { after_ms, .. } if after_ms <= timeout_ms => {

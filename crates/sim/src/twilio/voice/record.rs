@@ -6,10 +6,27 @@ use super::recording::{RecordingSource, SimRecording};
 use super::run::{Document, End, Leg, Stage, resolve, seconds, speech_ms};
 use super::twiml::{Record, RecordingCallback};
 use crate::twilio::message;
-use crate::twilio::webhook::HookKind;
+use crate::twilio::webhook::{Hook, HookKind};
 
 /// How long a recording must and may be to be transcribed, in seconds.
 const TRANSCRIBED_S: std::ops::RangeInclusive<u64> = 2..=120;
+
+/// A recording that is about to be stored.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Take {
+    pub(super) source: RecordingSource,
+    pub(super) channels: u8,
+    /// Unix ms of its beginning, on the call's clock.
+    pub(super) started_ms: i64,
+    pub(super) duration_s: u64,
+}
+
+impl Take {
+    /// A message that somebody left.
+    const fn message(started_ms: i64, duration_s: u64) -> Self {
+        Self { source: RecordingSource::RecordVerb, channels: 1, started_ms, duration_s }
+    }
+}
 
 impl Stage {
     /// Records what is said until there is silence. Returns the action's document; nothing when nothing was said.
@@ -24,13 +41,13 @@ impl Stage {
         };
         let longest_ms = record.max_length_s.saturating_mul(1000);
         let spoken_ms = speech_ms(&text).min(longest_ms);
-        let end = self.wait((spoken_ms + silence_ms).min(longest_ms)).await;
+        let end = self.wait(spoken_ms.saturating_add(silence_ms).min(longest_ms)).await;
         let duration_s = seconds((self.at_ms - began_at_ms).min(spoken_ms));
         if duration_s == 0 {
             self.report_absent(leg, record, base, began_ms).await;
             return end.map(|()| None);
         }
-        let recording = self.record(&leg.sid, (RecordingSource::RecordVerb, 1, began_ms, duration_s), &record.recording, base).await;
+        let recording = self.record(&leg.sid, Take::message(began_ms, duration_s), &record.recording, base).await;
         let url = self.inner.recording_url(&recording);
         if record.transcribe {
             self.transcribe(leg, record, base, (&recording, &text));
@@ -51,15 +68,9 @@ impl Stage {
         }
     }
 
-    /// Stores a recording (its source, channels, beginning in unix ms, and seconds) and lets it be told of.
-    pub(super) async fn record(
-        &mut self,
-        call_sid: &str,
-        (source, channels, started_ms, duration_s): (RecordingSource, u8, i64, u64),
-        callback: &RecordingCallback,
-        base: Option<&str>,
-    ) -> SimRecording {
-        let recording = self.made(call_sid, (source, channels, started_ms, duration_s));
+    /// Stores a recording and lets it be told of.
+    pub(super) async fn record(&mut self, call_sid: &str, take: Take, callback: &RecordingCallback, base: Option<&str>) -> SimRecording {
+        let recording = self.recording(call_sid, take);
         lock(&self.inner.voice.recordings).push(recording.clone(), self.inner.config.kept);
         self.inner.voice.change(call_sid, |call| call.recordings.push(recording.sid.clone()));
         if let Some(hook) = self.recording_hook(&recording, callback, base, "in-progress") {
@@ -71,38 +82,32 @@ impl Stage {
         recording
     }
 
-    fn made(&self, call_sid: &str, (source, channels, started_ms, duration_s): (RecordingSource, u8, i64, u64)) -> SimRecording {
+    fn recording(&self, call_sid: &str, take: Take) -> SimRecording {
         let customer = self.inner.voice.call(call_sid).map(|call| call.customer().to_owned());
         SimRecording {
             sid: message::sid("RE", &*self.inner.entropy),
             account_sid: self.account.config.account_sid.clone(),
             call_sid: call_sid.to_owned(),
-            source,
-            channels,
-            duration_s,
-            started_ms,
+            source: take.source,
+            channels: take.channels,
+            duration_s: take.duration_s,
+            started_ms: take.started_ms,
             customer: customer.unwrap_or_default(),
         }
     }
 
     /// Nothing was said: there is no recording to tell of, which may be told.
     async fn report_absent(&mut self, leg: &Leg, record: &Record, base: Option<&str>, began_ms: i64) {
-        let nothing = self.made(&leg.sid, (RecordingSource::RecordVerb, 1, began_ms, 0));
+        let nothing = self.recording(&leg.sid, Take::message(began_ms, 0));
         if let Some(hook) = self.recording_hook(&nothing, &record.recording, base, "absent") {
             self.callbacks.send_after(hook);
         }
     }
 
-    fn recording_hook(
-        &self,
-        recording: &SimRecording,
-        callback: &RecordingCallback,
-        base: Option<&str>,
-        status: &str,
-    ) -> Option<crate::twilio::webhook::Hook> {
+    fn recording_hook(&self, recording: &SimRecording, callback: &RecordingCallback, base: Option<&str>, status: &str) -> Option<Hook> {
         let url = resolve(base, callback.of(status)?)?;
         let form = forms::recording(recording, &self.inner.recording_url(recording), status);
-        Some(self.hook(HookKind::Recording, &recording.call_sid, (url, form)))
+        Some(self.hook(HookKind::Recording, &recording.call_sid, url, form))
     }
 
     fn transcribe(&mut self, leg: &Leg, record: &Record, base: Option<&str>, (recording, text): (&SimRecording, &str)) {
@@ -128,7 +133,7 @@ impl Stage {
             ("TranscriptionUrl", format!("{recording_url}/Transcriptions/{sid}")),
             ("url", format!("{recording_url}/Transcriptions/{sid}")),
         ]);
-        let hook = self.hook(HookKind::Transcription, &leg.sid, (url, form));
+        let hook = self.hook(HookKind::Transcription, &leg.sid, url, form);
         self.callbacks.send_after(hook);
     }
 }

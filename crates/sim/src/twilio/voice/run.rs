@@ -148,7 +148,7 @@ impl Stage {
                     self.answer(&leg.sid).await;
                     return Err(End::HungUp);
                 }
-                Verb::Redirect { url } => Some(self.document(leg, (base, url), Form::new()).await?),
+                Verb::Redirect { url } => Some(self.document(leg, base, url, Form::new()).await?),
                 Verb::Gather(gather) => self.gather(leg, gather, base).await?,
                 Verb::Record(record) => self.take_message(leg, record, base).await?,
                 // Whoever is whispered to cannot dial, so this goes one level deep; but the compiler does not know.
@@ -204,7 +204,7 @@ impl Stage {
         let Some(target) = action.or(base) else {
             return Err(self.broken(leg, base, (11100, "An action needs a URL when the document came with the call.".to_owned())));
         };
-        self.document(leg, (base, target), extra).await
+        self.document(leg, base, target, extra).await
     }
 
     /// Tells an action how a call ended whose caller is gone: what it answers is of no use to anybody.
@@ -215,12 +215,12 @@ impl Stage {
         extra.insert("CallStatus".to_owned(), status.as_str().to_owned());
         let mut form = forms::call(&call);
         form.extend(extra);
-        let hook = self.hook(HookKind::Voice, &leg.sid, (url, form));
+        let hook = self.hook(HookKind::Voice, &leg.sid, url, form);
         self.inner.deliver(&hook, Copies::default()).await;
     }
 
     /// Asks for a document about a leg. `target` is relative to `base`.
-    pub(super) async fn document(&mut self, leg: &Leg, (base, target): (Option<&str>, &str), extra: Form) -> Result<Document, End> {
+    pub(super) async fn document(&mut self, leg: &Leg, base: Option<&str>, target: &str, extra: Form) -> Result<Document, End> {
         let Some(url) = resolve(base, target) else {
             return Err(self.broken(leg, base, (11100, format!("Invalid URL {target}."))));
         };
@@ -235,7 +235,7 @@ impl Stage {
         if self.documents > MAX_DOCUMENTS {
             return Err(self.broken(leg, Some(&url), (11200, format!("A call may ask for {MAX_DOCUMENTS} documents."))));
         }
-        let hook = self.hook(HookKind::Voice, &leg.sid, (url, form));
+        let hook = self.hook(HookKind::Voice, &leg.sid, url, form);
         let exchanges = self.inner.exchange(&hook, copies).await;
         let mut answers: Vec<_> = exchanges.into_iter().filter_map(|(_, response)| response).collect();
         let taken = answers.iter().position(|response| response.status.is_success());
@@ -253,7 +253,7 @@ impl Stage {
         }
     }
 
-    pub(super) fn hook(&self, kind: HookKind, sid: &str, (url, form): (String, Form)) -> Hook {
+    pub(super) fn hook(&self, kind: HookKind, sid: &str, url: String, form: Form) -> Hook {
         let idempotency_token = self.inner.idempotency_token();
         Hook { kind, account: Arc::clone(&self.account), sid: sid.to_owned(), url, idempotency_token, form }
     }
@@ -312,8 +312,8 @@ impl Stage {
             call.sequence += 1;
             Some((url, form))
         });
-        if let Some(Some(due)) = due {
-            let hook = self.hook(HookKind::CallStatus, sid, due);
+        if let Some(Some((url, form))) = due {
+            let hook = self.hook(HookKind::CallStatus, sid, url, form);
             self.callbacks.send(&self.inner, hook).await;
         }
     }

@@ -62,3 +62,20 @@ async fn a_broken_whisper_connects_nobody() {
     assert_eq!(report.twiml_errors[0].call_sid, report.calls[1].sid);
     assert_eq!(bench.hooks_at("/dialled").await[0].field("DialCallStatus"), "no-answer");
 }
+
+#[tokio::test]
+async fn the_longest_times_do_no_harm() {
+    let bench = bench().await;
+    let longest = u64::MAX;
+    for verbs in [
+        format!("<Pause length='{longest}'/><Pause length='{longest}'/><Say loop='{longest}'>Hi</Say>"),
+        format!("<Pause/><Dial timeout='{longest}' timeLimit='{longest}'>+15550000001</Dial>"),
+        format!("<Record timeout='{longest}' maxLength='{longest}' action='/end'/>"),
+        format!("<Gather timeout='{longest}' numDigits='{longest}'/>"),
+    ] {
+        bench.twiml("/voice", &verbs);
+        bench.twiml("/end", "");
+        let report = bench.ring(InboundCall { says: Some("Hi".to_owned()), ..customer() }).await;
+        assert_eq!(report.calls[0].status, CallStatus::Completed, "{verbs}");
+    }
+}
