@@ -28,7 +28,7 @@ pub(crate) struct SimulateTwilio {
     /// The Messaging Service that the numbers belong to
     #[arg(long)]
     pub(crate) messaging_service_sid: Option<String>,
-    /// Where inbound messages are posted: https://…/webhooks/twilio
+    /// Where inbound messages, calls and reports of calls are posted: https://…/webhooks/twilio
     #[arg(long)]
     pub(crate) webhook_url: Option<Url>,
     /// Inbound keywords carry OptOutType, as with Advanced Opt-Out

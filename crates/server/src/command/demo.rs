@@ -99,9 +99,12 @@ fn empty(folder: &Path) -> Result<()> {
 }
 
 fn simulated(public_url: &str, auth_token: &str) -> SimConfig {
+    let hook: Option<url::Url> = format!("{public_url}/webhooks/twilio").parse().ok();
     let account = AccountConfig {
         phone_numbers: vec![NUMBER.to_owned()],
-        inbound_url: format!("{public_url}/webhooks/twilio").parse().ok(),
+        voice_url: hook.clone(),
+        voice_status_callback: hook.clone(),
+        inbound_url: hook,
         advanced_opt_out: true,
         ..AccountConfig::new(ACCOUNT_SID, auth_token)
     };

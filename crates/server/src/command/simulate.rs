@@ -20,6 +20,8 @@ async fn twilio(form: Form, options: SimulateTwilio) -> Result<()> {
     let account = AccountConfig {
         phone_numbers: options.phone_number.clone(),
         messaging_service_sid: options.messaging_service_sid,
+        voice_url: options.webhook_url.clone(),
+        voice_status_callback: options.webhook_url.clone(),
         inbound_url: options.webhook_url,
         advanced_opt_out: options.advanced_opt_out,
         ..AccountConfig::new(options.account_sid.clone(), options.auth_token)
