@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parlance_model::error::{Error, Kind, Result};
+use tokio::time::timeout;
 use url::{Host, Url};
 
 use crate::guard::{Policy, Refusal};
 use crate::names::{GuardedNames, LookUp, SystemNames};
 use crate::request::{Failure, Request, Response};
+use crate::streamed::Streamed;
 
 /// The guarded HTTP client. Cheap to clone; clones share their connections.
 #[derive(Clone)]
@@ -56,13 +58,35 @@ impl Client {
     /// # Errors
     /// [`Failure`], which tells a request that certainly never left from one that may have arrived.
     pub async fn execute(&self, request: Request) -> Result<Response, Failure> {
+        let (timeout, max) = (request.timeout, request.max_response_bytes);
+        let (origin, answer) = self.send(request, timeout).await?;
+        read(&origin, answer, max).await
+    }
+
+    /// Sends the request once and answers as soon as the answer's head is there; its body comes chunk by chunk. Follows no
+    /// redirect. The request's timeout limits the wait for the head and for each chunk, and `whole` limits everything together.
+    /// How many bytes are read is for the reader to end: the request's own limit does not count.
+    ///
+    /// # Errors
+    /// Those of [`Client::execute`].
+    pub async fn open(&self, request: Request, whole: Duration) -> Result<Streamed, Failure> {
+        let (origin, pause) = (request.url.origin().ascii_serialization(), request.timeout);
+        match timeout(pause, self.send(request, whole)).await {
+            Ok(sent) => sent.map(|(origin, answer)| Streamed::new(origin, answer, pause)),
+            Err(_) => Err(Failure::Lost(format!("{origin} was asked and gave no answer: the time ran out."))),
+        }
+    }
+
+    /// Sends the request, if its address may be reached. The origin comes with the answer, for failures that are still to come.
+    async fn send(&self, request: Request, limit: Duration) -> Result<(String, reqwest::Response), Failure> {
         let origin = request.url.origin().ascii_serialization();
         self.check(&request.url, request.trusted)?;
         let client = if request.trusted { &self.trusted } else { &self.guarded };
-        let sending =
-            client.request(request.method, request.url).headers(request.headers).body(request.body).timeout(request.timeout).send();
-        let answer = sending.await.map_err(|error| failure(&origin, &error))?;
-        read(&origin, answer, request.max_response_bytes).await
+        let sending = client.request(request.method, request.url).headers(request.headers).body(request.body).timeout(limit).send();
+        match sending.await {
+            Ok(answer) => Ok((origin, answer)),
+            Err(error) => Err(failure(&origin, &error)),
+        }
     }
 
     /// Checks what can be seen in the URL itself. Literal addresses are checked here, since the resolver is never asked
@@ -126,7 +150,7 @@ fn blocked(origin: &str, refusal: &Refusal) -> Failure {
 
 /// What an error of the HTTP library means. Only the origin and the innermost cause are told: the library's own text
 /// has the whole URL in it.
-fn failure(origin: &str, error: &reqwest::Error) -> Failure {
+pub(crate) fn failure(origin: &str, error: &reqwest::Error) -> Failure {
     let mut cause: &(dyn StdError + 'static) = error;
     while let Some(source) = cause.source() {
         if let Some(refusal) = source.downcast_ref::<Refusal>() {

@@ -7,6 +7,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use url::{Host, Url};
 
 /// What an operator has opened.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +45,18 @@ impl Policy {
             Class::Local(what) | Class::Closed(what) => Err(Refusal { address, what }),
         }
     }
+}
+
+/// Whether the URL names a host of an operator's own network by its address, or this machine: nothing has to be looked up to know.
+#[must_use]
+pub fn is_local(url: &Url) -> bool {
+    let address = match url.host() {
+        Some(Host::Ipv4(address)) => IpAddr::V4(address),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address),
+        Some(Host::Domain(name)) => return name == "localhost",
+        None => return false,
+    };
+    matches!(class(address.to_canonical()), Class::Local(_))
 }
 
 /// What kind of address it is, with words for people.
@@ -137,6 +150,17 @@ mod tests {
 
     fn admitted(policy: &Policy, address: &str, trusted: bool) -> bool {
         policy.admit(address.parse().unwrap(), trusted).is_ok()
+    }
+
+    #[test]
+    fn what_is_local_is_seen_in_the_url() {
+        let of = |url: &str| is_local(&Url::parse(url).unwrap());
+        for url in ["http://127.0.0.1:9000/", "http://localhost/", "https://10.0.0.1/", "http://[::1]:1/", "http://[::ffff:192.168.0.1]/"] {
+            assert!(of(url), "{url}");
+        }
+        for url in ["http://8.8.8.8/", "http://169.254.169.254/", "http://localhost.example.com/", "https://api.twilio.com/", "data:x"] {
+            assert!(!of(url), "{url}");
+        }
     }
 
     #[test]

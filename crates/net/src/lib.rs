@@ -11,9 +11,11 @@ mod client;
 mod guard;
 mod names;
 mod request;
+mod streamed;
 #[cfg(test)]
 mod tests;
 
 pub use client::Client;
-pub use guard::Policy;
+pub use guard::{Policy, is_local};
 pub use request::{Failure, Request, Response};
+pub use streamed::Streamed;

@@ -302,6 +302,66 @@ async fn an_answer_over_the_limit_is_lost_announced_or_not() {
 }
 
 #[tokio::test]
+async fn an_open_answer_comes_chunk_by_chunk_and_says_when_it_breaks() {
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n";
+    for (bytes, whole) in [(format!("{chunked}0\r\n\r\n"), true), (chunked.to_owned(), false)] {
+        let (listener, port) = listener().await;
+        // The limit of bytes is of whole answers.
+        let asked = request(&format!("http://127.0.0.1:{port}/")).trusted(true).max_response_bytes(1);
+        let client = client();
+        let (opened, _) = tokio::join!(client.open(asked, Duration::from_secs(10)), answer(&listener, &bytes));
+        let (mut opened, mut read) = (opened.unwrap(), Vec::new());
+        let end = loop {
+            match opened.chunk().await {
+                Ok(Some(chunk)) => read.extend_from_slice(&chunk),
+                end => break end,
+            }
+        };
+        assert_eq!((opened.status().as_u16(), &read[..]), (200, &b"abcdef"[..]));
+        assert_eq!(matches!(end, Ok(None)), whole, "{end:?}");
+        assert!(whole || matches!(end, Err(Failure::Lost(_))));
+    }
+}
+
+#[tokio::test]
+async fn an_open_answer_is_guarded_and_its_redirects_are_answers() {
+    let (listener, port) = listener().await;
+    let url = format!("http://127.0.0.1:{port}/");
+    let client = client();
+    let refused = client.open(request(&url), Duration::from_secs(10)).await;
+    assert!(matches!(&refused, Err(Failure::Blocked(why)) if why.contains("--allow-outbound")), "{refused:?}");
+    let redirect = format!("HTTP/1.1 307 Temporary Redirect\r\nlocation: {url}second\r\ncontent-length: 0\r\n\r\n");
+    let (opened, _) = tokio::join!(client.open(request(&url).trusted(true), Duration::from_secs(10)), answer(&listener, &redirect));
+    assert_eq!(opened.unwrap().status(), 307);
+}
+
+#[tokio::test]
+async fn an_open_answer_that_stands_still_is_lost() {
+    let half = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf";
+    let (soon, late) = (Duration::from_millis(500), Duration::from_secs(60));
+    for (start, pause, whole) in [("", soon, late), (half, soon, late), (half, late, soon)] {
+        let (listener, port) = listener().await;
+        let server = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            read_request(&mut stream).await;
+            stream.write_all(start.as_bytes()).await.unwrap();
+            stream
+        };
+        let client = client();
+        let opening = client.open(request(&format!("http://127.0.0.1:{port}/")).trusted(true).timeout(pause), whole);
+        let (opened, _open) = tokio::join!(opening, server);
+        let lost = match opened {
+            Ok(mut opened) => {
+                assert_eq!(opened.chunk().await.unwrap().unwrap(), "half");
+                opened.chunk().await.unwrap_err()
+            }
+            Err(lost) => lost,
+        };
+        assert!(matches!(&lost, Failure::Lost(why) if why.contains("time ran out")), "{lost:?}");
+    }
+}
+
+#[tokio::test]
 async fn no_failure_tells_secrets_of_the_url() {
     let (listener, port) = listener().await;
     let secret = |host: &str| request(&format!("http://user:hunter2@{host}:{port}/bot123:token?key=hunter3")).trusted(true);
