@@ -12,6 +12,7 @@ use http::HeaderMap;
 use parlance_model::Result;
 use parlance_model::account::Account;
 use parlance_model::channel::Provider;
+use parlance_model::delivery::DeliveryError;
 use parlance_model::inbound::Inbound;
 use parlance_model::listed::{ListFailure, Listing, Page};
 use parlance_model::media::Facts;
@@ -47,6 +48,31 @@ pub type Sending<'a> = Pin<Box<dyn Future<Output = SendOutcome> + Send + 'a>>;
 /// A look into a provider's list, under way.
 pub type Looking<'a> = Pin<Box<dyn Future<Output = std::result::Result<Page, ListFailure>> + Send + 'a>>;
 
+/// What came of asking a provider for a file of a message.
+#[derive(Debug)]
+pub enum Fetched {
+    /// It is coming.
+    Here(parlance_net::Streamed),
+    /// Not now: it is not there yet, the provider is busy, or it could not be reached. Asking again may help.
+    Later {
+        /// What was seen.
+        error: DeliveryError,
+    },
+    /// The provider refuses the account. Asking again may help once somebody has put that right.
+    Account {
+        /// The reason.
+        error: DeliveryError,
+    },
+    /// There is no such file, or it may not be fetched.
+    Gone {
+        /// The reason.
+        error: DeliveryError,
+    },
+}
+
+/// A fetch in progress.
+pub type Fetching<'a> = Pin<Box<dyn Future<Output = Fetched> + Send + 'a>>;
+
 /// What every provider's adapter does.
 pub trait Channel: Send + Sync {
     /// The provider's own name for the account that the hook claims to come from (Twilio: `AccountSid`). Unverified.
@@ -78,6 +104,10 @@ pub trait Channel: Send + Sync {
 
     /// A page of the provider's own list of the account's messages: the first, or the one that an earlier page named.
     fn list<'a>(&'a self, http: &'a parlance_net::Client, account: &'a Account, wanted: &'a Listing, page: Option<&'a str>) -> Looking<'a>;
+
+    /// Asks once for a file of a message that came in, at the address that the provider named. Takes less than a minute, its content
+    /// included. The account's credentials go to its own provider alone, whatever the address and its redirects are.
+    fn fetch<'a>(&'a self, http: &'a parlance_net::Client, account: &'a Account, url: &'a str) -> Fetching<'a>;
 }
 
 /// The adapter of a provider.

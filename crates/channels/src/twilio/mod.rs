@@ -3,6 +3,7 @@
 //! WhatsApp over Twilio and voice arrive at the same URL; both are kept in quarantine until a later version reads them.
 
 mod errors;
+mod fetch;
 mod form;
 mod list;
 mod media;
@@ -23,7 +24,7 @@ use parlance_model::outbound::Outgoing;
 
 use url::Url;
 
-use crate::{Channel, Hook, Looking, Parsed, Sending};
+use crate::{Channel, Fetching, Hook, Looking, Parsed, Sending};
 use form::Form;
 
 /// The adapter.
@@ -64,6 +65,10 @@ impl Channel for Twilio {
 
     fn list<'a>(&'a self, http: &'a parlance_net::Client, account: &'a Account, wanted: &'a Listing, page: Option<&'a str>) -> Looking<'a> {
         Box::pin(list::page(http, account, wanted, page))
+    }
+
+    fn fetch<'a>(&'a self, http: &'a parlance_net::Client, account: &'a Account, url: &'a str) -> Fetching<'a> {
+        Box::pin(fetch::fetch(http, account, url))
     }
 }
 
