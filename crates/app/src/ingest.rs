@@ -15,8 +15,8 @@ use parlance_model::phone::Address;
 use parlance_model::{Error, Result};
 use parlance_store::{OrgTx, account, attempt, contact, conversation, hook, message, opt_out};
 
-use crate::App;
 use crate::metrics::{self, Hooked};
+use crate::{App, fetch};
 
 /// When a hook for an org that is switched off may be tried again, in seconds.
 const PUT_OFF_S: u32 = 600;
@@ -213,7 +213,8 @@ fn receive(tx: &mut OrgTx<'_, '_>, account: &Account, new: &InboundMessage, touc
         history: new.history,
         ..message::NewMessage::new(Direction::Inbound, SenderKind::Contact, Kind::Text, &new.body)
     };
-    message::append(tx, &mut touched[index].1, &stored, contact_created)?;
+    let id = message::append(tx, &mut touched[index].1, &stored, contact_created)?;
+    fetch::enqueue(tx, id, &stored.attachments)?;
     if new.opt.is_some() && new.history && is_outdated(tx, &identity, new.at_ms)? {
         return Ok(());
     }

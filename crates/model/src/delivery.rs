@@ -1,6 +1,8 @@
 //! How far an outbound message got. The states form a total order and only ever rise, so callbacks that come
 //! late, twice or in the wrong order all lead to the same end.
 
+use serde::{Deserialize, Serialize};
+
 use crate::words;
 
 words! {
@@ -76,7 +78,7 @@ impl DeliveryState {
 }
 
 /// A provider's reason, kept beside the state and never wiped by a later one without a reason.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DeliveryError {
     /// The provider's code, such as `30003`, or one of ours.
     pub code: String,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::call::Call;
 use crate::channel::{Channel, JsonObject};
-use crate::delivery::DeliveryState;
+use crate::delivery::{DeliveryError, DeliveryState};
 use crate::id::{AccountId, ConversationId, MediaId, MessageId, UserId};
 use crate::media::Facts;
 use crate::{show_only, words};
@@ -74,10 +74,20 @@ pub enum Attachment {
         provider_url: String,
         /// The type that the provider named.
         content_type: String,
+        /// Why it stays there: it was not to be had, or is not taken. `None` while it is still being fetched, and of what came before
+        /// files were fetched.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<DeliveryError>,
     },
 }
 
 impl Attachment {
+    /// One that is about to be fetched from the provider.
+    #[must_use]
+    pub const fn remote(provider_url: String, content_type: String) -> Self {
+        Self::Remote { provider_url, content_type, error: None }
+    }
+
     /// Its type, where it is known.
     #[must_use]
     pub fn content_type(&self) -> Option<&str> {
@@ -169,7 +179,15 @@ mod tests {
             // What version 0.1 stored.
             (
                 r#"{"provider_url":"https://media.example/1","content_type":"image/png"}"#,
-                Attachment::Remote { provider_url: "https://media.example/1".to_owned(), content_type: "image/png".to_owned() },
+                Attachment::remote("https://media.example/1".to_owned(), "image/png".to_owned()),
+            ),
+            (
+                r#"{"provider_url":"https://media.example/1","content_type":"image/png","error":{"code":"not_there","message":"It is gone."}}"#,
+                Attachment::Remote {
+                    provider_url: "https://media.example/1".to_owned(),
+                    content_type: "image/png".to_owned(),
+                    error: Some(DeliveryError { code: "not_there".to_owned(), message: "It is gone.".to_owned() }),
+                },
             ),
         ];
         for (text, attachment) in known {

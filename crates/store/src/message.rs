@@ -11,7 +11,7 @@ use parlance_model::message::{Attachment, Direction, Kind, Message, SenderKind};
 use parlance_model::{Error, Result, media, text};
 
 use crate::db::{Row, params};
-use crate::{OrgTx, attempt};
+use crate::{OrgTx, attempt, conversation};
 
 /// A message to be stored.
 #[derive(Clone)]
@@ -134,6 +134,29 @@ pub fn append(tx: &mut OrgTx<'_, '_>, conversation: &mut Conversation, new: &New
     }
     tx.emit(Event::MessageCreated { conversation_id: conversation.id, message_id: id, direction: new.direction, contact_created });
     Ok(id)
+}
+
+/// Puts what became of a file in its place: it is here now, or why it is not. Where the message is the newest, its line in the lists
+/// follows.
+///
+/// # Errors
+/// Those of the database.
+pub fn set_attachment(tx: &mut OrgTx<'_, '_>, mut message: Message, index: usize, attachment: Attachment) -> Result<()> {
+    const SET: &str = "UPDATE message SET attachments = $3, updated_ms = $4 WHERE org_id = $1 AND id = $2";
+    let place = message.attachments.get_mut(index).ok_or_else(|| Error::internal("a message has no such file"))?;
+    *place = attachment;
+    let attachments = serde_json::to_string(&message.attachments).map_err(Error::internal)?;
+    let now_ms = tx.now_ms();
+    tx.execute(SET, params![message.id, attachments, now_ms])?;
+    tx.emit(Event::MessageUpdated { conversation_id: message.conversation_id, message_id: message.id });
+    if list(tx, message.conversation_id, None, 1, 0)?.first().is_some_and(|newest| newest.id == message.id) {
+        let before = conversation::get(tx, message.conversation_id)?;
+        let preview = preview(&message.body, &message.attachments);
+        if before.preview != preview {
+            conversation::save(tx, &before, &Conversation { preview, ..before.clone() })?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether the account has the inbound message of this provider id already.

@@ -65,24 +65,30 @@ impl Default for Config {
     }
 }
 
-/// A file that has arrived whole and is durable, and that nobody sees yet: it is [kept](App::keep) or [dropped](App::discard).
+/// An upload that has arrived whole and is durable, and that nobody sees yet: it is [kept](App::keep) or [dropped](App::discard).
 #[derive(Debug)]
 pub struct Received {
-    org: OrgId,
     actor: Actor,
-    id: MediaId,
-    object_key: String,
-    content_type: &'static str,
-    size: i64,
-    sha256: [u8; 32],
+    file: Arrived,
 }
 
 impl Received {
     /// The SHA-256 of the content.
     #[must_use]
     pub fn sha256(&self) -> &[u8; 32] {
-        &self.sha256
+        &self.file.sha256
     }
+}
+
+/// A file that is durable, whoever it came from, and whose row is not seen yet.
+#[derive(Debug)]
+pub(crate) struct Arrived {
+    org: OrgId,
+    pub(crate) id: MediaId,
+    object_key: String,
+    pub(crate) content_type: &'static str,
+    size: i64,
+    sha256: [u8; 32],
 }
 
 /// What a link leads to.
@@ -114,22 +120,25 @@ impl App {
         &self.0.config.media.files
     }
 
-    /// Takes a file in as it arrives. When this returns it is durable.
+    /// Takes an upload in as it arrives. When this returns it is durable.
     ///
     /// # Errors
     /// `file_too_large`; `validation_failed` for an empty one; `too_many_uploads`; `unavailable` when it cannot be stored; the
     /// stream's own.
     pub async fn receive(&self, who: &Principal, content: impl Stream<Item = Result<Bytes>> + Send) -> Result<Received> {
-        let _place = self.0.uploads.take(who.org, self.0.config.media.patience).await?;
-        let object_key = new_key(who.org, &entropy::bytes(self.0.entropy.as_ref()));
+        Ok(Received { actor: who.actor(), file: self.take_file(who.org, content).await? })
+    }
+
+    /// Takes a file in, whoever it comes from.
+    pub(crate) async fn take_file(&self, org: OrgId, content: impl Stream<Item = Result<Bytes>> + Send) -> Result<Arrived> {
+        let _place = self.0.uploads.take(org, self.0.config.media.patience).await?;
+        let object_key = new_key(org, &entropy::bytes(self.0.entropy.as_ref()));
         let key = object_key.clone();
-        let id = self.store().write(who.org, move |tx| media::begin(tx, &key)).await?;
+        let id = self.store().write(org, move |tx| media::begin(tx, &key)).await?;
         match self.write(&object_key, content).await {
-            Ok((content_type, size, sha256)) => {
-                Ok(Received { org: who.org, actor: who.actor(), id, object_key, content_type, size, sha256 })
-            }
+            Ok((content_type, size, sha256)) => Ok(Arrived { org, id, object_key, content_type, size, sha256 }),
             Err(error) => {
-                self.give_up(Doomed { org: who.org, id, object_key, thumbnail_key: None }).await;
+                self.give_up(Doomed { org, id, object_key, thumbnail_key: None }).await;
                 Err(error)
             }
         }
@@ -183,11 +192,10 @@ impl App {
     /// # Errors
     /// Those of the database.
     pub async fn keep(&self, received: Received, name: Option<&str>) -> Result<ShownMedia> {
-        let Received { org, actor, id, object_key, content_type, size, sha256 } = received;
-        let mut facts =
-            Facts { content_type: content_type.to_owned(), size, name: sniff::safe_name(name, content_type), width: None, height: None };
-        let thumbnail_key = self.add_thumbnail(&object_key, &mut facts).await;
-        let uploaded = Uploaded { facts, sha256, thumbnail_key: thumbnail_key.clone() };
+        let Received { actor, file } = received;
+        let uploaded = self.look_at(&file, name).await;
+        let Arrived { org, id, object_key, .. } = file;
+        let thumbnail_key = uploaded.thumbnail_key.clone();
         let write = move |tx: &mut OrgTx<'_, '_>| {
             let kept = media::finish(tx, id, &uploaded)?;
             let act = Act::new(Action::MediaUpload, id).with("content_type", uploaded.facts.content_type.as_str());
@@ -201,6 +209,15 @@ impl App {
                 Err(error)
             }
         }
+    }
+
+    /// What is to be known of a file, under a name that does no harm. Its thumbnail is stored on the way.
+    pub(crate) async fn look_at(&self, file: &Arrived, name: Option<&str>) -> Uploaded {
+        let Arrived { object_key, content_type, size, sha256, .. } = file;
+        let (name, content_type) = (sniff::safe_name(name, content_type), (*content_type).to_owned());
+        let mut facts = Facts { content_type, size: *size, name, width: None, height: None };
+        let thumbnail_key = self.add_thumbnail(object_key, &mut facts).await;
+        Uploaded { facts, sha256: *sha256, thumbnail_key }
     }
 
     /// Stores the thumbnail of an image that can be decoded, and notes how large the image is. Without one the file is as good.
@@ -223,7 +240,12 @@ impl App {
 
     /// Drops a file that was received and is not wanted after all.
     pub async fn discard(&self, received: Received) {
-        let Received { org, id, object_key, .. } = received;
+        self.drop_file(received.file).await;
+    }
+
+    /// Drops a file whose row is not seen.
+    pub(crate) async fn drop_file(&self, file: Arrived) {
+        let Arrived { org, id, object_key, .. } = file;
         self.give_up(Doomed { org, id, object_key, thumbnail_key: None }).await;
     }
 

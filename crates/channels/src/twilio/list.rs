@@ -193,7 +193,7 @@ impl Asked<'_> {
         let attachment = |media: Media| {
             let url = self.url(&["Messages", message, "Media", &media.sid])?;
             let content_type = media.content_type.unwrap_or_else(|| "application/octet-stream".to_owned());
-            Ok(Attachment::Remote { provider_url: url.into(), content_type })
+            Ok(Attachment::remote(url.into(), content_type))
         };
         list.media_list.into_iter().filter(|media| is_sid(&media.sid)).map(attachment).collect()
     }

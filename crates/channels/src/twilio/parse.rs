@@ -162,7 +162,7 @@ impl Reader<'_> {
         let attachment = |n| {
             let provider_url = self.form.text(&format!("MediaUrl{n}"))?;
             let content_type = self.form.text(&format!("MediaContentType{n}"));
-            Some(Attachment::Remote { provider_url, content_type: content_type.unwrap_or_else(|| "application/octet-stream".to_owned()) })
+            Some(Attachment::remote(provider_url, content_type.unwrap_or_else(|| "application/octet-stream".to_owned())))
         };
         (0..count.min(MAX_MEDIA)).filter_map(attachment).collect()
     }

@@ -24,7 +24,7 @@ both_databases! {
         let f = Fixture::new(database).await;
         let mut meta = JsonObject::default();
         meta.0.insert("provider".to_owned(), serde_json::json!({"z": 1, "a": ["ü", null]}));
-        let attachments = vec![Attachment::Remote { provider_url: "https://media.example/1".to_owned(), content_type: "image/png".to_owned() }];
+        let attachments = vec![Attachment::remote("https://media.example/1".to_owned(), "image/png".to_owned())];
         let new = NewMessage {
             sender: SenderKind::Assistant,
             sender_user: Some(UserId(4)),

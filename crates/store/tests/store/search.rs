@@ -157,7 +157,7 @@ both_databases! {
         let ann = f.store.write(org, move |tx| staff::add(tx, "ann@acme.example.com", "Ann Agent", Role::Agent, "x")).await.unwrap().user;
         let account = f.account.clone();
         let ids = f.write(move |tx| {
-            let (mut ids, files) = (Vec::new(), vec![Attachment::Remote { provider_url: "https://example.com/a".into(), content_type: "image/png".into() }]);
+            let (mut ids, files) = (Vec::new(), vec![Attachment::remote("https://example.com/a".into(), "image/png".into())]);
             for (number, name) in [("+15551110001", "John Doe"), ("+4930901820", "Jörg Ünal")] {
                 let (_, contact) = talk(tx, &account, number)?;
                 let names = contact::Details::from_name(name);

@@ -65,7 +65,8 @@ async fn word(fetched: Fetched) -> String {
 /// The credentials of the account in the tests, as they go over the wire.
 fn credentials() -> String {
     let account = account();
-    let made = Request::get(Url::parse("http://127.0.0.1/").unwrap()).basic_auth(&settings(&account).account_sid, &settings(&account).auth_token);
+    let made =
+        Request::get(Url::parse("http://127.0.0.1/").unwrap()).basic_auth(&settings(&account).account_sid, &settings(&account).auth_token);
     made.headers["authorization"].to_str().unwrap().to_owned()
 }
 
@@ -98,7 +99,14 @@ async fn credentials_in_an_address_go_nowhere() {
 #[tokio::test]
 async fn a_redirect_to_a_private_address_is_refused() {
     // Of Twilio itself nothing leads inside, and of an operator's own machine only its other ports.
-    for to in ["http://10.0.0.1/1", "http://127.0.0.2/1", "http://localhost/1", "http://[::1]/1", "http://169.254.169.254/latest", "file:///etc/passwd"] {
+    for to in [
+        "http://10.0.0.1/1",
+        "http://127.0.0.2/1",
+        "http://localhost/1",
+        "http://[::1]/1",
+        "http://169.254.169.254/latest",
+        "file:///etc/passwd",
+    ] {
         let (api, origin) = listener().await;
         let url = format!("{origin}/1");
         let (outcome, _) = tokio::join!(fetched(Some(&origin), &url), serve(api, vec![redirect(307, to)]));
@@ -181,10 +189,7 @@ async fn redirects_come_to_an_end() {
 async fn a_strangers_refusal_says_nothing_of_the_account() {
     let ((api, api_origin), (cdn, cdn_origin)) = (listener().await, listener().await);
     let url = format!("{api_origin}/1");
-    let (outcome, ..) = tokio::join!(
-        fetched(Some(&api_origin), &url),
-        serve(api, vec![redirect(307, &cdn_origin)]),
-        serve(cdn, vec![status("401 Who")])
-    );
+    let (outcome, ..) =
+        tokio::join!(fetched(Some(&api_origin), &url), serve(api, vec![redirect(307, &cdn_origin)]), serve(cdn, vec![status("401 Who")]));
     assert_eq!(word(outcome).await, "gone not_there");
 }

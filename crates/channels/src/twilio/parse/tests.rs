@@ -88,8 +88,7 @@ fn pictures_come_with_their_addresses_and_types() {
     let message = message("inbound_mms_2_media.form");
     let base =
         "https://api.twilio.com/2010-04-01/Accounts/AC00000000000000000000000000000001/Messages/MM00000000000000000000000000000003/Media";
-    let attachment =
-        |media: &str, content_type: &str| Attachment::Remote { provider_url: format!("{base}/{media}"), content_type: content_type.into() };
+    let attachment = |media: &str, content_type: &str| Attachment::remote(format!("{base}/{media}"), content_type.into());
     assert_eq!(message.body, "Two pictures");
     assert_eq!(
         message.attachments,
@@ -105,10 +104,7 @@ fn the_number_of_files_is_bounded_and_never_trusted() {
         assert_eq!(message.attachments.len(), found, "{count}");
     }
     let gap = message_of(parsed(&(with(&sms(), "NumMedia", "2") + "&MediaUrl1=https%3A%2F%2Fexample.com%2F1")));
-    assert_eq!(
-        gap.attachments,
-        [Attachment::Remote { provider_url: "https://example.com/1".into(), content_type: "application/octet-stream".into() }]
-    );
+    assert_eq!(gap.attachments, [Attachment::remote("https://example.com/1".into(), "application/octet-stream".into())]);
 }
 
 #[test]

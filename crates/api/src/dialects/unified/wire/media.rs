@@ -66,7 +66,7 @@ pub(crate) struct Attachment {
     /// Its id; null for a file that is not kept here.
     id: Option<i64>,
     /// Where it can be fetched without a key: a link that ends after some hours, or the URL that was sent. Null for a file that came in
-    /// and is still at the provider.
+    /// and is still being fetched from the provider, or could not be.
     url: Option<String>,
     /// The same for a small image of it, where there is one.
     thumbnail_url: Option<String>,
@@ -80,17 +80,35 @@ pub(crate) struct Attachment {
     width: Option<i64>,
     /// Of images: pixels down.
     height: Option<i64>,
+    /// Why a file that came in is not here and is not fetched any more; null otherwise.
+    error_code: Option<String>,
+    /// The reason in plain words.
+    error_message: Option<String>,
 }
 
 impl From<ShownFile> for Attachment {
     fn from(ShownFile { attachment, url, thumbnail_url }: ShownFile) -> Self {
-        let bare = Self { id: None, url, thumbnail_url, content_type: None, size: None, name: None, width: None, height: None };
+        let bare = Self {
+            id: None,
+            url,
+            thumbnail_url,
+            content_type: None,
+            size: None,
+            name: None,
+            width: None,
+            height: None,
+            error_code: None,
+            error_message: None,
+        };
         match attachment {
             Stored::Stored { media_id, facts: Facts { content_type, size, name, width, height }, .. } => {
                 Self { id: Some(media_id.0), content_type: Some(content_type), size: Some(size), name: Some(name), width, height, ..bare }
             }
             Stored::Linked { .. } => bare,
-            Stored::Remote { content_type, .. } => Self { content_type: Some(content_type), ..bare },
+            Stored::Remote { content_type, error, .. } => {
+                let (error_code, error_message) = error.map(|error| (error.code, error.message)).unzip();
+                Self { content_type: Some(content_type), error_code, error_message, ..bare }
+            }
         }
     }
 }
