@@ -4,18 +4,31 @@ use parlance_model::account::{Account, Settings};
 use parlance_model::audit::{Act, Action};
 use parlance_model::id::AccountId;
 use parlance_model::key::Principal;
+use parlance_model::phone::Phone;
 use parlance_model::{Error, Result, text};
 use parlance_store::{OrgTx, account, health, org};
 
 use crate::App;
-use crate::directory::{NewTwilio, TwilioFields, add_account};
+use crate::directory::{NewTwilio, TwilioFields, add_account, checked_number};
 
 const FIELDS: TwilioFields = TwilioFields {
     account_sid: "account_sid",
     auth_token: "auth_token",
     phone_number: "phone_number",
     messaging_service_sid: "messaging_service_sid",
+    whatsapp_number: "whatsapp_number",
 };
+
+/// What a change sets. `None` leaves a field alone; `Some(None)` clears it.
+#[derive(Debug, Clone, Default)]
+pub struct AccountChanges {
+    /// The name that staff see.
+    pub name: Option<String>,
+    /// Whether it sends and receives.
+    pub enabled: Option<bool>,
+    /// The number that WhatsApp messages go out from, in any written form.
+    pub whatsapp_number: Option<Option<String>>,
+}
 
 impl App {
     /// The org's accounts, oldest first, and how many there are.
@@ -48,24 +61,12 @@ impl App {
         self.write_as(who, move |tx| add_account(tx, name.as_deref(), &settings)).await
     }
 
-    /// Gives an account another name, or switches it on or off.
+    /// Changes what is given.
     ///
     /// # Errors
     /// `not_found`; `validation_failed`.
-    pub async fn change_account(&self, who: &Principal, id: AccountId, name: Option<String>, enabled: Option<bool>) -> Result<Account> {
-        let name = name.as_deref().map(checked_name).transpose()?;
-        let write = move |tx: &mut OrgTx<'_, '_>| {
-            let before = account::get(tx, id)?;
-            let mut account = before.clone();
-            if let Some(name) = &name {
-                account.name.clone_from(name);
-            }
-            let enabled = enabled.unwrap_or(account.enabled);
-            switch(&mut account, enabled)?;
-            save(tx, &before, &account)?;
-            Ok(account)
-        };
-        self.write_as(who, write).await
+    pub async fn change_account(&self, who: &Principal, id: AccountId, changes: AccountChanges) -> Result<Account> {
+        self.write_as(who, move |tx| change(tx, id, &changes, &FIELDS)).await
     }
 
     /// Where the provider of an account calls us.
@@ -73,6 +74,24 @@ impl App {
     pub fn hook_url(&self, account: &Account) -> String {
         format!("{}/webhooks/{}/a/{}", self.0.config.public_url, account.provider(), account.hook_token)
     }
+}
+
+/// Changes what is given; what is wrong is named as in `fields`.
+pub(crate) fn change(tx: &mut OrgTx<'_, '_>, id: AccountId, changes: &AccountChanges, fields: &TwilioFields) -> Result<Account> {
+    let before = account::get(tx, id)?;
+    let mut account = before.clone();
+    if let Some(name) = &changes.name {
+        account.name = checked_name(name)?;
+    }
+    let Settings::Twilio(twilio) = &mut account.settings;
+    if let Some(number) = &changes.whatsapp_number {
+        twilio.whatsapp_number =
+            number.as_deref().map(|number| checked_number(fields.whatsapp_number, number, before.region)).transpose()?;
+    }
+    let enabled = changes.enabled.unwrap_or(account.enabled);
+    switch(&mut account, enabled)?;
+    save(tx, &before, &account)?;
+    Ok(account)
 }
 
 /// Switches an account on or off.
@@ -96,6 +115,7 @@ pub(crate) fn save(tx: &mut OrgTx<'_, '_>, before: &Account, after: &Account) ->
         .changed("name", before.name.as_str(), after.name.as_str())
         .changed("enabled", before.enabled, after.enabled)
         .changed("phone_number", was.phone_number.as_str(), is.phone_number.as_str())
+        .changed("whatsapp_number", was.whatsapp_number.as_ref().map(Phone::as_str), is.whatsapp_number.as_ref().map(Phone::as_str))
         .changed("messaging_service_sid", was.messaging_service_sid.as_deref(), is.messaging_service_sid.as_deref())
         .hidden("account_sid", was.account_sid != is.account_sid)
         .hidden("auth_token", was.auth_token != is.auth_token);

@@ -15,7 +15,7 @@ use parlance_store::{OrgTx, account, attempt, conversation, health, job, message
 use crate::App;
 use crate::media::Links;
 use crate::reconcile;
-use crate::send::peer_identity;
+use crate::send::{peer_identity, window_closed};
 
 /// How long a claim holds, in milliseconds: longer than a provider's call may take with the writes around it.
 pub(crate) const LEASE_MS: i64 = 60_000;
@@ -84,6 +84,10 @@ fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, links: &Lin
             "The recipient asked for no more messages before this one left.",
         );
     }
+    let template = message.template();
+    if template.is_none() && conversation.is_window_closed(tx.now_ms()) {
+        return end(tx, claimed, id, DeliveryState::Failed, "whatsapp_window_closed", &window_closed(&conversation));
+    }
     if tx.now_ms() - claimed.created_ms > LONGEST_WAIT_MS {
         return end(
             tx,
@@ -111,6 +115,7 @@ fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, links: &Lin
         channel: message.channel,
         to: conversation.peer,
         body: message.body,
+        template,
         media_urls: message.attachments.iter().filter_map(|file| links.for_provider(tx.org(), file, tx.now_ms())).collect(),
         status_callback: Some(parlance_channels::twilio::status_callback(&links.public_url, &account.hook_token, attempt)),
     };

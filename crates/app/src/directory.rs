@@ -23,6 +23,8 @@ pub struct NewTwilio {
     pub phone_number: String,
     /// `MG…`.
     pub messaging_service_sid: Option<String>,
+    /// The number that WhatsApp messages go out from, in any written form.
+    pub whatsapp_number: Option<String>,
     /// Where the API is, when it is not Twilio itself.
     pub base_url: Option<String>,
 }
@@ -118,13 +120,15 @@ pub(crate) struct TwilioFields {
     pub(crate) auth_token: &'static str,
     pub(crate) phone_number: &'static str,
     pub(crate) messaging_service_sid: &'static str,
+    pub(crate) whatsapp_number: &'static str,
 }
 
-const FLAGS: TwilioFields = TwilioFields {
+pub(crate) const FLAGS: TwilioFields = TwilioFields {
     account_sid: "account-sid",
     auth_token: "auth-token",
     phone_number: "phone-number",
     messaging_service_sid: "messaging-service-sid",
+    whatsapp_number: "whatsapp-number",
 };
 
 impl NewTwilio {
@@ -147,19 +151,26 @@ impl NewTwilio {
                 return Err(Error::invalid("base-url", "Must be an http or https URL, such as http://127.0.0.1:9000."));
             }
         }
-        let number = Phone::parse(&self.phone_number, region);
+        let whatsapp_number = self.whatsapp_number.map(|number| checked_number(fields.whatsapp_number, &number, region)).transpose()?;
         Ok(TwilioSettings {
             account_sid: self.account_sid,
             auth_token,
-            phone_number: number
-                .map_err(|_| Error::invalid(fields.phone_number, "Must be a phone number in E.164 form, such as +15551234567."))?,
+            phone_number: checked_number(fields.phone_number, &self.phone_number, region)?,
             messaging_service_sid: self.messaging_service_sid,
             base_url: self.base_url,
-            whatsapp_number: None,
+            whatsapp_number,
             messages_per_second: None,
             voice: Voice::default(),
         })
     }
+}
+
+/// The number in a field of an account.
+///
+/// # Errors
+/// `validation_failed` on `field`.
+pub(crate) fn checked_number(field: &'static str, number: &str, region: Region) -> Result<Phone> {
+    Phone::parse(number, region).map_err(|_| Error::invalid(field, "Must be a phone number in E.164 form, such as +15551234567."))
 }
 
 /// Makes an account, named by its number unless it has a name, and lets its provider carry the org's SMS when nobody does yet.

@@ -15,7 +15,7 @@ use parlance_store::{OrgTx, attempt, idempotency, job, message};
 pub use parlance_store::attempt::Attempt;
 
 use crate::media::Shown;
-use crate::send::{Recipient, Sent, refuse_opted_out, sent, target};
+use crate::send::{Recipient, Sent, refuse_closed_window, refuse_opted_out, sent, target};
 use crate::{App, once_key};
 
 /// A person's wish to send a message once more.
@@ -112,6 +112,7 @@ fn retry(tx: &mut OrgTx<'_, '_>, id: MessageId, allow_duplicate: bool) -> Result
     }
     let conversation = target(tx, &Recipient::Conversation(message.conversation_id))?;
     refuse_opted_out(tx, &conversation)?;
+    refuse_closed_window(tx, &conversation, message.template().as_ref())?;
     message::begin_anew(tx, id)?;
     let now_ms = tx.now_ms();
     job::enqueue(tx, &job, Some(lane), now_ms)?;

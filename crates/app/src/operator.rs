@@ -8,9 +8,11 @@ use parlance_model::key::Key;
 use parlance_model::org::{Org, User};
 use parlance_model::role::Role;
 use parlance_model::{Result, entropy};
-use parlance_store::{OrgTx, SystemTx, account, audit, job, key, org, staff, user};
+use parlance_store::{OrgTx, SystemTx, audit, job, key, org, staff, user};
 
 use crate::App;
+use crate::account::{self, AccountChanges};
+use crate::directory::FLAGS;
 
 /// A page that holds everything: the command line prints whole lists.
 const ALL: i64 = i64::MAX;
@@ -155,7 +157,7 @@ impl App {
     /// # Errors
     /// `not_found` for the org.
     pub async fn accounts_of(&self, org: &str) -> Result<Vec<Account>> {
-        self.in_org(org, account::list).await
+        self.in_org(org, parlance_store::account::list).await
     }
 
     /// One of them.
@@ -163,7 +165,7 @@ impl App {
     /// # Errors
     /// `not_found`.
     pub async fn account_of(&self, org: &str, id: AccountId) -> Result<Account> {
-        self.in_org(org, move |tx| account::get(tx, id)).await
+        self.in_org(org, move |tx| parlance_store::account::get(tx, id)).await
     }
 
     /// Switches an account off or on. Off, it neither sends nor receives.
@@ -171,15 +173,16 @@ impl App {
     /// # Errors
     /// `not_found`; `validation_failed` when its secrets were cleared.
     pub async fn set_account_enabled(&self, org: &str, id: AccountId, enabled: bool) -> Result<Account> {
+        self.set_account(org, id, AccountChanges { enabled: Some(enabled), ..AccountChanges::default() }).await
+    }
+
+    /// Changes what is given.
+    ///
+    /// # Errors
+    /// `not_found`; `validation_failed`.
+    pub async fn set_account(&self, org: &str, id: AccountId, changes: AccountChanges) -> Result<Account> {
         let org = self.org(org).await?.id;
-        let write = move |tx: &mut OrgTx<'_, '_>| {
-            let before = account::get(tx, id)?;
-            let mut account = before.clone();
-            crate::account::switch(&mut account, enabled)?;
-            crate::account::save(tx, &before, &account)?;
-            Ok(account)
-        };
-        self.store().write_as(org, Actor::COMMAND, write).await
+        self.store().write_as(org, Actor::COMMAND, move |tx| account::change(tx, id, &changes, &FLAGS)).await
     }
 
     /// The newest rows of an org's audit log that the filter lets through, newest first.

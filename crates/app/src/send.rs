@@ -5,12 +5,14 @@ use std::time::Duration;
 use parlance_model::account::Account;
 use parlance_model::audit::{Act, Action};
 use parlance_model::channel::{Channel, JsonObject};
+use parlance_model::clock::iso8601;
 use parlance_model::contact::{Contact, Identity, IdentityKind};
 use parlance_model::conversation::{Conversation, session_key};
 use parlance_model::id::{ContactId, ConversationId, MediaId, MessageId, OrgId};
 use parlance_model::job::{Job, Lane};
 use parlance_model::key::{Principal, Scope};
-use parlance_model::message::{Attachment, Direction, Kind, Message, SenderKind};
+use parlance_model::message::{Attachment, Direction, Kind, Message, SenderKind, TEMPLATE};
+use parlance_model::outbound::Template;
 use parlance_model::phone::{Address, Phone};
 use parlance_model::{Error, Result, text};
 use parlance_store::bus::Signal;
@@ -53,6 +55,8 @@ pub struct Draft {
     pub media_ids: Vec<MediaId>,
     /// Files that somebody else keeps, by their http or https addresses.
     pub media_urls: Vec<String>,
+    /// Of WhatsApp: sent in place of the text, which is then what the thread shows.
+    pub template: Option<Template>,
     /// Whether the assistant wrote it, by a key that may say so.
     pub as_assistant: bool,
     /// Usage, tools, analysis, appointments, context.
@@ -107,7 +111,7 @@ impl App {
     /// Stores a message to be sent and, unless told not to, waits up to two seconds for the first outcome.
     ///
     /// # Errors
-    /// `not_found`; `validation_failed`; `recipient_opted_out`; `no_account`; `sms_provider_off`; `forbidden`.
+    /// `not_found`; `validation_failed`; `recipient_opted_out`; `whatsapp_window_closed`; `no_account`; `sms_provider_off`; `forbidden`.
     pub async fn send(&self, who: &Principal, draft: Draft, wait: bool) -> Result<Sent> {
         let draft = checked(who, draft)?;
         let signals = self.store().bus().listen();
@@ -153,8 +157,11 @@ impl App {
 fn checked(who: &Principal, mut draft: Draft) -> Result<Draft> {
     draft.body = text::clean(&draft.body);
     let files = draft.media_ids.len() + draft.media_urls.len();
-    if draft.body.trim().is_empty() && files == 0 {
-        return Err(Error::invalid("message", "Must not be empty, unless there are `media_ids` or `media_urls`."));
+    if draft.body.trim().is_empty() && files == 0 && draft.template.is_none() {
+        return Err(Error::invalid("message", "Must not be empty, unless there are `media_ids`, `media_urls` or a `template`."));
+    }
+    if draft.template.is_some() && files > 0 {
+        return Err(Error::invalid("template", "Must not be given together with files: a template has its own."));
     }
     if files > FILES_LIMIT {
         let field = if draft.media_ids.is_empty() { "media_urls" } else { "media_ids" };
@@ -191,12 +198,13 @@ fn accept(tx: &mut OrgTx<'_, '_>, who: &Principal, draft: &Draft) -> Result<(Mes
     }
     let before = target(tx, &draft.to)?;
     refuse_opted_out(tx, &before)?;
+    refuse_closed_window(tx, &before, draft.template.as_ref())?;
     let mut after = before.clone();
     let sender = if draft.as_assistant { SenderKind::Assistant } else { SenderKind::Staff };
     let new = message::NewMessage {
         sender_user: who.user,
         attachments: attachments(tx, &before, draft)?,
-        meta: draft.meta.clone(),
+        meta: meta(&before, draft)?,
         ..message::NewMessage::new(Direction::Outbound, sender, Kind::Text, &draft.body)
     };
     let id = message::append(tx, &mut after, &new, false)?;
@@ -211,13 +219,38 @@ fn accept(tx: &mut OrgTx<'_, '_>, who: &Principal, draft: &Draft) -> Result<(Mes
     Ok((id, true))
 }
 
+/// The caller's fields, with the template among them.
+fn meta(conversation: &Conversation, draft: &Draft) -> Result<JsonObject> {
+    let mut meta = draft.meta.clone();
+    if conversation.channel == Channel::Whatsapp && meta.0.contains_key(TEMPLATE) {
+        return Err(Error::invalid("meta", "Must not have a `template`. Give the field `template` in its place."));
+    }
+    if let Some(template) = &draft.template {
+        if conversation.channel != Channel::Whatsapp {
+            return Err(Error::invalid("template", format!("Is for WhatsApp. This conversation is {}.", conversation.channel)));
+        }
+        meta.0.insert(TEMPLATE.to_owned(), serde_json::to_value(template).map_err(Error::internal)?);
+    }
+    Ok(meta)
+}
+
 /// Ties the files to the message, and refuses those that its provider would refuse.
 fn attachments(tx: &mut OrgTx<'_, '_>, conversation: &Conversation, draft: &Draft) -> Result<Vec<Attachment>> {
     let own = draft.media_ids.iter().map(|id| media::attach(tx, *id)).collect::<Result<Vec<_>>>()?;
-    if !own.is_empty() {
-        let provider = account::get(tx, conversation.account_id)?.provider();
-        parlance_channels::of(provider).check_files(&own.iter().map(|file| &file.facts).collect::<Vec<_>>())?;
+    if own.is_empty() && draft.media_urls.is_empty() {
+        return Ok(Vec::new());
     }
+    let provider = parlance_channels::of(account::get(tx, conversation.account_id)?.provider());
+    let limit = provider.files_limit(conversation.channel);
+    if own.len() + draft.media_urls.len() > limit {
+        let field = if own.is_empty() { "media_urls" } else { "media_ids" };
+        let text = format!(
+            "A message over {} may have {limit} of `media_ids` and `media_urls` together. Send more messages.",
+            conversation.channel
+        );
+        return Err(Error::invalid(field, text));
+    }
+    provider.check_files(conversation.channel, &own.iter().map(|file| &file.facts).collect::<Vec<_>>())?;
     let own = own.into_iter().map(|file| Attachment::Stored {
         media_id: file.id,
         facts: file.facts,
@@ -253,6 +286,23 @@ pub(crate) fn refuse_opted_out(tx: &mut OrgTx<'_, '_>, conversation: &Conversati
     Ok(())
 }
 
+/// Refuses what WhatsApp would refuse: a free text to somebody who has not written for a day.
+pub(crate) fn refuse_closed_window(tx: &OrgTx<'_, '_>, conversation: &Conversation, template: Option<&Template>) -> Result<()> {
+    if template.is_none() && conversation.is_window_closed(tx.now_ms()) {
+        return Err(Error::refused("whatsapp_window_closed", window_closed(conversation)));
+    }
+    Ok(())
+}
+
+/// Why a free text is not sent.
+pub(crate) fn window_closed(conversation: &Conversation) -> String {
+    let since = match conversation.reply_window_ends_ms() {
+        Some(ends_ms) => format!("Free texts could be sent until {}, 24 hours after the contact last wrote.", iso8601(ends_ms)),
+        None => "The contact has not written on WhatsApp yet, so free texts cannot be sent.".to_owned(),
+    };
+    format!("{since} Send a `template`, or wait until they write.")
+}
+
 /// The identity that a conversation's messages go to.
 pub(crate) fn peer_identity(conversation: &Conversation) -> Identity {
     Identity { kind: IdentityKind::Phone, value: conversation.peer.clone() }
@@ -266,11 +316,15 @@ fn sms_is_on(tx: &mut OrgTx<'_, '_>, channel: Channel) -> Result<()> {
 }
 
 fn no_account(channel: Channel) -> Error {
+    if channel == Channel::Whatsapp {
+        let text = "No account of this organisation has a WhatsApp number. Set it with PUT /accounts/{id}, or `parlance account set`.";
+        return Error::refused("no_account", text);
+    }
     Error::refused("no_account", format!("This organisation has no account that carries {channel}. `parlance account create` makes one."))
 }
 
 /// Which contact, address and account a message to somebody takes: the account of the latest conversation with that
-/// address, else the org's first that carries the channel.
+/// address, else the org's first that carries the medium.
 pub(crate) fn route(tx: &mut OrgTx<'_, '_>, to: &Recipient) -> Result<Route> {
     let region = org::current(tx)?.region;
     let (contact, peer, channel) = match to {
@@ -298,16 +352,13 @@ pub(crate) fn route(tx: &mut OrgTx<'_, '_>, to: &Recipient) -> Result<Route> {
     let provider = org::current(tx)?.sms_provider;
     let fits = |account: &Account| {
         let chosen = channel != Channel::Sms || provider.as_deref() == Some(account.provider().as_str());
-        account.enabled && chosen && carries(account, channel)
+        account.enabled && chosen
     };
     let accounts: Vec<Account> = account::list(tx)?.into_iter().filter(fits).collect();
     let filter = conversation::Filter { contact_id: Some(contact.id), channel: Some(channel), ..conversation::Filter::default() };
     let used = conversation::list(tx, &filter, None, 20, 0)?.into_iter().find(|found| found.peer == peer.as_str());
     let used = used.and_then(|found| accounts.iter().find(|account| account.id == found.account_id));
-    let account = used.or(accounts.first()).cloned().ok_or_else(|| no_account(channel))?;
+    let first = accounts.iter().find(|account| account.carries(channel));
+    let account = used.or(first).cloned().ok_or_else(|| no_account(channel))?;
     Ok(Route { account, channel, contact, peer })
-}
-
-fn carries(account: &Account, channel: Channel) -> bool {
-    account.provider().default_channel() == channel
 }

@@ -50,6 +50,8 @@ const FIELDS: TwilioFields = TwilioFields {
     auth_token: "twilio_auth_token_encrypted",
     phone_number: "twilio_phone_number",
     messaging_service_sid: "twilio_messaging_service_sid",
+    // Not among these settings.
+    whatsapp_number: "whatsapp_number",
 };
 
 impl App {
@@ -178,8 +180,15 @@ fn merged(before: Option<&Account>, changes: &ProviderChanges, region: Region) -
         return Err(Error::invalid(FIELDS.phone_number, "Must be in E.164 form, such as +15551234567."));
     }
     let base_url = before.and_then(|twilio| twilio.base_url.clone());
-    let new = NewTwilio { account_sid, auth_token, phone_number, messaging_service_sid: service, base_url };
-    new.checked(region, &FIELDS).map(Some)
+    let new = NewTwilio { account_sid, auth_token, phone_number, messaging_service_sid: service, whatsapp_number: None, base_url };
+    let settings = new.checked(region, &FIELDS)?;
+    // What these settings do not show stays as it is.
+    Ok(Some(match before.cloned() {
+        Some(TwilioSettings { whatsapp_number, messages_per_second, voice, .. }) => {
+            TwilioSettings { whatsapp_number, messages_per_second, voice, ..settings }
+        }
+        None => settings,
+    }))
 }
 
 /// The account of this number, switched on again, or a new one.

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use http::HeaderMap;
 use parlance_model::Result;
 use parlance_model::account::Account;
-use parlance_model::channel::Provider;
+use parlance_model::channel::{Channel as Medium, Provider};
 use parlance_model::delivery::DeliveryError;
 use parlance_model::inbound::Inbound;
 use parlance_model::listed::{ListFailure, Listing, Page};
@@ -93,11 +93,14 @@ pub trait Channel: Send + Sync {
     /// What a hook is answered when all is well: content type and body.
     fn answer(&self) -> (&'static str, &'static str);
 
+    /// The most files of a message of this medium, links included.
+    fn files_limit(&self, channel: Medium) -> usize;
+
     /// Refuses files that the provider is known to refuse, so that nobody learns it only after sending.
     ///
     /// # Errors
     /// `validation_failed` on `media_ids`, saying what can be sent.
-    fn check_files(&self, files: &[&Facts]) -> Result<()>;
+    fn check_files(&self, channel: Medium, files: &[&Facts]) -> Result<()>;
 
     /// Hands one message over, once. Never retries, and says honestly what is known.
     fn send<'a>(&'a self, http: &'a parlance_net::Client, account: &'a Account, message: &'a Outgoing) -> Sending<'a>;

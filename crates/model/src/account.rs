@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::channel::Provider;
+use crate::channel::{Channel, Provider};
 use crate::delivery::DeliveryError;
 use crate::error::Error;
 use crate::id::{AccountId, OrgId, UserId};
@@ -38,6 +38,17 @@ impl Account {
     pub const fn provider(&self) -> Provider {
         match self.settings {
             Settings::Twilio(_) => Provider::Twilio,
+        }
+    }
+
+    /// Whether new conversations of this medium may begin on it. Those that begin outside run over it either way.
+    #[must_use]
+    pub const fn carries(&self, channel: Channel) -> bool {
+        let Settings::Twilio(twilio) = &self.settings;
+        match channel {
+            Channel::Sms => true,
+            Channel::Whatsapp => twilio.whatsapp_number.is_some(),
+            Channel::Voice | Channel::Email | Channel::Web | Channel::Telegram => false,
         }
     }
 }

@@ -66,16 +66,6 @@ words! {
     }
 }
 
-impl Provider {
-    /// The medium that a new conversation on an account of this provider takes when nothing else is said.
-    #[must_use]
-    pub const fn default_channel(self) -> Channel {
-        match self {
-            Self::Twilio => Channel::Sms,
-        }
-    }
-}
-
 /// A small typed map kept as JSON text in a row; absent and `{}` are the same.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -119,6 +119,8 @@ pub struct Conversation {
     pub preview: String,
     /// Which way the newest message went.
     pub last_direction: Option<Direction>,
+    /// Of WhatsApp: when the contact last wrote, unix ms.
+    pub last_inbound_ms: Option<i64>,
     /// Free fields of the API's callers.
     pub metadata: JsonObject,
     /// What a website visitor said of themselves.
@@ -127,6 +129,24 @@ pub struct Conversation {
     pub created_ms: i64,
     /// When its row last changed, unix ms.
     pub updated_ms: i64,
+}
+
+/// How long after a contact's message WhatsApp takes free texts to them, in milliseconds: 24 hours
+/// (developers.facebook.com/docs/whatsapp, Customer service windows).
+const REPLY_WINDOW_MS: i64 = 24 * 60 * 60 * 1000;
+
+impl Conversation {
+    /// Until when the contact may be sent free texts, unix ms. `None` where that never ends or has never begun.
+    #[must_use]
+    pub fn reply_window_ends_ms(&self) -> Option<i64> {
+        (self.channel == Channel::Whatsapp).then_some(self.last_inbound_ms?.saturating_add(REPLY_WINDOW_MS))
+    }
+
+    /// Whether only templates go out now.
+    #[must_use]
+    pub fn is_window_closed(&self, now_ms: i64) -> bool {
+        self.channel == Channel::Whatsapp && self.reply_window_ends_ms().is_none_or(|ends_ms| ends_ms <= now_ms)
+    }
 }
 
 /// What a website visitor said of themselves, or the API's caller of somebody.

@@ -7,6 +7,7 @@ use crate::channel::{Channel, JsonObject};
 use crate::delivery::{DeliveryError, DeliveryState};
 use crate::id::{AccountId, ConversationId, MediaId, MessageId, UserId};
 use crate::media::Facts;
+use crate::outbound::Template;
 use crate::{show_only, words};
 
 words! {
@@ -155,6 +156,19 @@ pub struct Message {
     pub segments: Option<i64>,
     /// Whether it was found in the provider's list long after it came. It never counts as unread.
     pub history: bool,
+}
+
+/// Where a message's `meta` holds its template. Callers cannot set it.
+pub const TEMPLATE: &str = "template";
+
+impl Message {
+    /// The template that is sent in place of its text.
+    #[must_use]
+    pub fn template(&self) -> Option<Template> {
+        // Other channels have none, and what a caller once called so is theirs.
+        let kept = self.meta.0.get(TEMPLATE).filter(|_| self.channel == Channel::Whatsapp)?;
+        Template::deserialize(kept).ok()
+    }
 }
 
 show_only!(Message { id, conversation_id, direction, sender, kind, state, error_code });

@@ -1,9 +1,23 @@
 //! What we ask a provider to send, and what came of asking.
 
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
 use crate::channel::Channel;
 use crate::delivery::{DeliveryError, DeliveryState};
 use crate::id::AttemptId;
 use crate::show_only;
+
+/// A text that is kept at the provider and was approved by WhatsApp, with what goes into its places.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Template {
+    /// The provider's id of it. Of Twilio: `HX` and 32 hexadecimal digits.
+    pub id: String,
+    /// What goes into its places, by their names: `1`, `2`, and so on.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
+}
 
 /// One message for a provider.
 #[derive(Clone)]
@@ -16,6 +30,8 @@ pub struct Outgoing {
     pub to: String,
     /// The text.
     pub body: String,
+    /// Sent in place of the text.
+    pub template: Option<Template>,
     /// Public links of media, at most ten.
     pub media_urls: Vec<String>,
     /// Where the provider reports progress; `None` when this installation has no public URL.
@@ -65,3 +81,4 @@ pub enum SendOutcome {
 }
 
 show_only!(Outgoing { attempt, channel });
+show_only!(Template { id });

@@ -24,7 +24,11 @@ macro_rules! columns {
         concat!(
             "SELECT id, account_id, session_key, channel, contact_id, contact_name, peer, state, archived, starred, assigned_to, ",
             "message_count, unread_count, read_through, last_message_ms, newest_id, preview, last_direction, metadata, ",
-            "visitor_name, visitor_email, visitor_phone, created_ms, updated_ms FROM conversation"
+            "visitor_name, visitor_email, visitor_phone, created_ms, updated_ms, ",
+            // Back from the newest message: on WhatsApp nobody may write much that is not answered.
+            "CASE WHEN channel = 'whatsapp' THEN (SELECT m.at_ms FROM message m WHERE m.org_id = conversation.org_id ",
+            "AND m.conversation_id = conversation.id AND m.direction = 'inbound' ORDER BY m.at_ms DESC, m.id DESC LIMIT 1) END ",
+            "FROM conversation"
         )
     };
 }
@@ -58,6 +62,7 @@ pub(crate) fn read(row: &Row<'_>) -> Result<Conversation> {
         visitor: Visitor { name: row.get(19)?, email: row.get(20)?, phone: row.get(21)? },
         created_ms: row.get(22)?,
         updated_ms: row.get(23)?,
+        last_inbound_ms: row.get(24)?,
     })
 }
 

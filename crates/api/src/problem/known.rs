@@ -207,6 +207,12 @@ pub(crate) const ALL: &[Known] = {
         ),
         known(
             S::UNPROCESSABLE_ENTITY,
+            "whatsapp_window_closed",
+            "WhatsApp takes free texts for 24 hours after the contact last wrote, and that time is over or never began.",
+            "Send a `template`, or wait until they write.",
+        ),
+        known(
+            S::UNPROCESSABLE_ENTITY,
             "sms_provider_off",
             "`sms_provider` is null: nobody carries SMS and calls.",
             "Set it in the provider settings.",

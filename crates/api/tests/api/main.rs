@@ -30,3 +30,4 @@ mod settings;
 mod setup;
 mod surface;
 mod tags;
+mod whatsapp;

@@ -138,6 +138,7 @@ impl TestApp {
             auth_token: TOKEN.into(),
             phone_number: number.into(),
             messaging_service_sid: None,
+            whatsapp_number: None,
             base_url: Some(self.sim.base_url().to_string()),
         };
         self.app.create_twilio(&org.slug, account).await.unwrap();

@@ -29,14 +29,23 @@ async fn waiting() -> (App, MessageId, Arc<ManualClock>, TempDir) {
         auth_token: "not-a-real-auth-token-0000000001".into(),
         phone_number: "+15551234567".into(),
         messaging_service_sid: None,
+        whatsapp_number: None,
         base_url: None,
     };
     app.create_twilio("acme", twilio).await.unwrap();
     let (_, token) = app.create_key("acme", None, "test", None, false).await.unwrap();
     let who = app.authenticate(&token).await.unwrap();
     let to = Recipient::Phone("+14152000001".into(), Channel::Sms);
-    let (media_ids, media_urls) = (Vec::new(), Vec::new());
-    let draft = Draft { to, body: "Hello".into(), media_ids, media_urls, as_assistant: false, meta: JsonObject::default(), once: None };
+    let draft = Draft {
+        to,
+        body: "Hello".into(),
+        media_ids: Vec::new(),
+        media_urls: Vec::new(),
+        template: None,
+        as_assistant: false,
+        meta: JsonObject::default(),
+        once: None,
+    };
     let sent = app.send(&who, draft, false).await.unwrap();
     (app, sent.message.id, clock, folder)
 }

@@ -49,6 +49,7 @@ impl On {
             auth_token: TOKEN.into(),
             phone_number: NUMBER.into(),
             messaging_service_sid: None,
+            whatsapp_number: None,
             base_url: Some(format!("http://{}", server.local_addr().unwrap())),
         };
         on.app.create_twilio("acme", twilio).await.unwrap();

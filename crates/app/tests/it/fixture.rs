@@ -114,6 +114,7 @@ pub(crate) fn twilio(sim: &Sim, number: &str) -> NewTwilio {
         auth_token: TOKEN.into(),
         phone_number: number.into(),
         messaging_service_sid: None,
+        whatsapp_number: None,
         base_url: Some(sim.base_url().to_string()),
     }
 }
@@ -161,6 +162,7 @@ pub(crate) fn draft(body: &str, once: Option<&str>) -> Draft {
         body: body.into(),
         media_ids: Vec::new(),
         media_urls: Vec::new(),
+        template: None,
         as_assistant: false,
         meta: JsonObject::default(),
         once: once.map(Into::into),

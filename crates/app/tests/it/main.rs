@@ -13,3 +13,4 @@ mod outbound;
 mod reconcile;
 mod restored;
 mod retry;
+mod whatsapp;

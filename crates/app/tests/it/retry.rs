@@ -2,6 +2,7 @@
 //! never a worse state than the truth.
 
 use futures::future::join_all;
+use parlance_app::account::AccountChanges;
 use parlance_app::message::Retry;
 use parlance_app::send::Sent;
 use parlance_model::Result;
@@ -245,9 +246,9 @@ both_databases! {
         assert_eq!(code(retry(&on, &sent, false).await), "recipient_opted_out");
         on.app.hook(inbound(&sid(2), CUSTOMER, NUMBER, "START")).await.unwrap();
         let account = on.app.accounts(&on.who, 1, 0).await.unwrap().0.remove(0).id;
-        on.app.change_account(&on.who, account, None, Some(false)).await.unwrap();
+        on.app.change_account(&on.who, account, AccountChanges { enabled: Some(false), ..AccountChanges::default() }).await.unwrap();
         assert_eq!(code(retry(&on, &sent, false).await), "no_account");
-        on.app.change_account(&on.who, account, None, Some(true)).await.unwrap();
+        on.app.change_account(&on.who, account, AccountChanges { enabled: Some(true), ..AccountChanges::default() }).await.unwrap();
         on.app.store().write(on.who.org, |tx| parlance_store::org::set_sms_provider(tx, None)).await.unwrap();
         assert_eq!(code(retry(&on, &sent, false).await), "sms_provider_off");
         assert_eq!(on.look(&sent).await.state, Failed);

@@ -35,7 +35,7 @@ pub(super) fn refusal(code: &str) -> Refusal {
 }
 
 fn sentence(code: &str) -> Option<&'static str> {
-    sender(code).or_else(|| recipient(code)).or_else(|| content(code)).or_else(|| delivery(code))
+    sender(code).or_else(|| recipient(code)).or_else(|| content(code)).or_else(|| delivery(code)).or_else(|| whatsapp(code))
 }
 
 /// The account and what it sends from: for an admin to put right.
@@ -153,6 +153,33 @@ fn delivery(code: &str) -> Option<&'static str> {
     })
 }
 
+/// WhatsApp's own refusals.
+fn whatsapp(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "63016" => "The contact last wrote more than 24 hours ago, so WhatsApp takes templates only. Send a template.",
+        "63003" => "WhatsApp does not know this recipient. Check the number, or reach them by text message.",
+        "63024" | "63036" => "WhatsApp cannot deliver to this recipient. Check that the number uses WhatsApp, or reach them another way.",
+        "63014" => "WhatsApp did not deliver it because of something that the recipient did. Reach them another way.",
+        "63015" => "This is Twilio's WhatsApp sandbox, which sends only to numbers that have joined it.",
+        "63032" | "63049" => {
+            "WhatsApp keeps marketing messages from this recipient for now. Send a text message, or wait until they write."
+        }
+        "63007" => {
+            "The account has no such WhatsApp sender. An admin should check its WhatsApp number, and that Twilio's console lists it as a sender."
+        }
+        "63018" | "63038" => "The WhatsApp sender has reached its limit. Send the rest later, and more slowly.",
+        "63051" => "The WhatsApp business account is locked. An admin should see why in Meta's business manager.",
+        "63005" | "63021" => "WhatsApp does not take this content. Check the text, the type of the file, or the template's variables.",
+        "63013" => "WhatsApp takes the message for one that breaks its rules. Change its wording, and do not repeat it.",
+        "63019" => "WhatsApp could not fetch the attachment. An admin should check that the public URL is reachable from the internet.",
+        "21655" | "63027" => "There is no such template in this language. An admin should check its id in Twilio's console.",
+        "21656" | "63028" => "The template's variables do not fit it. Give each of its places a text.",
+        "63040" | "63041" | "63042" => "WhatsApp has rejected or paused this template. Choose another, or change it in Twilio's console.",
+        "63010" | "63012" => "WhatsApp had an internal error. Check whether the message arrived before it is sent again.",
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,7 +188,7 @@ mod tests {
     fn every_code_of_the_contract_has_a_sentence_of_its_own() {
         for code in [
             "20003", "20429", "20503", "21211", "21408", "21606", "21608", "21610", "21612", "21614", "21617", "21620", "21703", "30003",
-            "30004", "30005", "30006", "30007", "30008", "30034", "11200", "11205",
+            "30004", "30005", "30006", "30007", "30008", "30034", "11200", "11205", "63003", "63007", "63016", "63018", "63024", "63032",
         ] {
             assert!(sentence(code).is_some(), "{code}");
         }

@@ -19,15 +19,13 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::send::retry_after_ms;
-use super::{errors, is_sid, resource, settings, status};
+use super::{WHATSAPP, errors, is_sid, resource, settings, status};
 
 /// Entries of a page; Twilio's limit is 1000.
 const PAGE_SIZE: &str = "200";
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// A page of the longest messages has a megabyte.
 const MAX_RESPONSE_BYTES: usize = 8 << 20;
-/// What WhatsApp addresses begin with.
-const WHATSAPP: &str = "whatsapp:";
 
 /// One page. `page` is the number of the feed and the query of the page in it, as an earlier page said.
 pub(super) async fn page(http: &Client, account: &Account, wanted: &Listing, page: Option<&str>) -> Result<Page, ListFailure> {

@@ -1,6 +1,6 @@
-//! Twilio Programmable Messaging: SMS and MMS in and out, and what became of a message. Its quirks are in `README.md`.
+//! Twilio Programmable Messaging: SMS, MMS and WhatsApp in and out, and what became of a message. Its quirks are in `README.md`.
 //!
-//! WhatsApp over Twilio and voice arrive at the same URL; both are kept in quarantine until a later version reads them.
+//! Voice arrives at the same URL; it is kept in quarantine until a later version reads it.
 
 mod errors;
 mod fetch;
@@ -16,12 +16,12 @@ mod testing;
 
 use parlance_model::Result;
 use parlance_model::account::{Account, Settings, TwilioSettings};
+use parlance_model::channel::Channel as Medium;
 use parlance_model::error::{Error, Kind};
 use parlance_model::id::AttemptId;
 use parlance_model::listed::Listing;
 use parlance_model::media::Facts;
 use parlance_model::outbound::Outgoing;
-
 use url::Url;
 
 use crate::{Channel, Fetching, Hook, Looking, Parsed, Sending};
@@ -55,8 +55,12 @@ impl Channel for Twilio {
         ("text/xml", "<Response/>")
     }
 
-    fn check_files(&self, files: &[&Facts]) -> Result<()> {
-        media::check(files)
+    fn files_limit(&self, channel: Medium) -> usize {
+        media::limit(channel)
+    }
+
+    fn check_files(&self, channel: Medium, files: &[&Facts]) -> Result<()> {
+        media::check(channel, files)
     }
 
     fn send<'a>(&'a self, http: &'a parlance_net::Client, account: &'a Account, message: &'a Outgoing) -> Sending<'a> {
@@ -94,6 +98,9 @@ fn resource(settings: &TwilioSettings, path: &[&str]) -> Option<Url> {
     url.path_segments_mut().ok()?.pop_if_empty().extend(account).extend(path);
     Some(url)
 }
+
+/// What marks the addresses of WhatsApp: `whatsapp:+15551234567`.
+const WHATSAPP: &str = "whatsapp:";
 
 /// Whether a text can be the id of a message. Its form is not Twilio's promise, so anything that is plainly an id will do.
 fn is_sid(text: &str) -> bool {

@@ -8,15 +8,15 @@ use parlance_model::inbound::{Inbound, InboundMessage, Receipt};
 use parlance_model::message::Attachment;
 use parlance_model::opt_out::OptSignal;
 use parlance_model::phone::{Address, Phone};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::form::{self, Form};
-use super::{errors, is_sid, settings, status};
+use super::{WHATSAPP, errors, is_sid, settings, status};
 use crate::{Hook, Parsed};
 
 const UNREADABLE: &str = "Twilio sent something that is no form, or a form with too many parameters.";
 const VOICE: &str = "It is about a phone call, which this version does not take over Twilio.";
-const OTHER_CHANNEL: &str = "It came over WhatsApp or another channel of Twilio's, which this version does not take.";
+const OTHER_CHANNEL: &str = "It came over a channel of Twilio's that this version does not take.";
 const NO_SID: &str = "It names no message: MessageSid is missing or malformed.";
 const NO_RECIPIENT: &str = "It says neither a To number nor a Messaging Service, so it cannot be told whose it is.";
 const NO_CONTENT: &str = "It is neither a message (no Body, no NumMedia) nor a report (no MessageStatus).";
@@ -26,7 +26,7 @@ const UNKNOWN_STATUS: &str = "It reports a MessageStatus that this version does 
 const MAX_MEDIA: usize = 32;
 
 /// Facts that only Twilio has, and their names under `meta.provider`.
-const META: [(&str, &str); 10] = [
+const META: [(&str, &str); 26] = [
     ("To", "to"),
     ("MessagingServiceSid", "messaging_service_sid"),
     ("FromCity", "from_city"),
@@ -37,6 +37,23 @@ const META: [(&str, &str); 10] = [
     ("ToState", "to_state"),
     ("ToZip", "to_zip"),
     ("ToCountry", "to_country"),
+    // Of WhatsApp.
+    ("WaId", "wa_id"),
+    ("ProfileName", "profile_name"),
+    ("MessageType", "message_type"),
+    ("ButtonText", "button_text"),
+    ("ButtonPayload", "button_payload"),
+    ("ListTitle", "list_title"),
+    ("ListId", "list_id"),
+    ("OriginalRepliedMessageSid", "original_replied_message_sid"),
+    ("Forwarded", "forwarded"),
+    ("FrequentlyForwarded", "frequently_forwarded"),
+    ("ReferralHeadline", "referral_headline"),
+    ("ReferralBody", "referral_body"),
+    ("ReferralSourceType", "referral_source_type"),
+    ("ReferralSourceId", "referral_source_id"),
+    ("ReferralSourceUrl", "referral_source_url"),
+    ("ReferralCtwaClid", "referral_ctwa_clid"),
 ];
 
 /// Reads a hook that the account's token has signed.
@@ -103,19 +120,17 @@ impl Reader<'_> {
         if !to.as_deref().is_some_and(|to| self.is_own_number(to)) && !self.is_own_service(service.as_deref()) {
             return Parsed::NotOurs;
         }
-        if [Some(&*from), to.as_deref()].into_iter().flatten().any(is_other_channel) {
-            return Parsed::Quarantine(OTHER_CHANNEL);
-        }
-        let body = self.form.text("Body").unwrap_or_default();
+        let Some(channel) = channel([Some(&*from), to.as_deref()]) else { return Parsed::Quarantine(OTHER_CHANNEL) };
+        let body = self.body();
         Parsed::Apply(vec![Inbound::Message(InboundMessage {
             provider_id,
-            channel: Channel::Sms,
+            channel,
             from: Address::parse(&from, self.account.region),
             profile_name: self.form.text("ProfileName"),
             attachments: self.attachments(),
             at_ms: None,
             opt: self.opt(&body),
-            segments: self.form.text("NumSegments").and_then(|count| count.parse().ok()),
+            segments: self.form.text("NumSegments").and_then(|count| count.parse().ok()).filter(|_| channel == Channel::Sms),
             history: false,
             provider_meta: self.meta(),
             body,
@@ -132,7 +147,7 @@ impl Reader<'_> {
         if !ours {
             return Parsed::NotOurs;
         }
-        if [&from, &to].into_iter().flatten().any(|end| is_other_channel(end)) {
+        if channel([from.as_deref(), to.as_deref()]).is_none() {
             return Parsed::Quarantine(OTHER_CHANNEL);
         }
         let Some(state) = status::state(word) else { return Parsed::Quarantine(UNKNOWN_STATUS) };
@@ -148,13 +163,35 @@ impl Reader<'_> {
     }
 
     fn is_own_number(&self, text: &str) -> bool {
-        let own = &self.settings.phone_number;
+        let (over_whatsapp, text) = text.strip_prefix(WHATSAPP).map_or((false, text), |number| (true, number));
+        let own = [Some(&self.settings.phone_number), self.settings.whatsapp_number.as_ref().filter(|_| over_whatsapp)];
+        let is_own = |number: &str| own.into_iter().flatten().any(|own| own.as_str() == number);
         // Twilio writes E.164, so the metadata is asked only about what differs.
-        text == own.as_str() || Phone::parse(text, self.account.region).is_ok_and(|phone| phone == *own)
+        is_own(text) || Phone::parse(text, self.account.region).is_ok_and(|phone| is_own(phone.as_str()))
     }
 
     fn is_own_service(&self, sid: Option<&str>) -> bool {
         sid.is_some() && sid == self.settings.messaging_service_sid.as_deref()
+    }
+
+    /// The text, or what stands for it in a message without one.
+    fn body(&self) -> String {
+        let given = ["Body", "ButtonText", "ListTitle"].into_iter().find_map(|name| self.form.text(name));
+        given.or_else(|| self.place()).unwrap_or_default()
+    }
+
+    /// A place on the map in words: "Office, Alexanderplatz (52.5200, 13.4050)".
+    fn place(&self) -> Option<String> {
+        let (latitude, longitude) = (self.form.text("Latitude")?, self.form.text("Longitude")?);
+        let names: Vec<_> = ["Label", "Address"].into_iter().filter_map(|name| self.form.text(name)).collect();
+        Some(format!("{} ({latitude}, {longitude})", names.join(", ")).trim_start().to_owned())
+    }
+
+    fn location(&self) -> Option<Value> {
+        let degrees = |name| self.form.text(name)?.parse::<f64>().ok().filter(|degrees| degrees.is_finite());
+        let (latitude, longitude) = (degrees("Latitude")?, degrees("Longitude")?);
+        let [address, label] = ["Address", "Label"].map(|name| self.form.text(name));
+        Some(json!({ "latitude": latitude, "longitude": longitude, "address": address, "label": label }))
     }
 
     fn attachments(&self) -> Vec<Attachment> {
@@ -180,14 +217,24 @@ impl Reader<'_> {
     fn meta(&self) -> JsonObject {
         let texts = META.into_iter().filter_map(|(name, key)| Some((key.to_owned(), Value::from(self.form.text(name)?))));
         let segments = self.form.text("NumSegments").and_then(|count| count.parse::<u32>().ok());
-        JsonObject(texts.chain(segments.map(|count| ("num_segments".to_owned(), Value::from(count)))).collect())
+        let others = [("num_segments", segments.map(Value::from)), ("location", self.location())];
+        let others = others.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+        JsonObject(texts.chain(others).collect())
     }
 }
 
-/// Whether an address is of another channel than the telephone network's: `whatsapp:+15551234567`, `messenger:…`, `rcs:…`.
-/// No number, short code or name has a colon.
-fn is_other_channel(address: &str) -> bool {
-    address.contains(':')
+/// The medium by the addresses of both ends: `whatsapp:+15551234567` or one without a mark. `None` for `messenger:…`, `rcs:…` and what
+/// may come. No number, short code or name has a colon.
+fn channel(ends: [Option<&str>; 2]) -> Option<Channel> {
+    let mut whatsapp = false;
+    for end in ends.into_iter().flatten() {
+        match end.strip_prefix(WHATSAPP) {
+            Some(rest) if !rest.contains(':') => whatsapp = true,
+            None if !end.contains(':') => {}
+            _ => return None,
+        }
+    }
+    Some(if whatsapp { Channel::Whatsapp } else { Channel::Sms })
 }
 
 #[cfg(test)]

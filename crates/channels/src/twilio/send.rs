@@ -10,9 +10,10 @@ use parlance_model::delivery::{DeliveryError, DeliveryState};
 use parlance_model::outbound::{Outgoing, Refusal, SendOutcome};
 use parlance_net::{Client, Failure, Request, Response};
 use serde::Deserialize;
+use serde_json::json;
 use url::Url;
 
-use super::{errors, is_sid, resource, settings, status};
+use super::{WHATSAPP, errors, is_sid, resource, settings, status};
 
 /// Shorter than any lease, so that a worker that waits still holds its job.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,13 +27,13 @@ const MAX_RETRY_AFTER_S: i64 = 3600;
 /// Sends, never twice.
 pub(super) async fn send(http: &Client, account: &Account, message: &Outgoing) -> SendOutcome {
     let settings = settings(account);
-    if message.channel != Channel::Sms {
+    let Some(ends) = ends(settings, message) else {
         return refused(
             "channel_unsupported",
-            "This account sends text messages only. Choose an account of the other channel.",
+            "This account sends text messages and WhatsApp only. Choose an account of the other channel.",
             Refusal::Message,
         );
-    }
+    };
     let Some(url) = resource(settings, &["Messages.json"]) else {
         return refused(
             "base_url_invalid",
@@ -40,21 +41,48 @@ pub(super) async fn send(http: &Client, account: &Account, message: &Outgoing) -
             Refusal::Account,
         );
     };
-    match http.execute(request(settings, url, message)).await {
+    match http.execute(request(settings, url, &ends, message)).await {
         Ok(answer) => outcome(&answer),
         Err(failure) => without_answer(failure),
     }
 }
 
-fn request(settings: &TwilioSettings, url: Url, message: &Outgoing) -> Request {
-    let mut fields = vec![("To", message.to.as_str())];
-    fields.push(match &settings.messaging_service_sid {
-        Some(sid) => ("MessagingServiceSid", sid),
-        None => ("From", settings.phone_number.as_str()),
-    });
-    // A message of files alone has no text; any other is Twilio's to judge.
-    if !message.body.is_empty() || message.media_urls.is_empty() {
-        fields.push(("Body", &message.body));
+/// Where a message goes, and what sends it.
+struct Ends {
+    to: String,
+    /// The name of the sender's field.
+    by: &'static str,
+    sender: String,
+}
+
+/// `None` where Twilio's messages do not carry the medium.
+fn ends(settings: &TwilioSettings, message: &Outgoing) -> Option<Ends> {
+    let (mark, own) = match message.channel {
+        Channel::Sms => ("", None),
+        // Said outright where it is set: the Messaging Service need not have it among its senders.
+        Channel::Whatsapp => (WHATSAPP, settings.whatsapp_number.as_ref()),
+        Channel::Voice | Channel::Email | Channel::Web | Channel::Telegram => return None,
+    };
+    let (by, sender) = match (own, &settings.messaging_service_sid) {
+        (None, Some(sid)) => ("MessagingServiceSid", sid.clone()),
+        (number, _) => ("From", format!("{mark}{}", number.unwrap_or(&settings.phone_number))),
+    };
+    Some(Ends { to: format!("{mark}{}", message.to), by, sender })
+}
+
+fn request(settings: &TwilioSettings, url: Url, ends: &Ends, message: &Outgoing) -> Request {
+    let variables = message.template.as_ref().map(|template| json!(template.variables).to_string());
+    let mut fields = vec![("To", ends.to.as_str()), (ends.by, ends.sender.as_str())];
+    match (&message.template, &variables) {
+        (Some(template), Some(variables)) => {
+            fields.push(("ContentSid", &template.id));
+            if !template.variables.is_empty() {
+                fields.push(("ContentVariables", variables));
+            }
+        }
+        // A message of files alone has no text; any other is Twilio's to judge.
+        _ if !message.body.is_empty() || message.media_urls.is_empty() => fields.push(("Body", &message.body)),
+        _ => {}
     }
     fields.extend(message.media_urls.iter().map(|url| ("MediaUrl", url.as_str())));
     fields.extend(message.status_callback.iter().map(|url| ("StatusCallback", url.as_str())));

@@ -148,6 +148,14 @@ pub(crate) enum AccountAction {
     },
     /// Show an account
     Show(IdArgs),
+    /// Change an account
+    #[command(after_long_help = "Example:\n  parlance account set --org acme 1 --whatsapp-number +15551234567")]
+    Set {
+        #[command(flatten)]
+        account: IdArgs,
+        #[command(flatten)]
+        changes: AccountChangeArgs,
+    },
     /// Switch an account off: it neither sends nor receives
     Disable(IdArgs),
     /// Switch an account on again
@@ -164,6 +172,15 @@ pub(crate) enum AccountAction {
         #[arg(long, value_name = "TIME", value_parser = time)]
         since: Option<i64>,
     },
+}
+
+/// What a change of an account sets. An empty value clears.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct AccountChangeArgs {
+    /// The number that WhatsApp messages go out from, best in E.164 form; empty: none
+    #[arg(long)]
+    pub(crate) whatsapp_number: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -186,6 +203,9 @@ pub(crate) struct TwilioArgs {
     /// MG and 32 hexadecimal digits; when given, messages are sent through this Messaging Service
     #[arg(long)]
     pub(crate) messaging_service_sid: Option<String>,
+    /// The number that WhatsApp messages go out from, best in E.164 form
+    #[arg(long)]
+    pub(crate) whatsapp_number: Option<String>,
     /// Where the API is, when it is not Twilio itself. The outbound guard trusts it
     #[arg(long)]
     pub(crate) base_url: Option<String>,

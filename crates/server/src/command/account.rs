@@ -1,5 +1,6 @@
 //! `account`: the connections of an organisation to providers. Secrets are never shown.
 
+use parlance_app::account::AccountChanges;
 use parlance_app::directory::NewTwilio;
 use parlance_model::Result;
 use parlance_model::account::{Account, Settings};
@@ -20,6 +21,7 @@ pub(crate) fn run(place: &PlaceArgs, form: Form, action: AccountAction) -> Resul
                 auth_token: twilio.auth_token,
                 phone_number: twilio.phone_number,
                 messaging_service_sid: twilio.messaging_service_sid,
+                whatsapp_number: twilio.whatsapp_number,
                 base_url: twilio.base_url,
             };
             let account = once(place, true, async |app| app.create_twilio(&org, new).await)?;
@@ -32,6 +34,12 @@ pub(crate) fn run(place: &PlaceArgs, form: Form, action: AccountAction) -> Resul
         }
         AccountAction::Show(account) => {
             form.record(record(once(place, true, async |app| app.account_of(&account.org, AccountId(account.id)).await)?))
+        }
+        AccountAction::Set { account, changes } => {
+            // An empty value clears.
+            let given = |value: String| Some(value).filter(|value| !value.is_empty());
+            let changes = AccountChanges { whatsapp_number: changes.whatsapp_number.map(given), ..AccountChanges::default() };
+            form.record(record(once(place, true, async |app| app.set_account(&account.org, AccountId(account.id), changes).await)?))
         }
         AccountAction::Disable(account) => switch(place, form, &account.org, account.id, false),
         AccountAction::Enable(account) => switch(place, form, &account.org, account.id, true),
@@ -51,18 +59,20 @@ fn backfill(place: &PlaceArgs, form: Form, account: IdArgs, since: Option<i64>) 
     form.record(vec![("listed", compared.listed.into()), ("stored", compared.stored.into())])
 }
 
-const COLUMNS: [&str; 8] = ["id", "provider", "name", "account_sid", "phone_number", "messaging_service_sid", "enabled", "created_at"];
+const COLUMNS: [&str; 9] =
+    ["id", "provider", "name", "account_sid", "phone_number", "messaging_service_sid", "whatsapp_number", "enabled", "created_at"];
 
 fn record(account: Account) -> Record {
     let (provider, enabled, created_at) = (account.provider().as_str(), account.enabled, moment(Some(account.created_ms)));
     let Settings::Twilio(twilio) = account.settings;
-    let values: [Value; 8] = [
+    let values: [Value; 9] = [
         account.id.0.into(),
         provider.into(),
         account.name.into(),
         twilio.account_sid.into(),
         twilio.phone_number.as_str().into(),
         twilio.messaging_service_sid.into(),
+        twilio.whatsapp_number.map(|number| number.to_string()).into(),
         enabled.into(),
         created_at,
     ];

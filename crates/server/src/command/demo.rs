@@ -126,6 +126,7 @@ async fn sample(app: &App, sim: &Sim, auth_token: String) -> Result<Sample> {
         auth_token,
         phone_number: NUMBER.to_owned(),
         messaging_service_sid: None,
+        whatsapp_number: None,
         base_url: Some(sim.base_url().as_str().trim_end_matches('/').to_owned()),
     };
     app.create_twilio(ORG, twilio).await?;

@@ -15,7 +15,6 @@ use crate::path::InAccount;
 use crate::permission::ManageAccounts;
 use crate::problem::Answer;
 use crate::query::Query;
-use crate::value::Text;
 use wire::{Account, ChangeAccount, ConnectAccount, Created, Data, Listed, RowList, Rows};
 
 type One = Answer<Json<Data<Account>>>;
@@ -65,12 +64,12 @@ pub(super) async fn change(
     InAccount(id): InAccount,
     Body(body): Body<ChangeAccount>,
 ) -> One {
-    let changed = app.change_account(&caller.who, id, body.name.map(Text::into_inner), body.enabled).await?;
+    let changed = app.change_account(&caller.who, id, body.into()).await?;
     Ok(Data::of(one(&app, &caller.who, changed).await?))
 }
 
 pub(super) fn change_docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
-    let op = operation_on("directory", op, "changeAccount", "Change an account's name, or switch it on or off");
+    let op = operation_on("directory", op, "changeAccount", "Change an account, or switch it on or off");
     shows_one(openapi::request_example(op, golden!("change_account")))
 }
 

@@ -73,7 +73,10 @@ pub(super) fn send_docs(mut op: TransformOperation<'_>) -> TransformOperation<'_
 /// What both ways to send have in common.
 fn sends(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
     // For `sender: "assistant"` and `meta` by a key without that scope.
-    openapi::codes(op.inner_mut(), &["forbidden", "recipient_opted_out", "no_account", "sms_provider_off", "not_answerable"]);
+    openapi::codes(
+        op.inner_mut(),
+        &["forbidden", "recipient_opted_out", "whatsapp_window_closed", "no_account", "sms_provider_off", "not_answerable"],
+    );
     openapi::answer_example(op, &golden!("sent")).description(
         "201 once the message is stored. The answer waits up to two seconds for the first outcome, unless `Prefer: respond-async` \
          is given; `status` says how far the message is by then.",
@@ -108,7 +111,7 @@ pub(super) async fn retry(
 }
 
 pub(super) fn retry_docs(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
-    let refused = ["recipient_opted_out", "no_account", "sms_provider_off", "not_answerable"];
+    let refused = ["recipient_opted_out", "whatsapp_window_closed", "no_account", "sms_provider_off", "not_answerable"];
     openapi::codes(op.inner_mut(), &["not_retryable", "may_have_been_sent", "under_way", "not_outbound"]);
     openapi::codes(op.inner_mut(), &refused);
     let op = operation(op, "retryMessage", "Send a message once more that did not arrive");

@@ -60,6 +60,10 @@ fn sms() -> String {
     String::from_utf8(testdata("inbound_sms.form")).unwrap()
 }
 
+fn whatsapp() -> String {
+    String::from_utf8(testdata("inbound_whatsapp_text.form")).unwrap()
+}
+
 fn delivered() -> String {
     String::from_utf8(testdata("status_delivered.form")).unwrap()
 }
@@ -238,9 +242,87 @@ fn no_error_is_no_error() {
 }
 
 #[test]
-fn whatsapp_and_calls_are_kept_for_a_later_version() {
-    for file in ["inbound_whatsapp_text.form", "inbound_whatsapp_location.form", "status_read_whatsapp.form"] {
-        assert!(quarantined(&parsed_by(&account(), URL, &testdata(file)), OTHER_CHANNEL), "{file}");
+fn a_whatsapp_message_is_read_whole() {
+    let message = message("inbound_whatsapp_text.form");
+    assert_eq!((message.channel, message.from.key().as_str(), message.body.as_str()), (Channel::Whatsapp, "+15559876543", "Hallo!"));
+    assert_eq!((message.profile_name.as_deref(), message.segments), (Some("Jane Smith"), None));
+    let meta = message.provider_meta.0;
+    assert_eq!(
+        (&meta["to"], &meta["wa_id"], &meta["message_type"]),
+        (&json!("whatsapp:+15551234567"), &json!("15559876543"), &json!("text"))
+    );
+}
+
+#[test]
+fn a_place_is_told_in_words_and_in_numbers() {
+    let message = message("inbound_whatsapp_location.form");
+    assert_eq!(message.body, "Office, Alexanderplatz (52.5200, 13.4050)");
+    let place = json!({ "latitude": 52.52, "longitude": 13.405, "address": "Alexanderplatz", "label": "Office" });
+    assert_eq!(message.provider_meta.0["location"], place);
+    let located = |label: &str, address: &str, body: &str| {
+        let form = with(&with(&with(&whatsapp(), "Label", label), "Address", address), "Body", body);
+        message_of(parsed(&(form + "&Latitude=52.5&Longitude=-1")))
+    };
+    assert_eq!(located("", "Home", "").body, "Home (52.5, -1)");
+    assert_eq!(located("", "", "").body, "(52.5, -1)");
+    assert_eq!(located("a", "b", "Here+I+am").body, "Here I am");
+    let nowhere = message_of(parsed(&(whatsapp() + "&Latitude=NaN&Longitude=x")));
+    assert_eq!(nowhere.provider_meta.0.get("location"), None);
+}
+
+#[test]
+fn an_empty_body_is_what_was_tapped_or_chosen() {
+    let tapped = with(&whatsapp(), "Body", "")
+        + "&ButtonText=Yes&ButtonPayload=yes-1&OriginalRepliedMessageSid=MM1&Forwarded=true&ReferralHeadline=Ad";
+    let message = message_of(parsed(&tapped));
+    assert_eq!((message.body.as_str(), &message.provider_meta.0["button_payload"]), ("Yes", &json!("yes-1")));
+    let meta = &message.provider_meta.0;
+    assert_eq!(
+        (&meta["original_replied_message_sid"], &meta["forwarded"], &meta["referral_headline"]),
+        (&json!("MM1"), &json!("true"), &json!("Ad"))
+    );
+    let chosen = message_of(parsed(&(with(&whatsapp(), "Body", "") + "&ListTitle=Tuesday&ListId=2")));
+    assert_eq!((chosen.body.as_str(), &chosen.provider_meta.0["list_id"]), ("Tuesday", &json!("2")));
+}
+
+#[test]
+fn whatsapp_is_ours_by_either_number_and_by_the_service() {
+    let other = with(&with(&whatsapp(), "To", "whatsapp%3A%2B15550001111"), "MessagingServiceSid", "");
+    let own = account_with(|settings| settings.whatsapp_number = Some(Phone::parse("+15550001111", "US".parse().unwrap()).unwrap()));
+    assert!(matches!(parsed(&other), Parsed::NotOurs));
+    let read = |body: &str| message_of(parsed_by(&own, URL, body.as_bytes())).channel;
+    assert_eq!((read(&other), read(&whatsapp()), read(&sms())), (Channel::Whatsapp, Channel::Whatsapp, Channel::Sms));
+    let by_service = with(&other, "MessagingServiceSid", SERVICE);
+    assert_eq!(message_of(parsed(&by_service)).channel, Channel::Whatsapp);
+    // A text message to the number that only WhatsApp goes over is not the account's.
+    let text = with(&with(&sms(), "To", "%2B15550001111"), "MessagingServiceSid", "");
+    assert!(matches!(parsed_by(&own, URL, text.as_bytes()), Parsed::NotOurs));
+}
+
+#[test]
+fn somebody_on_whatsapp_may_have_no_number() {
+    let message = message_of(parsed(&with(&whatsapp(), "From", "whatsapp%3AUS.13491208655302741918")));
+    assert_eq!((message.channel, message.from), (Channel::Whatsapp, Address::Name("US.13491208655302741918".into())));
+}
+
+#[test]
+fn a_whatsapp_report_is_read_like_any_other() {
+    let receipt = receipt("status_read_whatsapp.form");
+    assert_eq!((receipt.state, receipt.to.map(|to| to.key()).as_deref()), (DeliveryState::Read, Some("+15559876543")));
+    let failed = |code: &str| {
+        let report = with(&String::from_utf8(testdata("status_read_whatsapp.form")).unwrap(), "MessageStatus", "failed");
+        receipt_of(parsed(&with(&report, "ErrorCode", code)))
+    };
+    assert!(failed("21610").opted_out && !failed("63016").opted_out && !failed("63032").opted_out);
+}
+
+#[test]
+fn other_channels_and_calls_are_kept_for_a_later_version() {
+    for mark in ["messenger%3A", "rcs%3A", "whatsapp%3Arcs%3A", "new%3A"] {
+        let body = with(&sms(), "From", &format!("{mark}15559876543"));
+        assert!(quarantined(&parsed(&body), OTHER_CHANNEL), "{mark}");
+        let report = with(&delivered(), "To", &format!("{mark}15559876543"));
+        assert!(quarantined(&parsed(&report), OTHER_CHANNEL), "{mark}");
     }
     let calls = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/twilio/testdata")).unwrap();
     let calls = calls.map(|entry| entry.unwrap().file_name().into_string().unwrap()).filter(|name| name.starts_with("voice_"));

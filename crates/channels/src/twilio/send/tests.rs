@@ -1,6 +1,8 @@
 //! Each request as it goes over the wire, and each class of answer, against a socket on the loopback interface.
 
 use parlance_model::id::AttemptId;
+use parlance_model::outbound::Template;
+use parlance_model::phone::Phone;
 use parlance_net::Policy;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -14,6 +16,7 @@ fn outgoing() -> Outgoing {
         channel: Channel::Sms,
         to: "+15559876543".to_owned(),
         body: "Hello & goodbye 👍".to_owned(),
+        template: None,
         media_urls: Vec::new(),
         status_callback: Some("https://chat.example.com/webhooks/twilio/a/tok3n?attempt=123".to_owned()),
     }
@@ -111,6 +114,37 @@ async fn files_go_out_by_their_addresses_with_or_without_text() {
     ");
 }
 
+/// The fields that a message over WhatsApp goes out with, but for its callback.
+async fn over_whatsapp(change: impl FnOnce(&mut TwilioSettings), message: Outgoing) -> String {
+    let message = Outgoing { channel: Channel::Whatsapp, status_callback: None, ..message };
+    let request = sent(change, &message).await;
+    request.lines().skip(3).collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test]
+async fn whatsapp_goes_out_from_its_number_else_the_service_else_the_number() {
+    let number =
+        |settings: &mut TwilioSettings| settings.whatsapp_number = Some(Phone::parse("+15550001111", "US".parse().unwrap()).unwrap());
+    insta::assert_snapshot!(over_whatsapp(number, outgoing()).await,
+        @"To=whatsapp%3A%2B15559876543 From=whatsapp%3A%2B15550001111 Body=Hello+%26+goodbye+%F0%9F%91%8D");
+    insta::assert_snapshot!(over_whatsapp(|_| {}, outgoing()).await,
+        @"To=whatsapp%3A%2B15559876543 MessagingServiceSid=MG00000000000000000000000000000001 Body=Hello+%26+goodbye+%F0%9F%91%8D");
+    insta::assert_snapshot!(over_whatsapp(|settings| settings.messaging_service_sid = None, outgoing()).await,
+        @"To=whatsapp%3A%2B15559876543 From=whatsapp%3A%2B15551234567 Body=Hello+%26+goodbye+%F0%9F%91%8D");
+}
+
+#[tokio::test]
+async fn a_template_goes_out_in_place_of_the_text() {
+    let template = |variables: &[(&str, &str)]| {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Outgoing { template: Some(Template { id: "HX0123".to_owned(), variables }), ..outgoing() }
+    };
+    insta::assert_snapshot!(over_whatsapp(|_| {}, template(&[("1", "Ann \"A.\""), ("2", "3 pm")])).await,
+        @"To=whatsapp%3A%2B15559876543 MessagingServiceSid=MG00000000000000000000000000000001 ContentSid=HX0123 ContentVariables=%7B%221%22%3A%22Ann+%5C%22A.%5C%22%22%2C%222%22%3A%223+pm%22%7D");
+    insta::assert_snapshot!(over_whatsapp(|_| {}, template(&[])).await,
+        @"To=whatsapp%3A%2B15559876543 MessagingServiceSid=MG00000000000000000000000000000001 ContentSid=HX0123");
+}
+
 #[tokio::test]
 async fn a_base_url_keeps_its_path_and_the_account_cannot_climb_out_of_its_own() {
     let change = |settings: &mut TwilioSettings| {
@@ -126,7 +160,8 @@ async fn a_base_url_keeps_its_path_and_the_account_cannot_climb_out_of_its_own()
 fn without_a_base_url_it_is_twilio_and_not_trusted() {
     let account = account();
     let settings = settings(&account);
-    let request = request(settings, resource(settings, &["Messages.json"]).unwrap(), &outgoing());
+    let ends = ends(settings, &outgoing()).unwrap();
+    let request = request(settings, resource(settings, &["Messages.json"]).unwrap(), &ends, &outgoing());
     assert_eq!(request.url.as_str(), "https://api.twilio.com/2010-04-01/Accounts/AC00000000000000000000000000000001/Messages.json");
     assert!(!request.trusted);
 }
@@ -277,7 +312,7 @@ async fn a_blocked_address_and_a_wrong_setting_are_refused() {
 
 #[tokio::test]
 async fn other_channels_are_refused_before_anything_is_sent() {
-    let message = Outgoing { channel: Channel::Whatsapp, ..outgoing() };
+    let message = Outgoing { channel: Channel::Email, ..outgoing() };
     let outcome = send(&client(), &account(), &message).await;
     assert_eq!(error_of(&outcome).code, "channel_unsupported");
 }

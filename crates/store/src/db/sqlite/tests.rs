@@ -268,7 +268,7 @@ fn no_plan_of_a_list_scans_or_sorts() {
     search::file::open(folder.path(), ORIGIN, Unfit::MakeAnew).unwrap();
     for (text, index) in plans() {
         let steps = plan(&database, text);
-        let of_list: Vec<_> = steps.iter().filter(|step| step.contains(" conversation")).collect();
+        let of_list: Vec<_> = steps.iter().filter(|step| step.contains(" conversation ")).collect();
         assert!(!of_list.is_empty(), "{steps:#?}");
         assert!(of_list.iter().all(|step| step.starts_with("SEARCH") && step.contains(index)), "not by {index}: {steps:#?}");
         assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:#?}");

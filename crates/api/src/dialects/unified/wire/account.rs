@@ -1,5 +1,6 @@
 //! Accounts on the wire. Secrets go in and never come out.
 
+use parlance_app::account::AccountChanges;
 use parlance_app::directory::NewTwilio;
 use parlance_model::account::{Account as Stored, Health as Known, HealthState, Settings};
 use parlance_model::channel::Provider;
@@ -47,6 +48,8 @@ pub(crate) struct Account {
     phone_number: String,
     /// Sent in place of the number, where it is set.
     messaging_service_sid: Option<String>,
+    /// The number that WhatsApp messages go out from; null where none may be begun.
+    whatsapp_number: Option<String>,
     /// Where the provider is to call: put this into its console.
     hook_url: String,
     /// How it does.
@@ -121,6 +124,7 @@ impl Account {
             auth_token: Secret::of(Some(&twilio.auth_token)),
             phone_number: twilio.phone_number.to_string(),
             messaging_service_sid: twilio.messaging_service_sid,
+            whatsapp_number: twilio.whatsapp_number.map(|number| number.to_string()),
             hook_url,
             health: Health::of(health, account.enabled),
             inserted_at: iso8601(account.created_ms),
@@ -144,6 +148,8 @@ pub(crate) struct ConnectAccount {
     phone_number: Text<64>,
     /// `MG` and 32 hexadecimal digits: sent in place of the number.
     messaging_service_sid: Option<Text<64>>,
+    /// The number that WhatsApp messages go out from; best in E.164 form.
+    whatsapp_number: Option<Text<64>>,
 }
 
 impl ConnectAccount {
@@ -155,21 +161,36 @@ impl ConnectAccount {
             auth_token: self.auth_token.into_inner(),
             phone_number: self.phone_number.into_inner(),
             messaging_service_sid: self.messaging_service_sid.map(Text::into_inner),
+            whatsapp_number: self.whatsapp_number.map(Text::into_inner),
             base_url: None,
         };
         (self.name.map(Text::into_inner), new)
     }
 }
 
-/// Changes an account. Absent fields stay.
+/// Changes an account. Absent fields stay; null clears.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct ChangeAccount {
     /// What people call it.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<Text<200>>", transform = not_null)]
-    pub(crate) name: Option<Text<200>>,
+    name: Option<Text<200>>,
     /// Whether it sends and receives.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<bool>", transform = not_null)]
-    pub(crate) enabled: Option<bool>,
+    enabled: Option<bool>,
+    /// The number that WhatsApp messages go out from; best in E.164 form.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<Text<64>>")]
+    whatsapp_number: Option<Option<Text<64>>>,
+}
+
+impl From<ChangeAccount> for AccountChanges {
+    fn from(from: ChangeAccount) -> Self {
+        Self {
+            name: from.name.map(Text::into_inner),
+            enabled: from.enabled,
+            whatsapp_number: from.whatsapp_number.map(|number| number.map(Text::into_inner)),
+        }
+    }
 }

@@ -53,6 +53,9 @@ pub(crate) struct Conversation {
     last_message_preview: Option<String>,
     /// Which way the newest message went.
     last_direction: Option<Word<Direction>>,
+    /// Of WhatsApp: until when free texts can be sent, 24 hours after the contact last wrote; before and after that, templates only. Null
+    /// for other channels, and while the contact has not written.
+    reply_window_ends_at: Option<String>,
     /// The caller's own fields.
     metadata: Map<String, Value>,
     /// When it was made.
@@ -64,6 +67,7 @@ pub(crate) struct Conversation {
 impl From<model::Conversation> for Conversation {
     fn from(from: model::Conversation) -> Self {
         let has_messages = from.message_count > 0;
+        let reply_window_ends_at = from.reply_window_ends_ms().map(iso8601);
         Self {
             id: from.id.0,
             channel: Word(from.channel),
@@ -84,6 +88,7 @@ impl From<model::Conversation> for Conversation {
             last_message_at: has_messages.then(|| iso8601(from.last_message_ms)),
             last_message_preview: has_messages.then_some(from.preview),
             last_direction: from.last_direction.map(Word),
+            reply_window_ends_at,
             metadata: from.metadata.0,
             inserted_at: iso8601(from.created_ms),
             updated_at: iso8601(from.updated_ms),

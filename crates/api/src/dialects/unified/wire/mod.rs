@@ -18,6 +18,7 @@ mod request;
 mod search;
 mod settings;
 mod staff;
+mod template;
 #[cfg(test)]
 mod tests;
 

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::media::{MediaIds, MediaUrls};
+use super::template::Template;
 use crate::value::{Integer, Object, Text, Vocabulary, Word, not_null, present, without_nul};
 
 /// The most bytes of a conversation's `metadata`.
@@ -128,7 +129,7 @@ fn given_text<'de, D: serde::Deserializer<'de>>(from: D) -> std::result::Result<
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "SendInConversation")]
 pub(crate) struct Reply {
-    /// The text, at most 1600 characters. With `media_ids` or `media_urls` it may be left out, else it needs more than white space.
+    /// The text, at most 1600 characters. With `media_ids`, `media_urls` or `template` it may be left out, else it needs more than white space.
     #[serde(default, deserialize_with = "given_text")]
     #[schemars(with = "Option<String>", length(max = BODY_LIMIT), transform = not_null)]
     message: Option<String>,
@@ -140,6 +141,9 @@ pub(crate) struct Reply {
     media_ids: Option<MediaIds>,
     /// Files to send that the provider fetches elsewhere: public http or https URLs.
     media_urls: Option<MediaUrls>,
+    /// Of WhatsApp: an approved template that is sent in place of the text, also to somebody who has not written for a day. `message` is then
+    /// what the thread shows.
+    template: Option<Template>,
 }
 
 impl Reply {
@@ -154,6 +158,7 @@ impl Reply {
             body: self.message.unwrap_or_default(),
             media_ids: self.media_ids.map(|ids| ids.0).unwrap_or_default(),
             media_urls: self.media_urls.map(|urls| urls.0).unwrap_or_default(),
+            template: self.template.map(Template::read),
             as_assistant: self.sender.is_some_and(|word| word.0 == Speaker::Assistant),
             meta: self.meta.map(|object| object.0).unwrap_or_default(),
             once,
@@ -176,7 +181,7 @@ pub(crate) struct Send {
     /// The medium; `sms` when not given.
     channel: Option<Word<Channel>>,
     // The fields of `Reply`. Not flattened: serde then forgets which field was wrong.
-    /// The text, at most 1600 characters. With `media_ids` or `media_urls` it may be left out, else it needs more than white space.
+    /// The text, at most 1600 characters. With `media_ids`, `media_urls` or `template` it may be left out, else it needs more than white space.
     #[serde(default, deserialize_with = "given_text")]
     #[schemars(with = "Option<String>", length(max = BODY_LIMIT), transform = not_null)]
     message: Option<String>,
@@ -188,6 +193,9 @@ pub(crate) struct Send {
     media_ids: Option<MediaIds>,
     /// Files to send that the provider fetches elsewhere: public http or https URLs.
     media_urls: Option<MediaUrls>,
+    /// Of WhatsApp: an approved template that is sent in place of the text, also to somebody who has not written for a day. `message` is then
+    /// what the thread shows.
+    template: Option<Template>,
 }
 
 impl Send {
@@ -197,8 +205,8 @@ impl Send {
     /// `validation_failed`.
     pub(crate) fn read(self, once: Option<String>) -> Result<Draft> {
         let to = recipient(self.contact_id, self.phone, self.channel)?;
-        let Self { message, sender, meta, media_ids, media_urls, .. } = self;
-        Ok(Reply { message, sender, meta, media_ids, media_urls }.to(to, once))
+        let Self { message, sender, meta, media_ids, media_urls, template, .. } = self;
+        Ok(Reply { message, sender, meta, media_ids, media_urls, template }.to(to, once))
     }
 }
 

@@ -42,6 +42,7 @@ fn conversation() -> StoredConversation {
         newest_id: MessageId(789),
         preview: "Hello!".to_owned(),
         last_direction: Some(Direction::Outbound),
+        last_inbound_ms: None,
         metadata: JsonObject::default(),
         visitor: Visitor::default(),
         created_ms: AT_MS,
