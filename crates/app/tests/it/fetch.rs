@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use bytes::Bytes;
 use parlance_app::conversation::Filter;
 use parlance_app::directory::NewTwilio;
 use parlance_app::media::{Files, KEPT_MS, ShownFile, inspect};
@@ -9,13 +10,14 @@ use parlance_app::page::{PageRequest, Start};
 use parlance_model::conversation::Conversation;
 use parlance_model::event::Event;
 use parlance_model::message::Attachment;
+use parlance_sim::twilio::{Fault, FaultKind, Inbound as SimInbound, InboundMedia, MediaContent};
 use parlance_store::watch::Unwatched;
 use parlance_store::{doctor, event, health};
 use parlance_testkit::{Database, both_databases};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::fixture::{CUSTOMER, Fixture, MEDIA_LIMIT, SID, TOKEN, hook, sid};
+use crate::fixture::{CUSTOMER, Fixture, MEDIA_LIMIT, NUMBER as OWN_NUMBER, SID, TOKEN, hook, sid};
 
 /// The number of the account whose API the test itself plays.
 const NUMBER: &str = "+15557654321";
@@ -38,6 +40,23 @@ fn answer(status: &str, content: &[u8]) -> Vec<u8> {
 fn kept_files(folder: &Path) -> usize {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.map(|path| if path.is_dir() { kept_files(&path) } else { usize::from(path.extension().is_none()) }).sum()
+}
+
+/// The conversation, and the files of its message.
+async fn look(on: &Fixture) -> (Conversation, Vec<ShownFile>) {
+    let page = PageRequest { limit: 10, start: Start::Offset(0) };
+    let found = on.app.conversations(&on.who, Filter::default(), page).await.unwrap().items.remove(0);
+    let (_, messages) = on.app.conversation(&on.who, found.id).await.unwrap();
+    let [shown] = messages.try_into().unwrap_or_else(|_| panic!("one message"));
+    (found, shown.files)
+}
+
+/// Why the only file is not here. `None` while it is being fetched.
+async fn refused(on: &Fixture) -> Option<String> {
+    match look(on).await.1.remove(0).attachment {
+        Attachment::Remote { error, .. } => error.map(|error| error.code),
+        other => panic!("{other:?}"),
+    }
 }
 
 impl On {
@@ -90,21 +109,12 @@ impl On {
         tokio::join!(async { self.on.app.run_jobs().await.unwrap() }, provider).0
     }
 
-    /// The conversation, and the files of its message.
     async fn look(&self) -> (Conversation, Vec<ShownFile>) {
-        let page = PageRequest { limit: 10, start: Start::Offset(0) };
-        let found = self.on.app.conversations(&self.on.who, Filter::default(), page).await.unwrap().items.remove(0);
-        let (_, messages) = self.on.app.conversation(&self.on.who, found.id).await.unwrap();
-        let [shown] = messages.try_into().unwrap_or_else(|_| panic!("one message"));
-        (found, shown.files)
+        look(&self.on).await
     }
 
-    /// Why the only file is not here. `None` while it is being fetched.
     async fn refused(&self) -> Option<String> {
-        match self.look().await.1.remove(0).attachment {
-            Attachment::Remote { error, .. } => error.map(|error| error.code),
-            other => panic!("{other:?}"),
-        }
+        refused(&self.on).await
     }
 
     async fn updates(&self) -> usize {
@@ -121,7 +131,51 @@ impl On {
     }
 }
 
+/// A picture that a customer of the simulated Twilio sends.
+async fn simulated(on: &Fixture) {
+    let media = vec![InboundMedia { content_type: "image/png".into(), content: MediaContent::Bytes(Bytes::from_static(PIXEL)) }];
+    on.sim.inbound(SimInbound { media, ..SimInbound::text(CUSTOMER, OWN_NUMBER, "") }).await;
+    let message = on.sim.messages().pop().unwrap();
+    let form = [
+        ("AccountSid", SID),
+        ("MessageSid", &message.sid),
+        ("From", CUSTOMER),
+        ("To", OWN_NUMBER),
+        ("Body", ""),
+        ("NumMedia", "1"),
+        ("MediaUrl0", &message.media[0].url),
+        ("MediaContentType0", "image/png"),
+    ];
+    on.app.hook(hook("/webhooks/twilio", &form)).await.unwrap();
+}
+
 both_databases! {
+    async fn files_on_another_origin_are_fetched_without_credentials(database) {
+        let on = Fixture::new(database).await;
+        on.sim.fault(Fault::new(FaultKind::MediaLate).times(1));
+        simulated(&on).await;
+        assert_eq!(on.app.run_jobs().await.unwrap(), 1);
+        assert_eq!(refused(&on).await, None, "it is late");
+        on.clock.advance_ms(1000);
+        assert_eq!(on.app.run_jobs().await.unwrap(), 1);
+        assert!(matches!(look(&on).await.1[0].attachment, Attachment::Stored { .. }));
+        assert_eq!(on.sim.leaks(), Vec::<String>::new());
+    }
+
+    async fn a_redirect_into_a_private_network_or_to_nothing_is_given_up(database) {
+        for (fault, code) in [
+            (FaultKind::MediaRedirect { url: "http://10.0.0.1/picture".into() }, "outbound_blocked"),
+            (FaultKind::MediaRedirect { url: "http://169.254.169.254/latest/meta-data".into() }, "outbound_blocked"),
+            (FaultKind::MediaGone { status: 403 }, "not_there"),
+        ] {
+            let on = Fixture::new(database).await;
+            on.sim.fault(Fault::new(fault));
+            simulated(&on).await;
+            assert_eq!(on.app.run_jobs().await.unwrap(), 1);
+            assert_eq!((refused(&on).await.as_deref(), on.sim.leaks().len()), (Some(code), 0));
+        }
+    }
+
     async fn files_that_come_in_are_kept_and_shown(database) {
         let on = On::new(database).await;
         on.comes_in("", &["application/octet-stream", "image/png"]).await;

@@ -155,6 +155,9 @@ both_databases! {
         assert_eq!(inbound().await, 404);
         assert_eq!(place.json(&["account", "enable", "--org", "acme", "1"])["enabled"], true);
         assert_eq!(inbound().await, 200);
+        let set = |number: &str| place.json(&["account", "set", "--org", "acme", "1", "--whatsapp-number", number])["whatsapp_number"].clone();
+        assert_eq!((set("(555) 000-1111"), set("")), (json!("+15550001111"), Value::Null));
+        assert_eq!(place.run(&["account", "set", "--org", "acme", "1"]).status.code(), Some(2), "nothing is given");
         let listed = place.ok(&["account", "list", "--org", "acme", "--json"]);
         assert!(listed.contains(NUMBER) && !listed.contains(TOKEN), "{listed}");
         let lines = place.ok(&["account", "list", "--org", "acme"]);
