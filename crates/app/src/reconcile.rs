@@ -176,12 +176,14 @@ impl Matched {
 /// files or by more than minutes is not alike; of those alike there must be as many messages as attempts, in the same order.
 fn matched(attempt: &Attempt, unsettled: &[(Attempt, Message)], went: &[Went]) -> Matched {
     let Some((_, own)) = unsettled.iter().find(|(other, _)| other.id == attempt.id) else { return Matched::Nothing };
-    let alike = |message: &Message| message.body == own.body && message.attachments.len() == own.attachments.len();
+    // The provider makes the text of a template, so its time alone tells which it is.
+    let any = own.template().is_some();
+    let alike = |message: &Message| any || message.body == own.body && message.attachments.len() == own.attachments.len();
     let near = |went: &Went, attempt: &Attempt| {
         let ended_ms = attempt.finished_ms.unwrap_or(attempt.started_ms);
         (attempt.started_ms - APART_MS..=ended_ms + APART_MS).contains(&went.created_ms)
     };
-    let fits = |went: &&Went| went.body == own.body && went.files == own.attachments.len();
+    let fits = |went: &&Went| any || went.body == own.body && went.files == own.attachments.len();
     let went: Vec<&Went> = went.iter().filter(fits).collect();
     // Whoever could be meant by one of the messages that could be this attempt's.
     let candidates: Vec<&Went> = went.iter().copied().filter(|went| near(went, attempt)).collect();

@@ -1,14 +1,16 @@
 //! What became of a send whose answer was lost: told by the callback, else by the provider's list, else to a person.
 
 use parlance_app::message::Retry;
-use parlance_app::send::Sent;
+use parlance_app::send::{Draft, Recipient, Sent};
+use parlance_model::channel::Channel;
 use parlance_model::delivery::DeliveryState;
 use parlance_model::message::Message;
+use parlance_model::outbound::Template;
 use parlance_sim::twilio::{Fault, FaultKind};
 use parlance_store::doctor;
 use parlance_testkit::both_databases;
 
-use crate::fixture::{CUSTOMER, Fixture, callback};
+use crate::fixture::{CUSTOMER, Fixture, NUMBER, callback, draft, inbound, sid};
 
 const SECOND_MS: i64 = 1000;
 const HOUR_MS: i64 = 60 * 60 * SECOND_MS;
@@ -64,6 +66,23 @@ both_databases! {
         assert_eq!(provider_id(&on, &found).await, Some(on.sim.messages()[0].sid.clone()));
         look_for_long(&on).await;
         assert_eq!(taken(&on), 1);
+        assert_healthy(&on).await;
+    }
+
+    async fn a_template_is_found_although_its_text_is_made_by_the_provider(database) {
+        let on = Fixture::new(database).await;
+        let (from, to) = (format!("whatsapp:{CUSTOMER}"), format!("whatsapp:{NUMBER}"));
+        on.app.hook(inbound(&sid(1), &from, &to, "Hallo!")).await.unwrap();
+        swallow(&on, 1);
+        let template = Some(Template { id: format!("HX{:032x}", 1), variables: [("1".to_owned(), "Jane".to_owned())].into() });
+        let to = Recipient::Phone(CUSTOMER.into(), Channel::Whatsapp);
+        let sent = on.app.send(&on.who, Draft { to, template, ..draft("As the thread shows it", None) }, false).await.unwrap();
+        on.app.run_jobs().await.unwrap();
+        assert_eq!(on.look(&sent).await.state, DeliveryState::Unknown);
+        on.sim.settled().await;
+        on.clock.advance_ms(30 * SECOND_MS);
+        on.app.run_jobs().await.unwrap();
+        assert_eq!(provider_id(&on, &on.look(&sent).await).await, Some(on.sim.messages()[0].sid.clone()));
         assert_healthy(&on).await;
     }
 
