@@ -36,7 +36,7 @@ class Server:
                                "--messaging-service-sid", SERVICE, "--callback-step-ms", "1"], r"(http://127\.0\.0\.1:\d+)", "stdout")
         self.run("org", "create", "Acme", "--slug", "acme")
         self.run("account", "create", "--org", "acme", "twilio", "--account-sid", SID, "--auth-token", TOKEN,
-                 "--phone-number", NUMBER, "--base-url", self.sim)
+                 "--phone-number", NUMBER, "--base-url", self.sim, "--messages-per-second", "0")
         self.run("user", "create", "--org", "acme", "--email", "ann@example.com", "--name", "Ann", "--role", "agent")
         self.key = self.run("key", "create", "--org", "acme", "--user", "ann@example.com", "--name", "judge", "--assistant")
         self.url = self.start(["serve", "--listen", "127.0.0.1:0", "--public-url", PUBLIC_URL, "--rate-limit", "0"],

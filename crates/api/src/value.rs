@@ -16,6 +16,7 @@ use parlance_model::message::{Direction, SenderKind};
 use parlance_model::opt_out::OptSource;
 use parlance_model::org::SmsProvider;
 use parlance_model::role::Role;
+use parlance_model::segments::Encoding;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error as _, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -57,6 +58,40 @@ impl<'de> Deserialize<'de> for Integer {
             }
         }
         from.deserialize_i64(Whole).map(Self)
+    }
+}
+
+/// A JSON number that is a whole number within these bounds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Number<const MIN: i64, const MAX: i64>(i64);
+
+impl<const MIN: i64, const MAX: i64> Number<MIN, MAX> {
+    pub(crate) const fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl<'de, const MIN: i64, const MAX: i64> Deserialize<'de> for Number<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let given = Integer::deserialize(from)?.get();
+        if (MIN..=MAX).contains(&given) {
+            return Ok(Self(given));
+        }
+        Err(D::Error::invalid_value(Unexpected::Signed(given), &format!("a whole number from {MIN} to {MAX}").as_str()))
+    }
+}
+
+impl<const MIN: i64, const MAX: i64> JsonSchema for Number<MIN, MAX> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("Number_{MIN}_{MAX}").into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "format": "int64", "minimum": MIN, "maximum": MAX })
     }
 }
 
@@ -239,6 +274,7 @@ vocabulary!(
     DeliveryStatus,
     Dialect,
     Direction,
+    Encoding,
     HealthState,
     IdentityKind,
     OptSource,

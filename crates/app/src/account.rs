@@ -6,10 +6,10 @@ use parlance_model::id::AccountId;
 use parlance_model::key::Principal;
 use parlance_model::phone::Phone;
 use parlance_model::{Error, Result, text};
-use parlance_store::{OrgTx, account, health, org};
+use parlance_store::{OrgTx, account, health, org, pace};
 
 use crate::App;
-use crate::directory::{NewTwilio, TwilioFields, add_account, checked_number};
+use crate::directory::{NewTwilio, TwilioFields, add_account, check_pace, checked_number};
 
 const FIELDS: TwilioFields = TwilioFields {
     account_sid: "account_sid",
@@ -17,6 +17,7 @@ const FIELDS: TwilioFields = TwilioFields {
     phone_number: "phone_number",
     messaging_service_sid: "messaging_service_sid",
     whatsapp_number: "whatsapp_number",
+    messages_per_second: "messages_per_second",
 };
 
 /// What a change sets. `None` leaves a field alone; `Some(None)` clears it.
@@ -28,6 +29,8 @@ pub struct AccountChanges {
     pub enabled: Option<bool>,
     /// The number that WhatsApp messages go out from, in any written form.
     pub whatsapp_number: Option<Option<String>>,
+    /// How many messages are handed over in a second: 0 to 1000, 0 for no limit of ours.
+    pub messages_per_second: Option<Option<i64>>,
 }
 
 impl App {
@@ -88,9 +91,16 @@ pub(crate) fn change(tx: &mut OrgTx<'_, '_>, id: AccountId, changes: &AccountCha
         twilio.whatsapp_number =
             number.as_deref().map(|number| checked_number(fields.whatsapp_number, number, before.region)).transpose()?;
     }
+    if let Some(pace) = changes.messages_per_second {
+        check_pace(fields.messages_per_second, pace)?;
+        twilio.messages_per_second = pace;
+    }
     let enabled = changes.enabled.unwrap_or(account.enabled);
     switch(&mut account, enabled)?;
     save(tx, &before, &account)?;
+    if changes.enabled == Some(true) {
+        go_on(tx, id)?;
+    }
     Ok(account)
 }
 
@@ -107,6 +117,14 @@ pub(crate) fn switch(account: &mut Account, enabled: bool) -> Result<()> {
     Ok(())
 }
 
+/// Lets an account that its provider refused try again at once: somebody says that it works now.
+fn go_on(tx: &mut OrgTx<'_, '_>, id: AccountId) -> Result<()> {
+    if pace::release(tx, id)? {
+        tx.audit(&Act::new(Action::AccountUpdate, id).with("released", true))?;
+    }
+    Ok(())
+}
+
 /// Writes an account as it now is, where anything changed. Other credentials are given the benefit of the doubt: the account
 /// is not failing any more, until the provider says so again.
 pub(crate) fn save(tx: &mut OrgTx<'_, '_>, before: &Account, after: &Account) -> Result<()> {
@@ -117,6 +135,7 @@ pub(crate) fn save(tx: &mut OrgTx<'_, '_>, before: &Account, after: &Account) ->
         .changed("phone_number", was.phone_number.as_str(), is.phone_number.as_str())
         .changed("whatsapp_number", was.whatsapp_number.as_ref().map(Phone::as_str), is.whatsapp_number.as_ref().map(Phone::as_str))
         .changed("messaging_service_sid", was.messaging_service_sid.as_deref(), is.messaging_service_sid.as_deref())
+        .changed("messages_per_second", was.messages_per_second, is.messages_per_second)
         .hidden("account_sid", was.account_sid != is.account_sid)
         .hidden("auth_token", was.auth_token != is.auth_token);
     if !act.changes_something() {
@@ -125,6 +144,7 @@ pub(crate) fn save(tx: &mut OrgTx<'_, '_>, before: &Account, after: &Account) ->
     account::save(tx, after)?;
     if was.account_sid != is.account_sid || was.auth_token != is.auth_token {
         health::works(tx, after.id)?;
+        pace::release(tx, after.id)?;
     }
     tx.audit(&act)
 }

@@ -260,8 +260,15 @@ mod tests {
     use super::*;
 
     fn at(created_ms: i64, body: &str) -> Listed {
-        let receipt =
-            Receipt { provider_id: body.to_owned(), attempt: None, state: DeliveryState::Sent, error: None, opted_out: false, to: None };
+        let receipt = Receipt {
+            provider_id: body.to_owned(),
+            attempt: None,
+            state: DeliveryState::Sent,
+            error: None,
+            about_account: false,
+            opted_out: false,
+            to: None,
+        };
         Listed::Went(Went { to: String::new(), body: body.to_owned(), files: 0, created_ms, receipt })
     }
 

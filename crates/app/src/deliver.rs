@@ -3,19 +3,22 @@
 //! The attempt is committed before the call. A job that is claimed again and finds an attempt without an outcome
 //! knows that the message may have gone out: it becomes `unknown` and is never sent again silently.
 
-use parlance_model::account::Account;
+use parlance_model::account::{Account, Settings};
+use parlance_model::conversation::Conversation;
 use parlance_model::delivery::{DeliveryError, DeliveryState, Outcome};
 use parlance_model::id::{AttemptId, MessageId};
 use parlance_model::job::Claimed;
+use parlance_model::message::Message;
 use parlance_model::opt_out::OptSource;
 use parlance_model::outbound::{Outgoing, Refusal, SendOutcome};
 use parlance_model::{Result, entropy};
-use parlance_store::{OrgTx, account, attempt, conversation, health, job, message, opt_out};
+use parlance_store::{OrgTx, account, attempt, conversation, health, job, message, opt_out, pace};
 
 use crate::App;
 use crate::media::Links;
 use crate::reconcile;
 use crate::send::{peer_identity, window_closed};
+use crate::share::{Place, Shares};
 
 /// How long a claim holds, in milliseconds: longer than a provider's call may take with the writes around it.
 pub(crate) const LEASE_MS: i64 = 60_000;
@@ -25,16 +28,29 @@ const BACKOFF_MS: [i64; 8] = [1_000, 5_000, 30_000, 120_000, 600_000, 1_800_000,
 /// comes later answers what nobody asks any more. Longer than all waits between tries together.
 const LONGEST_WAIT_MS: i64 = 24 * 60 * 60 * 1000;
 
+/// How long a message waits for one of its account's places, in milliseconds.
+const PLACE_WAIT_MS: i64 = 500;
+
 /// A message that is about to be handed over.
 struct Ready {
     account: Account,
     outgoing: Outgoing,
+    /// Held until the outcome is written down.
+    _place: Place,
+}
+
+/// What preparing needs of this node.
+#[derive(Clone)]
+struct Node {
+    links: Links,
+    shares: Shares,
+    jitter: u8,
 }
 
 /// Runs a send job to its end. An error leaves the job to its lease.
 pub(crate) async fn run(app: &App, claimed: &Claimed, id: MessageId) -> Result<()> {
-    let (job, links) = (claimed.clone(), app.0.links.clone());
-    let prepared = app.store().write(claimed.org, move |tx| prepare(tx, &job, id, &links)).await;
+    let (job, node) = (claimed.clone(), Node { links: app.0.links.clone(), shares: app.0.shares.clone(), jitter: jitter(app) });
+    let prepared = app.store().write(claimed.org, move |tx| prepare(tx, &job, id, &node)).await;
     let ready = match prepared {
         Ok(Some(ready)) => ready,
         Ok(None) => return Ok(()),
@@ -56,7 +72,7 @@ pub(crate) async fn run(app: &App, claimed: &Claimed, id: MessageId) -> Result<(
 }
 
 /// Checks and writes down everything that must be known before the call. `None`: there is nothing to call.
-fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, links: &Links) -> Result<Option<Ready>> {
+fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, node: &Node) -> Result<Option<Ready>> {
     if !job::holds(tx, claimed)? {
         return Ok(None);
     }
@@ -88,15 +104,14 @@ fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, links: &Lin
     if template.is_none() && conversation.is_window_closed(tx.now_ms()) {
         return end(tx, claimed, id, DeliveryState::Failed, "whatsapp_window_closed", &window_closed(&conversation));
     }
-    if tx.now_ms() - claimed.created_ms > LONGEST_WAIT_MS {
-        return end(
-            tx,
-            claimed,
-            id,
-            DeliveryState::Expired,
-            "expired",
-            "It could not be handed over within 24 hours, and was not sent after that. Retry it if it should still go out.",
-        );
+    let waited_ms = tx.now_ms() - claimed.created_ms.max(message.send_at_ms.unwrap_or(0));
+    let left_ms = message.valid_s.map_or(LONGEST_WAIT_MS, |valid_s| valid_s * 1000) - waited_ms;
+    if left_ms < 0 {
+        let text = match message.valid_s {
+            Some(_) => "It could not be handed over for as long as it was worth delivering. Retry it if it should still go out.",
+            None => "It could not be handed over within 24 hours, and was not sent after that. Retry it if it should still go out.",
+        };
+        return end(tx, claimed, id, DeliveryState::Expired, "expired", text);
     }
     let account = account::get(tx, message.account_id)?;
     if !account.enabled {
@@ -109,6 +124,16 @@ fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, links: &Lin
             "The account that carries this conversation is switched off.",
         );
     }
+    let Some(place) = node.shares.take(account.id) else {
+        let run_at_ms = tx.now_ms() + spread(PLACE_WAIT_MS, node.jitter);
+        return job::postpone(tx, claimed, run_at_ms).map(|()| None);
+    };
+    let Settings::Twilio(settings) = &account.settings;
+    if !pace::take_turn(tx, claimed, account.id, settings.pace(message.channel))? {
+        return Ok(None);
+    }
+    let conversation = take_place(tx, conversation, &message)?;
+    let links = &node.links;
     let attempt = attempt::start(tx, id, account.id)?;
     let outgoing = Outgoing {
         attempt,
@@ -118,8 +143,29 @@ fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, links: &Lin
         template,
         media_urls: message.attachments.iter().filter_map(|file| links.for_provider(tx.org(), file, tx.now_ms())).collect(),
         status_callback: Some(parlance_channels::twilio::status_callback(&links.public_url, &account.hook_token, attempt)),
+        valid_for_s: message.valid_s.map(|_| (left_ms / 1000).max(1)),
     };
-    Ok(Some(Ready { account, outgoing }))
+    Ok(Some(Ready { account, outgoing, _place: place }))
+}
+
+/// Puts a message that was sent for later where it belongs in its thread, now that it leaves for the first time.
+fn take_place(tx: &mut OrgTx<'_, '_>, before: Conversation, message: &Message) -> Result<Conversation> {
+    if message.send_at_ms.is_none_or(|send_at_ms| message.at_ms >= send_at_ms) {
+        return Ok(before);
+    }
+    let mut after = before.clone();
+    message::leaves(tx, &mut after, message)?;
+    conversation::save(tx, &before, &after)?;
+    Ok(after)
+}
+
+fn jitter(app: &App) -> u8 {
+    entropy::bytes::<1>(app.0.entropy.as_ref())[0]
+}
+
+/// Up to a quarter more, so that many jobs given back together do not come back together.
+fn spread(wait_ms: i64, jitter: u8) -> i64 {
+    wait_ms + wait_ms * i64::from(jitter) / 1024
 }
 
 fn done(tx: &mut OrgTx<'_, '_>, claimed: &Claimed) -> Result<Option<Ready>> {
@@ -133,7 +179,7 @@ fn end(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, state: Delivery
 }
 
 async fn conclude_surely(app: &App, claimed: &Claimed, attempt: AttemptId, outcome: SendOutcome) -> Result<()> {
-    let (job, jitter) = (claimed.clone(), entropy::bytes::<1>(app.0.entropy.as_ref())[0]);
+    let (job, jitter) = (claimed.clone(), jitter(app));
     surely(app, claimed, move |tx| conclude(tx, &job, attempt, &outcome, jitter)).await
 }
 
@@ -159,9 +205,11 @@ where
 fn conclude(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: AttemptId, outcome: &SendOutcome, jitter: u8) -> Result<()> {
     let message = attempt::message_of(tx, id)?;
     match outcome {
-        SendOutcome::Accepted { provider_id, state } => {
+        SendOutcome::Accepted { provider_id, state, segments } => {
+            message::made_of(tx, message.id, *segments)?;
             attempt::finish(tx, id, Some(provider_id), &Outcome::of(*state))?;
             health::works(tx, message.account_id)?;
+            pace::works(tx, message.account_id)?;
         }
         SendOutcome::Unknown { error } => {
             attempt::finish(tx, id, None, &Outcome::with_error(DeliveryState::Unknown, error.clone()))?;
@@ -169,10 +217,19 @@ fn conclude(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: AttemptId, outcome: &
                 reconcile::begin(tx, &lost)?;
             }
         }
+        SendOutcome::TooFast { error, retry_after_ms } => {
+            attempt::hold(tx, id, error)?;
+            return pace::too_fast(tx, claimed, message.account_id, *retry_after_ms);
+        }
+        SendOutcome::Refused { error, why: Refusal::Stopped } => {
+            attempt::hold(tx, id, error)?;
+            health::fails(tx, message.account_id, error)?;
+            return pace::stop(tx, claimed, message.account_id);
+        }
         SendOutcome::Refused { error, why } => {
             attempt::finish(tx, id, None, &Outcome::with_error(DeliveryState::Failed, error.clone()))?;
             match why {
-                Refusal::Message => {}
+                Refusal::Message | Refusal::Stopped => {}
                 Refusal::Account => health::fails(tx, message.account_id, error)?,
                 Refusal::OptedOut => {
                     let conversation = conversation::get(tx, message.conversation_id)?;
@@ -185,9 +242,7 @@ fn conclude(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: AttemptId, outcome: &
             let tries = usize::try_from(attempt::tries(tx, message.id)? - 1).unwrap_or(usize::MAX);
             if let Some(backoff_ms) = BACKOFF_MS.get(tries) {
                 attempt::finish(tx, id, None, &Outcome::with_error(DeliveryState::Pending, error.clone()))?;
-                // Up to a quarter more, so that many messages refused together do not come back together.
-                let wait_ms = retry_after_ms.unwrap_or(*backoff_ms).max(*backoff_ms);
-                let run_at_ms = tx.now_ms() + wait_ms + wait_ms * i64::from(jitter) / 1024;
+                let run_at_ms = tx.now_ms() + spread(retry_after_ms.unwrap_or(*backoff_ms).max(*backoff_ms), jitter);
                 return job::postpone(tx, claimed, run_at_ms);
             }
             attempt::finish(tx, id, None, &Outcome::with_error(DeliveryState::Failed, error.clone()))?;
@@ -196,10 +251,10 @@ fn conclude(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: AttemptId, outcome: &
     job::finish(tx, claimed)
 }
 
-/// Takes back an attempt that was written down and never made, so that nobody takes it for a lost answer. Only a job's first
-/// claim can: of a later one, an attempt without an outcome may be an earlier claim's, and that may have gone out.
+/// Takes back an attempt that was written down and never made, so that nobody takes it for a lost answer. Only a claim before
+/// which none was lost can: else an attempt without an outcome may be the lost one's, and that may have gone out.
 fn not_called(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId) -> Result<()> {
-    if claimed.attempt > 1 || !job::holds(tx, claimed)? {
+    if claimed.lost > 0 || !job::holds(tx, claimed)? {
         return Ok(());
     }
     if let Some(unmade) = attempt::latest(tx, id)?.filter(|attempt| attempt.finished_ms.is_none()) {

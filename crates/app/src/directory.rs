@@ -27,6 +27,8 @@ pub struct NewTwilio {
     pub whatsapp_number: Option<String>,
     /// Where the API is, when it is not Twilio itself.
     pub base_url: Option<String>,
+    /// How many messages are handed over in a second: 0 to 1000, 0 for no limit of ours. `None`: as many as its number may send.
+    pub messages_per_second: Option<i64>,
 }
 
 impl App {
@@ -121,6 +123,7 @@ pub(crate) struct TwilioFields {
     pub(crate) phone_number: &'static str,
     pub(crate) messaging_service_sid: &'static str,
     pub(crate) whatsapp_number: &'static str,
+    pub(crate) messages_per_second: &'static str,
 }
 
 pub(crate) const FLAGS: TwilioFields = TwilioFields {
@@ -129,6 +132,7 @@ pub(crate) const FLAGS: TwilioFields = TwilioFields {
     phone_number: "phone-number",
     messaging_service_sid: "messaging-service-sid",
     whatsapp_number: "whatsapp-number",
+    messages_per_second: "messages-per-second",
 };
 
 impl NewTwilio {
@@ -152,6 +156,7 @@ impl NewTwilio {
             }
         }
         let whatsapp_number = self.whatsapp_number.map(|number| checked_number(fields.whatsapp_number, &number, region)).transpose()?;
+        check_pace(fields.messages_per_second, self.messages_per_second)?;
         Ok(TwilioSettings {
             account_sid: self.account_sid,
             auth_token,
@@ -159,7 +164,7 @@ impl NewTwilio {
             messaging_service_sid: self.messaging_service_sid,
             base_url: self.base_url,
             whatsapp_number,
-            messages_per_second: None,
+            messages_per_second: self.messages_per_second,
             voice: Voice::default(),
         })
     }
@@ -171,6 +176,17 @@ impl NewTwilio {
 /// `validation_failed` on `field`.
 pub(crate) fn checked_number(field: &'static str, number: &str, region: Region) -> Result<Phone> {
     Phone::parse(number, region).map_err(|_| Error::invalid(field, "Must be a phone number in E.164 form, such as +15551234567."))
+}
+
+/// Checks how many messages may be handed over in a second.
+///
+/// # Errors
+/// `validation_failed` on `field`.
+pub(crate) fn check_pace(field: &'static str, pace: Option<i64>) -> Result<()> {
+    match pace {
+        Some(pace) if !(0..=1000).contains(&pace) => Err(Error::invalid(field, "Must be 0 to 1000; 0 is no limit.")),
+        _ => Ok(()),
+    }
 }
 
 /// Makes an account, named by its number unless it has a name, and lets its provider carry the org's SMS when nobody does yet.

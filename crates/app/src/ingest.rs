@@ -13,7 +13,7 @@ use parlance_model::message::{Direction, Kind, SenderKind};
 use parlance_model::opt_out::{OptSignal, OptSource};
 use parlance_model::phone::Address;
 use parlance_model::{Error, Result};
-use parlance_store::{OrgTx, account, attempt, contact, conversation, hook, message, opt_out};
+use parlance_store::{OrgTx, account, attempt, contact, conversation, health, hook, message, opt_out};
 
 use crate::metrics::{self, Hooked};
 use crate::{App, fetch};
@@ -241,6 +241,9 @@ fn provider_meta(new: &InboundMessage) -> parlance_model::channel::JsonObject {
 pub(crate) fn acknowledge(tx: &mut OrgTx<'_, '_>, account: &Account, receipt: &Receipt) -> Result<()> {
     // One that came before says nothing new: the recipient may have opted in again since.
     let new = attempt::record(tx, account.id, receipt)?;
+    if let Some(error) = receipt.error.as_ref().filter(|_| receipt.about_account && new) {
+        health::warns(tx, account.id, error)?;
+    }
     match &receipt.to {
         Some(to) if receipt.opted_out && new => opt_out::set(tx, &Identity::of(to), true, OptSource::Provider).map(drop),
         _ => Ok(()),

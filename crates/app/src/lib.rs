@@ -7,6 +7,7 @@ pub mod account;
 pub mod audit;
 pub mod auth;
 pub mod backfill;
+pub mod check;
 pub mod contact;
 pub mod conversation;
 mod deliver;
@@ -31,6 +32,7 @@ pub mod search;
 pub mod send;
 pub mod session;
 pub mod settings;
+mod share;
 pub mod staff;
 mod tasks;
 mod worker;
@@ -80,6 +82,7 @@ struct Inner {
     /// Wrong tokens of the first run.
     wrong_tokens: Failures<Network>,
     seen: health::Memory,
+    shares: share::Shares,
     measured: metrics::Measured,
 }
 
@@ -103,6 +106,7 @@ impl App {
             wrong_passwords: session::failures(),
             wrong_tokens: session::failures(),
             seen: health::Memory::default(),
+            shares: share::Shares::default(),
             measured,
         }))
     }

@@ -88,7 +88,7 @@ fn done(tx: &mut OrgTx<'_, '_>, who: &Principal, once: Option<&str>, id: Message
     idempotency::made(tx, &key, id).map(|()| false)
 }
 
-fn cancel(tx: &mut OrgTx<'_, '_>, id: MessageId) -> Result<()> {
+pub(crate) fn cancel(tx: &mut OrgTx<'_, '_>, id: MessageId) -> Result<()> {
     let message = outbound(tx, id)?;
     if message.state != DeliveryState::Pending {
         return Err(Error::conflict("too_late", format!("Too late: this message is {} already.", message.state)));
@@ -97,28 +97,36 @@ fn cancel(tx: &mut OrgTx<'_, '_>, id: MessageId) -> Result<()> {
         return Err(Error::conflict("too_late", "Too late: this message is just being handed to the provider."));
     }
     message::end(tx, id, &Outcome::of(DeliveryState::Canceled))?;
-    job::withdraw(tx, &Job::Send { message_id: id }, Lane::Conversation(message.conversation_id))?;
+    job::withdraw(tx, &Job::Send { message_id: id }, lane(&message))?;
     tx.audit(&Act::new(Action::MessageCancel, id).with("conversation_id", message.conversation_id.0))
 }
 
 fn retry(tx: &mut OrgTx<'_, '_>, id: MessageId, allow_duplicate: bool) -> Result<()> {
     let message = outbound(tx, id)?;
     may_go_again(message.state, allow_duplicate)?;
-    let (job, lane) = (Job::Send { message_id: id }, Lane::Conversation(message.conversation_id));
+    let job = Job::Send { message_id: id };
     // A receipt may come before the call's own answer is written down.
-    if job::is_queued(tx, &job, lane)? {
+    if job::is_queued(tx, &job, lane(&message))? {
         let text = "The last attempt is just being concluded. Look at the message again in a moment.";
         return Err(Error::conflict("under_way", text).with_retry_after(1));
     }
     let conversation = target(tx, &Recipient::Conversation(message.conversation_id))?;
     refuse_opted_out(tx, &conversation)?;
-    refuse_closed_window(tx, &conversation, message.template().as_ref())?;
+    refuse_closed_window(&conversation, message.template().as_ref(), tx.now_ms())?;
     message::begin_anew(tx, id)?;
     let now_ms = tx.now_ms();
-    job::enqueue(tx, &job, Some(lane), now_ms)?;
+    job::enqueue(tx, &job, Some(Lane::Conversation(message.conversation_id)), now_ms)?;
     let act =
         Act::new(Action::MessageRetry, id).with("conversation_id", message.conversation_id.0).with("allow_duplicate", allow_duplicate);
     tx.audit(&act.changed("delivery_state", message.state.as_str(), DeliveryState::Pending.as_str()))
+}
+
+/// Where its job is.
+const fn lane(message: &Message) -> Lane {
+    match message.send_at_ms {
+        Some(_) => Lane::Message(message.id),
+        None => Lane::Conversation(message.conversation_id),
+    }
 }
 
 /// The message, if it is one that a provider is given.

@@ -142,7 +142,7 @@ impl Measured {
         let outcome = match outcome {
             SendOutcome::Accepted { .. } => Called::Accepted,
             SendOutcome::Refused { .. } => Called::Refused,
-            SendOutcome::NotTaken { .. } => Called::NotTaken,
+            SendOutcome::NotTaken { .. } | SendOutcome::TooFast { .. } => Called::NotTaken,
             SendOutcome::Unknown { .. } => Called::Unknown,
         };
         if let Some(histogram) = self.calls.get(&(provider, outcome)) {

@@ -8,7 +8,7 @@ use parlance_model::channel::{Channel, JsonObject};
 use parlance_model::clock::iso8601;
 use parlance_model::contact::{Contact, Identity, IdentityKind};
 use parlance_model::conversation::{Conversation, session_key};
-use parlance_model::id::{ContactId, ConversationId, MediaId, MessageId, OrgId};
+use parlance_model::id::{ContactId, ConversationId, MediaId, MessageId, OrgId, UserId};
 use parlance_model::job::{Job, Lane};
 use parlance_model::key::{Principal, Scope};
 use parlance_model::message::{Attachment, Direction, Kind, Message, SenderKind, TEMPLATE};
@@ -28,6 +28,10 @@ use crate::{App, once_key};
 pub const BODY_LIMIT: usize = 1600;
 /// The most files of a message (Twilio's limit, error 21623).
 pub const FILES_LIMIT: usize = 10;
+/// How far ahead a message may be sent for, in milliseconds: 35 days.
+const FURTHEST_MS: i64 = 35 * 24 * 60 * 60 * 1000;
+/// How long a message may be worth delivering, in seconds (Twilio's limits of a validity period).
+pub const LONGEST_VALID_S: i64 = 36_000;
 /// How long an answer waits for the first outcome.
 const WAIT: Duration = Duration::from_secs(2);
 /// How often a waiting answer looks by itself: another node may have done the work.
@@ -61,11 +65,34 @@ pub struct Draft {
     pub as_assistant: bool,
     /// Usage, tools, analysis, appointments, context.
     pub meta: JsonObject,
+    /// When it is to leave, unix ms. `None`: now.
+    pub send_at_ms: Option<i64>,
+    /// How long it is worth delivering from then on, in seconds: 1 to 36000. `None`: as long as we and the provider keep it.
+    pub valid_s: Option<i64>,
     /// The request's idempotency key.
     pub once: Option<String>,
 }
 
 parlance_model::show_only!(Draft {});
+
+impl Draft {
+    /// A text of now.
+    #[must_use]
+    pub fn text(to: Recipient, body: impl Into<String>) -> Self {
+        Self {
+            to,
+            body: body.into(),
+            media_ids: Vec::new(),
+            media_urls: Vec::new(),
+            template: None,
+            as_assistant: false,
+            meta: JsonObject::default(),
+            send_at_ms: None,
+            valid_s: None,
+            once: None,
+        }
+    }
+}
 
 /// A stored message with its surroundings.
 #[derive(Debug, Clone)]
@@ -108,12 +135,15 @@ impl Route {
 }
 
 impl App {
-    /// Stores a message to be sent and, unless told not to, waits up to two seconds for the first outcome.
+    /// Stores a message to be sent and, unless told not to, waits up to two seconds for the first outcome. One for later is
+    /// answered at once.
     ///
     /// # Errors
     /// `not_found`; `validation_failed`; `recipient_opted_out`; `whatsapp_window_closed`; `no_account`; `sms_provider_off`; `forbidden`.
     pub async fn send(&self, who: &Principal, draft: Draft, wait: bool) -> Result<Sent> {
         let draft = checked(who, draft)?;
+        check_time(&draft, self.now_ms())?;
+        let wait = wait && draft.send_at_ms.is_none();
         let signals = self.store().bus().listen();
         let (caller, links) = (who.clone(), self.0.links.clone());
         let accepted = move |tx: &mut OrgTx<'_, '_>| {
@@ -180,6 +210,16 @@ fn checked(who: &Principal, mut draft: Draft) -> Result<Draft> {
     Ok(draft)
 }
 
+fn check_time(draft: &Draft, now_ms: i64) -> Result<()> {
+    if draft.send_at_ms.is_some_and(|at_ms| at_ms <= now_ms || at_ms > now_ms + FURTHEST_MS) {
+        return Err(Error::invalid("send_at", "Must be in the future, and at most 35 days ahead. Leave it out to send now."));
+    }
+    if draft.valid_s.is_some_and(|valid_s| !(1..=LONGEST_VALID_S).contains(&valid_s)) {
+        return Err(Error::invalid("valid_for", format!("Must be 1 to {LONGEST_VALID_S} seconds.")));
+    }
+    Ok(())
+}
+
 pub(crate) fn sent(tx: &mut OrgTx<'_, '_>, id: MessageId, links: &Links) -> Result<Sent> {
     let message = message::get(tx, id)?;
     let conversation = conversation::get(tx, message.conversation_id)?;
@@ -197,26 +237,37 @@ fn accept(tx: &mut OrgTx<'_, '_>, who: &Principal, draft: &Draft) -> Result<(Mes
         return Ok((made, false));
     }
     let before = target(tx, &draft.to)?;
-    refuse_opted_out(tx, &before)?;
-    refuse_closed_window(tx, &before, draft.template.as_ref())?;
-    let mut after = before.clone();
-    let sender = if draft.as_assistant { SenderKind::Assistant } else { SenderKind::Staff };
-    let new = message::NewMessage {
-        sender_user: who.user,
-        attachments: attachments(tx, &before, draft)?,
-        meta: meta(&before, draft)?,
-        ..message::NewMessage::new(Direction::Outbound, sender, Kind::Text, &draft.body)
-    };
-    let id = message::append(tx, &mut after, &new, false)?;
-    conversation::save(tx, &before, &after)?;
-    let now_ms = tx.now_ms();
-    job::enqueue(tx, &Job::Send { message_id: id }, Some(Lane::Conversation(after.id)), now_ms)?;
+    let id = queue(tx, &before, who.user, draft)?;
     if let Some(once) = &once {
         idempotency::made(tx, once, id)?;
     }
+    Ok((id, true))
+}
+
+/// Stores the message in this conversation, its event and its job.
+pub(crate) fn queue(tx: &mut OrgTx<'_, '_>, before: &Conversation, user: Option<UserId>, draft: &Draft) -> Result<MessageId> {
+    refuse_opted_out(tx, before)?;
+    refuse_closed_window(before, draft.template.as_ref(), draft.send_at_ms.unwrap_or_else(|| tx.now_ms()))?;
+    let mut after = before.clone();
+    let sender = if draft.as_assistant { SenderKind::Assistant } else { SenderKind::Staff };
+    let new = message::NewMessage {
+        sender_user: user,
+        attachments: attachments(tx, before, draft)?,
+        meta: meta(before, draft)?,
+        send_at_ms: draft.send_at_ms,
+        valid_s: draft.valid_s,
+        ..message::NewMessage::new(Direction::Outbound, sender, Kind::Text, &draft.body)
+    };
+    let id = message::append(tx, &mut after, &new, false)?;
+    conversation::save(tx, before, &after)?;
+    let (lane, run_at_ms) = match draft.send_at_ms {
+        Some(at_ms) => (Lane::Message(id), at_ms),
+        None => (Lane::Conversation(after.id), tx.now_ms()),
+    };
+    job::enqueue(tx, &Job::Send { message_id: id }, Some(lane), run_at_ms)?;
     let act = Act::new(Action::MessageSend, id).with("conversation_id", after.id.0).with("account_id", after.account_id.0);
     tx.audit(&act.with("channel", after.channel.as_str()).with("sender", new.sender.as_str()))?;
-    Ok((id, true))
+    Ok(id)
 }
 
 /// The caller's fields, with the template among them.
@@ -287,8 +338,8 @@ pub(crate) fn refuse_opted_out(tx: &mut OrgTx<'_, '_>, conversation: &Conversati
 }
 
 /// Refuses what WhatsApp would refuse: a free text to somebody who has not written for a day.
-pub(crate) fn refuse_closed_window(tx: &OrgTx<'_, '_>, conversation: &Conversation, template: Option<&Template>) -> Result<()> {
-    if template.is_none() && conversation.is_window_closed(tx.now_ms()) {
+pub(crate) fn refuse_closed_window(conversation: &Conversation, template: Option<&Template>, leaves_ms: i64) -> Result<()> {
+    if template.is_none() && conversation.is_window_closed(leaves_ms) {
         return Err(Error::refused("whatsapp_window_closed", window_closed(conversation)));
     }
     Ok(())

@@ -52,6 +52,7 @@ const FIELDS: TwilioFields = TwilioFields {
     messaging_service_sid: "twilio_messaging_service_sid",
     // Not among these settings.
     whatsapp_number: "whatsapp_number",
+    messages_per_second: "messages_per_second",
 };
 
 impl App {
@@ -180,7 +181,15 @@ fn merged(before: Option<&Account>, changes: &ProviderChanges, region: Region) -
         return Err(Error::invalid(FIELDS.phone_number, "Must be in E.164 form, such as +15551234567."));
     }
     let base_url = before.and_then(|twilio| twilio.base_url.clone());
-    let new = NewTwilio { account_sid, auth_token, phone_number, messaging_service_sid: service, whatsapp_number: None, base_url };
+    let new = NewTwilio {
+        account_sid,
+        auth_token,
+        phone_number,
+        messaging_service_sid: service,
+        whatsapp_number: None,
+        base_url,
+        messages_per_second: None,
+    };
     let settings = new.checked(region, &FIELDS)?;
     // What these settings do not show stays as it is.
     Ok(Some(match before.cloned() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use parlance_model::job::{Claimed, Job};
 use parlance_store::bus::Signal;
-use parlance_store::{idempotency, job, session};
+use parlance_store::{SystemTx, idempotency, job, session};
 use tokio::sync::Semaphore;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
@@ -13,9 +13,11 @@ use crate::{App, backfill, deliver, fetch, health, reconcile, staff};
 
 /// Jobs that run side by side on this node.
 const AT_ONCE: usize = 32;
-/// The poll behind the wake-up calls: jobs that come due, of other nodes and of dead ones.
+/// The poll behind the wake-up calls: jobs of other nodes and of dead ones. Nobody sleeps past the time of a job that is known.
 const POLL: Duration = Duration::from_secs(1);
-/// A send job that fails at this claim is ended: it would fail for ever, and hold up its conversation.
+/// The shortest rest between two claims that nobody called for, in milliseconds.
+const SHORTEST_REST_MS: u64 = 5;
+/// A send job that fails at this claim, those not counted that gave it back, is ended: it would fail for ever, and hold up its conversation.
 const LAST_CLAIM: i64 = 60;
 /// How often aged rows are swept, and resting jobs marked.
 const SWEEP: Duration = Duration::from_secs(600);
@@ -59,7 +61,7 @@ async fn work(app: &App) {
         // One look serves every call that came until now.
         while !matches!(signals.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)) {}
         let free = places.available_permits();
-        let claimed = if free > 0 { claim(app, free).await } else { Vec::new() };
+        let (claimed, rest) = if free > 0 { claim(app, free).await } else { (Vec::new(), POLL) };
         let full = claimed.len() == free;
         for claimed in claimed {
             let (app, places) = (app.clone(), Arc::clone(&places));
@@ -79,7 +81,7 @@ async fn work(app: &App) {
         } else {
             tokio::select! {
                 () = woken(&mut signals) => {}
-                () = tokio::time::sleep(POLL) => {}
+                () = tokio::time::sleep(rest) => {}
                 () = app.tasks().stopping() => return,
             }
         }
@@ -96,13 +98,18 @@ async fn woken(signals: &mut tokio::sync::broadcast::Receiver<Signal>) {
     }
 }
 
-async fn claim(app: &App, limit: usize) -> Vec<Claimed> {
+/// Claims what is due. Answers also how long there is nothing more, as far as is known.
+async fn claim(app: &App, limit: usize) -> (Vec<Claimed>, Duration) {
     let limit = i64::try_from(limit).unwrap_or(1);
-    match app.store().system_write(move |tx| job::claim(tx, limit, deliver::LEASE_MS)).await {
-        Ok(claimed) => claimed,
+    let write = move |tx: &mut SystemTx<'_, '_>| Ok((job::claim(tx, limit, deliver::LEASE_MS)?, job::next_due(tx)?));
+    match app.store().system_write(write).await {
+        Ok((claimed, next_ms)) => {
+            let until_ms = next_ms.map(|next_ms| u64::try_from(next_ms - app.now_ms()).unwrap_or(0));
+            (claimed, until_ms.map_or(POLL, |ms| Duration::from_millis(ms.max(SHORTEST_REST_MS)).min(POLL)))
+        }
         Err(error) => {
             tracing::warn!(?error, "jobs could not be claimed; trying again");
-            Vec::new()
+            (Vec::new(), POLL)
         }
     }
 }
@@ -117,7 +124,7 @@ async fn run(app: &App, claimed: &Claimed) {
         Job::Unassign { user_id } => staff::unassign(app, claimed, *user_id).await,
     };
     if let Err(error) = result {
-        if claimed.attempt >= LAST_CLAIM
+        if claimed.lost + 1 >= LAST_CLAIM
             && let Job::Send { message_id } = &claimed.job
             && let Err(error) = deliver::give_up(app, claimed, *message_id).await
         {

@@ -73,6 +73,20 @@ pub enum Fetched {
 /// A fetch in progress.
 pub type Fetching<'a> = Pin<Box<dyn Future<Output = Fetched> + Send + 'a>>;
 
+/// One thing that was looked at, at a provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What, in a word: `credentials`.
+    pub step: &'static str,
+    /// Whether it is as it should be.
+    pub ok: bool,
+    /// What was found; where it is not as it should be, what to do.
+    pub text: String,
+}
+
+/// A check in progress.
+pub type Checking<'a> = Pin<Box<dyn Future<Output = Vec<Finding>> + Send + 'a>>;
+
 /// What every provider's adapter does.
 pub trait Channel: Send + Sync {
     /// The provider's own name for the account that the hook claims to come from (Twilio: `AccountSid`). Unverified.
@@ -111,6 +125,10 @@ pub trait Channel: Send + Sync {
     /// Asks once for a file of a message that came in, at the address that the provider named. Takes less than a minute, its content
     /// included. The account's credentials go to its own provider alone, whatever the address and its redirects are.
     fn fetch<'a>(&'a self, http: &'a parlance_net::Client, account: &'a Account, url: &'a str) -> Fetching<'a>;
+
+    /// Looks at the provider whether the account can send, and whether it calls us at `hook_url`; with `configure`, that is set there
+    /// where it is not. Ends at the first thing that is wrong.
+    fn check<'a>(&'a self, http: &'a parlance_net::Client, account: &'a Account, hook_url: &'a str, configure: bool) -> Checking<'a>;
 }
 
 /// The adapter of a provider.

@@ -6,7 +6,7 @@ use crate::channel::{Channel, Provider};
 use crate::delivery::DeliveryError;
 use crate::error::Error;
 use crate::id::{AccountId, OrgId, UserId};
-use crate::phone::{Phone, Region};
+use crate::phone::{Line, Phone, Region};
 use crate::words;
 
 /// An account with its secrets opened: what an adapter needs to verify hooks and to send.
@@ -84,6 +84,26 @@ pub struct TwilioSettings {
     /// What becomes of phone calls.
     #[serde(default)]
     pub voice: Voice,
+}
+
+impl TwilioSettings {
+    /// How many messages may be handed over in a second on a channel; `None`: as many as there are. Unless the settings say, what
+    /// Twilio takes from such a sender before it queues (help.twilio.com, "Understanding Twilio Rate Limits and Message Queues").
+    #[must_use]
+    pub fn pace(&self, channel: Channel) -> Option<i64> {
+        let pace = match self.messages_per_second {
+            Some(pace) => pace,
+            None if channel == Channel::Whatsapp => 80,
+            // It spreads over its senders, and Twilio paces those.
+            None if self.messaging_service_sid.is_some() => 0,
+            None => match self.phone_number.line() {
+                Line::Long => 1,
+                Line::TollFree => 3,
+                Line::Other => 10,
+            },
+        };
+        (pace > 0).then_some(pace)
+    }
 }
 
 /// What becomes of the phone calls of an account.

@@ -59,6 +59,8 @@ pub struct Receipt {
     pub error: Option<DeliveryError>,
     /// Whether the reason means that the recipient has opted out.
     pub opted_out: bool,
+    /// Whether the reason is how the account or its sender is set up: other messages will meet it too.
+    pub about_account: bool,
     /// Who the message went to, for the opt-out ledger.
     pub to: Option<Address>,
 }

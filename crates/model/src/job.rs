@@ -91,8 +91,10 @@ pub struct Claimed {
     pub org: OrgId,
     /// What is to be done.
     pub job: Job,
-    /// How often it was claimed, this time included.
+    /// How often it was claimed, this time included. Names the claim.
     pub attempt: i64,
+    /// Earlier claims that ended without a word: their worker died, or could not write what became of them.
+    pub lost: i64,
     /// When it was queued, unix ms.
     pub created_ms: i64,
 }

@@ -29,6 +29,7 @@ pub mod phone;
 pub mod place;
 pub mod role;
 pub mod search;
+pub mod segments;
 pub mod text;
 
 pub use error::{Error, Result};

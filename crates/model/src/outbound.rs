@@ -36,6 +36,8 @@ pub struct Outgoing {
     pub media_urls: Vec<String>,
     /// Where the provider reports progress; `None` when this installation has no public URL.
     pub status_callback: Option<String>,
+    /// How long it is still worth delivering, in seconds.
+    pub valid_for_s: Option<i64>,
 }
 
 /// What a refusal says beyond the message that was refused.
@@ -45,8 +47,11 @@ pub enum Refusal {
     Message,
     /// The recipient has opted out.
     OptedOut,
-    /// The account cannot send as it is set up: wrong credentials, or a provider that is not where the settings say.
+    /// The account cannot send as it is set up: a sender that is not its own, or a provider that is not where the settings say.
     Account,
+    /// The provider takes nothing at all from the account: its credentials are wrong, or it is suspended. The message is none the
+    /// worse for it, and goes out once that is put right.
+    Stopped,
 }
 
 /// What came of asking a provider.
@@ -58,6 +63,8 @@ pub enum SendOutcome {
         provider_id: String,
         /// How far it got.
         state: DeliveryState,
+        /// How many SMS it makes of it, where it says so already.
+        segments: Option<i64>,
     },
     /// The provider refused it for good.
     Refused {
@@ -66,8 +73,15 @@ pub enum SendOutcome {
         /// What the reason says beyond this message.
         why: Refusal,
     },
-    /// It was certainly not taken, and trying again is safe: a rate limit, or no connection.
+    /// It was certainly not taken, and trying again is safe: the provider is down, or cannot be reached.
     NotTaken {
+        /// The reason.
+        error: DeliveryError,
+        /// The provider's own wish for the wait, in milliseconds.
+        retry_after_ms: Option<i64>,
+    },
+    /// It was certainly not taken, because the account sends too fast: all of its messages are to wait.
+    TooFast {
         /// The reason.
         error: DeliveryError,
         /// The provider's own wish for the wait, in milliseconds.

@@ -21,6 +21,17 @@ impl fmt::Debug for Phone {
     }
 }
 
+/// Kinds of lines that send at different paces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line {
+    /// A number of the North American numbering plan.
+    Long,
+    /// One of its toll-free numbers.
+    TollFree,
+    /// A number of anywhere else.
+    Other,
+}
+
 /// The region that a national number is read in: ISO 3166-1 alpha-2, such as `US`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Region(MetadataRegion);
@@ -70,6 +81,18 @@ impl Phone {
             return Err(wrong());
         }
         Ok(Self(PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned()))
+    }
+
+    /// What kind of line it is, as far as its digits say.
+    #[must_use]
+    pub fn line(&self) -> Line {
+        match self.0.strip_prefix("+1") {
+            Some(national) if ["800", "833", "844", "855", "866", "877", "888"].contains(&national.get(..3).unwrap_or_default()) => {
+                Line::TollFree
+            }
+            Some(_) => Line::Long,
+            None => Line::Other,
+        }
     }
 
     /// The E.164 text.

@@ -128,12 +128,20 @@ pub(crate) fn once<T, F>(args: &PlaceArgs, with_secrets: bool, run: impl FnOnce(
 where
     F: Future<Output = Result<T>>,
 {
+    once_with(args, with_secrets, Config::default(), run)
+}
+
+/// The same for one that needs to know something of the installation.
+pub(crate) fn once_with<T, F>(args: &PlaceArgs, with_secrets: bool, config: Config, run: impl FnOnce(App) -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
     let runtime = runtime()?;
     let app = {
         let _context = runtime.enter();
         let setup = setup(args, with_secrets)?;
         let entropy = Arc::clone(&setup.entropy);
-        App::new(open_beside(&args.place()?, args, setup)?, Client::new(Policy::default())?, entropy, Config::default())
+        App::new(open_beside(&args.place()?, args, setup)?, Client::new(Policy::default())?, entropy, config)
     };
     runtime.block_on(async {
         if with_secrets {

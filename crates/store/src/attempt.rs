@@ -180,6 +180,16 @@ pub fn finish(tx: &mut OrgTx<'_, '_>, id: AttemptId, provider_id: Option<&str>, 
     refold(tx, id)
 }
 
+/// Writes down that a call was refused for the account's sake: the message waits on, and its tries are not fewer for it.
+///
+/// # Errors
+/// `not_found`; those of the database.
+pub fn hold(tx: &mut OrgTx<'_, '_>, id: AttemptId, error: &DeliveryError) -> Result<()> {
+    const HOLD: &str = "UPDATE attempt SET held = TRUE WHERE org_id = $1 AND id = $2";
+    tx.execute(HOLD, params![id])?;
+    finish(tx, id, None, &Outcome::with_error(DeliveryState::Pending, error.clone()))
+}
+
 /// Keeps a receipt and applies it where its attempt is known. The same receipt again changes nothing, and is answered
 /// `false`.
 ///
@@ -213,12 +223,12 @@ pub fn record(tx: &mut OrgTx<'_, '_>, account: AccountId, receipt: &Receipt) -> 
 }
 
 /// How often a message was tried to be handed over since an attempt last came to an end: what a person began anew is counted
-/// anew.
+/// anew. Those that were held do not count.
 ///
 /// # Errors
 /// Those of the database.
 pub fn tries(tx: &mut OrgTx<'_, '_>, message: MessageId) -> Result<i64> {
-    const TRIES: &str = "SELECT COUNT(*) FROM attempt WHERE org_id = $1 AND message_id = $2 AND id >
+    const TRIES: &str = "SELECT COUNT(*) FROM attempt WHERE org_id = $1 AND message_id = $2 AND NOT held AND id >
         COALESCE((SELECT MAX(id) FROM attempt WHERE org_id = $1 AND message_id = $2 AND outcome <> 'pending'), 0)";
     tx.query_one(TRIES, params![message], |row| row.get(0))
 }

@@ -80,6 +80,18 @@ pub fn fails(tx: &mut OrgTx<'_, '_>, account: AccountId, error: &DeliveryError) 
     Ok(())
 }
 
+/// Some messages of the account do not arrive because of how it is set up. Others do, so it is not failing; what to do is kept.
+///
+/// # Errors
+/// Those of the database.
+pub fn warns(tx: &mut OrgTx<'_, '_>, account: AccountId, error: &DeliveryError) -> Result<()> {
+    const WARNS: &str = "INSERT INTO account_health (org_id, account_id, failing, error_code, error_message, error_ms, refused_hooks)
+        VALUES ($1, $2, $3, $4, $5, $6, 0)
+        ON CONFLICT (org_id, account_id) DO UPDATE SET error_code = $4, error_message = $5, error_ms = $6";
+    let now_ms = tx.now_ms();
+    tx.execute(WARNS, params![account, false, &error.code, &error.message, now_ms]).map(drop)
+}
+
 /// The account works, or was given other credentials. Writes nothing where it was not failing; its last error stays to be seen.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! Jobs: leased, in order within a lane, by priority across lanes.
 
-use parlance_model::id::{JobId, OrgId};
+use parlance_model::id::{AccountId, JobId, OrgId};
 use parlance_model::job::{Claimed, Job, Lane};
 use parlance_model::{Error, Result};
 
@@ -40,13 +40,28 @@ pub fn claim(tx: &mut SystemTx<'_, '_>, limit: i64, lease_ms: i64) -> Result<Vec
             // A job of a newer version must not stop everybody else's: it stays leased, for a node that knows it.
             let job = row.json(2).inspect_err(|error| tracing::error!(?error, job = %id, "a job of an unknown kind is left alone"));
             let (attempt, created_ms) = (row.get(3)?, row.get(4)?);
-            Ok(job.ok().map(|job| Claimed { id, org, job, attempt, created_ms }))
+            let lost = attempt - 1 - row.get::<i64>(5)?;
+            Ok(job.ok().map(|job| Claimed { id, org, job, attempt, lost, created_ms }))
         })?);
     }
     let mut claimed: Vec<_> = claimed.into_iter().flatten().collect();
     claimed.sort_by_key(|job| job.id);
     Ok(claimed)
 }
+
+/// When the next job that waits for its time comes due, unix ms. A look at the end of an index.
+///
+/// # Errors
+/// Those of the database.
+pub fn next_due(tx: &mut SystemTx<'_, '_>) -> Result<Option<i64>> {
+    let (now_ms, mut next) = (tx.now_ms(), None);
+    for priority in PRIORITIES {
+        let due: Option<i64> = tx.tx.query_one(NEXT_DUE, params![priority, now_ms], |row| row.get(0))?;
+        next = due.into_iter().chain(next).min();
+    }
+    Ok(next)
+}
+pub(crate) const NEXT_DUE: &str = "SELECT MIN(run_at_ms) FROM job WHERE NOT resting AND priority = $1 AND run_at_ms > $2";
 
 macro_rules! claim {
     ($lock:literal) => {
@@ -59,7 +74,7 @@ macro_rules! claim {
                 ORDER BY j.run_at_ms, j.id LIMIT $4",
             $lock,
             ") UPDATE job SET lease_until_ms = $2, attempt = attempt + 1 WHERE id IN (SELECT id FROM due)
-            RETURNING id, org_id, payload, attempt, created_ms"
+            RETURNING id, org_id, payload, attempt, created_ms, given_back"
         )
     };
 }
@@ -152,8 +167,37 @@ pub fn hold(tx: &mut OrgTx<'_, '_>, job: &Claimed, lease_ms: i64) -> Result<bool
 /// # Errors
 /// Those of the database.
 pub fn postpone(tx: &mut OrgTx<'_, '_>, job: &Claimed, run_at_ms: i64) -> Result<()> {
-    const POSTPONE: &str = "UPDATE job SET run_at_ms = $3, lease_until_ms = NULL WHERE org_id = $1 AND id = $2 AND attempt = $4";
+    const POSTPONE: &str =
+        "UPDATE job SET run_at_ms = $3, lease_until_ms = NULL, given_back = given_back + 1 WHERE org_id = $1 AND id = $2 AND attempt = $4";
     tx.execute(POSTPONE, params![job.id, run_at_ms, job.attempt]).map(drop)
+}
+
+/// The turn that a job waits for, unix ms, and the epoch in which it was given.
+pub(crate) fn slot(tx: &mut OrgTx<'_, '_>, job: &Claimed) -> Result<Option<(i64, i64)>> {
+    const SLOT: &str = "SELECT slot_ms, slot_epoch FROM job WHERE org_id = $1 AND id = $2 AND slot_ms IS NOT NULL";
+    tx.query_opt(SLOT, params![job.id], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+/// Gives a job back until its turn at an account.
+pub(crate) fn wait(tx: &mut OrgTx<'_, '_>, job: &Claimed, account: AccountId, slot_ms: i64, epoch: i64) -> Result<()> {
+    const WAIT: &str = "UPDATE job SET account_id = $3, slot_ms = $4, slot_epoch = $5 WHERE org_id = $1 AND id = $2 AND attempt = $6";
+    // The worker is to know when it comes.
+    tx.mark_jobs();
+    tx.execute(WAIT, params![job.id, account, slot_ms, epoch, job.attempt])?;
+    postpone(tx, job, slot_ms)
+}
+
+/// Writes down that a job has used its turn.
+pub(crate) fn leave(tx: &mut OrgTx<'_, '_>, job: &Claimed) -> Result<()> {
+    const LEAVE: &str = "UPDATE job SET slot_ms = NULL, slot_epoch = NULL WHERE org_id = $1 AND id = $2";
+    tx.execute(LEAVE, params![job.id]).map(drop)
+}
+
+/// Makes what waits for a turn at an account due at one time, so that it comes in the order in which it was queued.
+pub(crate) fn recall(tx: &mut OrgTx<'_, '_>, account: AccountId, run_at_ms: i64) -> Result<()> {
+    const RECALL: &str = "UPDATE job SET run_at_ms = $3 WHERE org_id = $1 AND account_id = $2 AND slot_ms IS NOT NULL";
+    tx.mark_jobs();
+    tx.execute(RECALL, params![account, run_at_ms]).map(drop)
 }
 
 /// How many jobs there are, and when the next one can be claimed, unix ms: at its time, or when its lease ends.

@@ -27,6 +27,7 @@ pub mod metrics;
 mod migrate;
 pub mod opt_out;
 pub mod org;
+pub mod pace;
 pub mod search;
 pub mod secret;
 pub mod session;

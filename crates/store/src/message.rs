@@ -159,6 +159,36 @@ pub fn set_attachment(tx: &mut OrgTx<'_, '_>, mut message: Message, index: usize
     Ok(())
 }
 
+/// Moves a message that waited for its time to now, to the end of its thread, and its conversation's image with it; the caller
+/// saves the image.
+///
+/// # Errors
+/// Those of the database.
+pub fn leaves(tx: &mut OrgTx<'_, '_>, conversation: &mut Conversation, message: &Message) -> Result<()> {
+    const MOVE: &str = "UPDATE message SET at_ms = $3, updated_ms = $4 WHERE org_id = $1 AND id = $2";
+    let now_ms = tx.now_ms();
+    // Of two of one time the newer row comes last, and this one may be older.
+    let at_ms = now_ms.max(conversation.last_message_ms + 1);
+    tx.execute(MOVE, params![message.id, at_ms, now_ms])?;
+    conversation.last_message_ms = at_ms;
+    conversation.preview = preview(&message.body, &message.attachments);
+    conversation.last_direction = Some(message.direction);
+    tx.emit(Event::MessageUpdated { conversation_id: conversation.id, message_id: message.id });
+    Ok(())
+}
+
+/// Writes down how many SMS the provider made of a message. `None` leaves what is known.
+///
+/// # Errors
+/// Those of the database.
+pub fn made_of(tx: &mut OrgTx<'_, '_>, id: MessageId, segments: Option<i64>) -> Result<()> {
+    const MADE_OF: &str = "UPDATE message SET segments = $3 WHERE org_id = $1 AND id = $2";
+    match segments {
+        Some(segments) => tx.execute(MADE_OF, params![id, segments]).map(drop),
+        None => Ok(()),
+    }
+}
+
 /// Whether the account has the inbound message of this provider id already.
 ///
 /// # Errors
@@ -292,12 +322,12 @@ pub fn end(tx: &mut OrgTx<'_, '_>, id: MessageId, outcome: &Outcome) -> Result<(
 }
 
 /// Puts a message that came to an end back among those that wait. It shows none of its attempts until the next is made, so
-/// that late news of the last one does not speak for it.
+/// that late news of the last one does not speak for it. One that was to go later goes now.
 ///
 /// # Errors
 /// `not_found`; those of the database.
 pub fn begin_anew(tx: &mut OrgTx<'_, '_>, id: MessageId) -> Result<()> {
-    const DETACH: &str = "UPDATE message SET attempt_id = NULL WHERE org_id = $1 AND id = $2";
+    const DETACH: &str = "UPDATE message SET attempt_id = NULL, send_at_ms = NULL WHERE org_id = $1 AND id = $2";
     let message = get(tx, id)?;
     tx.execute(DETACH, params![id])?;
     show(tx, &message, &Outcome::of(DeliveryState::Pending))

@@ -35,7 +35,8 @@ const MIGRATIONS: &[Migration] = migrations![
     "0008_disable",
     "0009_restore_mark",
     "0010_bounds",
-    "0011_twilio"
+    "0011_twilio",
+    "0013_pace"
 ];
 
 /// The advisory lock that orders migrating nodes on PostgreSQL; any constant will do.

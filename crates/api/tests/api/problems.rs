@@ -24,6 +24,7 @@ const NEVER_ANSWERED: &[&str] = &[
     "files_missing",
     "no_backup",
     "no_database",
+    "provider_refused",
     "no_room",
     "not_a_backup",
     "not_a_demo_folder",

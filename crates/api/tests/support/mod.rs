@@ -140,6 +140,7 @@ impl TestApp {
             messaging_service_sid: None,
             whatsapp_number: None,
             base_url: Some(self.sim.base_url().to_string()),
+            messages_per_second: Some(0),
         };
         self.app.create_twilio(&org.slug, account).await.unwrap();
     }
@@ -160,7 +161,7 @@ impl TestApp {
 
     /// A message that waits for its next try.
     pub(crate) async fn waiting_message(&self, org: &Org) -> String {
-        self.sim.fault(Fault::new(FaultKind::Refuse { status: 429, code: 20429 }).for_number(BUSY));
+        self.sim.fault(Fault::new(FaultKind::Refuse { status: 503, code: 20503 }).for_number(BUSY));
         let sender = self.bare_key(org, false).await;
         let body = serde_json::json!({ "phone": BUSY, "message": "Hello!" });
         let sent = sender.post_with("/api/v1/conversations/send", &[("prefer", "respond-async")], body).await.expect(201);
@@ -168,7 +169,7 @@ impl TestApp {
         // The message tells its reason once the first try is concluded; those after it in the conversation wait for it.
         let path = format!("/api/v1/messages/{id}/attempts");
         let first = sent.data()["conversation"]["message_count"] == 1;
-        while first && sender.get(&path).await.json["data"][0]["error_code"] != "20429" {
+        while first && sender.get(&path).await.json["data"][0]["error_code"] != "20503" {
             tokio::task::yield_now().await;
         }
         assert!(conversation.is_i64());

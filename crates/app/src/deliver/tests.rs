@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use parlance_model::channel::{Channel, JsonObject};
+use parlance_model::channel::Channel;
 use parlance_model::clock::ManualClock;
 use parlance_model::entropy::SeededEntropy;
 use parlance_store::secret::SecretKey;
@@ -31,21 +31,13 @@ async fn waiting() -> (App, MessageId, Arc<ManualClock>, TempDir) {
         messaging_service_sid: None,
         whatsapp_number: None,
         base_url: None,
+        messages_per_second: Some(0),
     };
     app.create_twilio("acme", twilio).await.unwrap();
     let (_, token) = app.create_key("acme", None, "test", None, false).await.unwrap();
     let who = app.authenticate(&token).await.unwrap();
     let to = Recipient::Phone("+14152000001".into(), Channel::Sms);
-    let draft = Draft {
-        to,
-        body: "Hello".into(),
-        media_ids: Vec::new(),
-        media_urls: Vec::new(),
-        template: None,
-        as_assistant: false,
-        meta: JsonObject::default(),
-        once: None,
-    };
+    let draft = Draft::text(to, "Hello");
     let sent = app.send(&who, draft, false).await.unwrap();
     (app, sent.message.id, clock, folder)
 }

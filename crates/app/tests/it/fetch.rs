@@ -70,6 +70,7 @@ impl On {
             messaging_service_sid: None,
             whatsapp_number: None,
             base_url: Some(format!("http://{}", server.local_addr().unwrap())),
+            messages_per_second: Some(0),
         };
         on.app.create_twilio("acme", twilio).await.unwrap();
         Self { on, server }

@@ -11,7 +11,7 @@ use parlance_app::media::{self, Files};
 use parlance_app::send::{Draft, Recipient, Sent};
 use parlance_app::{App, Config};
 use parlance_model::Result;
-use parlance_model::channel::{Channel, JsonObject, Provider};
+use parlance_model::channel::{Channel, Provider};
 use parlance_model::clock::ManualClock;
 use parlance_model::entropy::SeededEntropy;
 use parlance_model::key::Principal;
@@ -116,6 +116,7 @@ pub(crate) fn twilio(sim: &Sim, number: &str) -> NewTwilio {
         messaging_service_sid: None,
         whatsapp_number: None,
         base_url: Some(sim.base_url().to_string()),
+        messages_per_second: Some(0),
     }
 }
 
@@ -157,14 +158,5 @@ pub(crate) fn sid(number: usize) -> String {
 
 /// A text to the customer.
 pub(crate) fn draft(body: &str, once: Option<&str>) -> Draft {
-    Draft {
-        to: Recipient::Phone(CUSTOMER.into(), Channel::Sms),
-        body: body.into(),
-        media_ids: Vec::new(),
-        media_urls: Vec::new(),
-        template: None,
-        as_assistant: false,
-        meta: JsonObject::default(),
-        once: once.map(Into::into),
-    }
+    Draft { once: once.map(Into::into), ..Draft::text(Recipient::Phone(CUSTOMER.into(), Channel::Sms), body) }
 }

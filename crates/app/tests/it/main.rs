@@ -10,6 +10,7 @@ mod inbound;
 mod inspect;
 mod media;
 mod outbound;
+mod pace;
 mod reconcile;
 mod restored;
 mod retry;

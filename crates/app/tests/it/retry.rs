@@ -231,7 +231,7 @@ both_databases! {
         let during_the_call = move |tx: &mut OrgTx<'_, '_>| {
             let attempt = attempt::start(tx, id, account)?;
             let reason = Some(DeliveryError { code: "30003".into(), message: "Unreachable.".into() });
-            attempt::record(tx, account, &Receipt { provider_id: sid(9), attempt: Some(attempt), state: Undelivered, error: reason, opted_out: false, to: None })
+            attempt::record(tx, account, &Receipt { provider_id: sid(9), attempt: Some(attempt), state: Undelivered, error: reason, about_account: false, opted_out: false, to: None })
         };
         on.app.store().write(on.who.org, during_the_call).await.unwrap();
         assert_eq!(on.look(&sent).await.state, Undelivered);
@@ -294,7 +294,7 @@ both_databases! {
 
     async fn a_retry_has_all_its_tries_again(database) {
         let on = Fixture::new(database).await;
-        on.sim.fault(Fault::new(FaultKind::Refuse { status: 429, code: 20429 }).times(9));
+        on.sim.fault(Fault::new(FaultKind::Refuse { status: 503, code: 20503 }).times(9));
         let sent = on.send("Patience").await.unwrap();
         let run = async || {
             // Behind the longest wait, and nine times less than a day.
@@ -306,7 +306,7 @@ both_databases! {
             assert_eq!(run().await, Pending);
         }
         assert_eq!(run().await, Failed);
-        on.sim.fault(Fault::new(FaultKind::Refuse { status: 429, code: 20429 }).times(1));
+        on.sim.fault(Fault::new(FaultKind::Refuse { status: 503, code: 20503 }).times(1));
         retry(&on, &sent, false).await.unwrap();
         assert_eq!((run().await, run().await), (Pending, DeliveryState::Queued));
         assert_healthy(&on).await;

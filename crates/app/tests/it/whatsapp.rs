@@ -39,6 +39,7 @@ impl On {
             messaging_service_sid: None,
             whatsapp_number: Some(WHATSAPP_NUMBER.into()),
             base_url: Some(format!("http://{}", server.local_addr().unwrap())),
+            messages_per_second: Some(0),
         };
         on.app.create_twilio("acme", twilio).await.unwrap();
         let (from, to) = (format!("whatsapp:{CUSTOMER}"), format!("whatsapp:{WHATSAPP_NUMBER}"));

@@ -179,6 +179,7 @@ impl Asked<'_> {
             provider_id: entry.sid,
             attempt: None,
             state,
+            about_account: code.as_deref().is_some_and(errors::is_about_account),
             opted_out: code.as_deref() == Some(errors::OPTED_OUT),
             error: code.as_deref().map(errors::explain),
             to: Some(Address::parse(&to, self.account.region)),

@@ -2,6 +2,7 @@
 //!
 //! Voice arrives at the same URL; it is kept in quarantine until a later version reads it.
 
+mod check;
 mod errors;
 mod fetch;
 mod form;
@@ -24,7 +25,7 @@ use parlance_model::media::Facts;
 use parlance_model::outbound::Outgoing;
 use url::Url;
 
-use crate::{Channel, Fetching, Hook, Looking, Parsed, Sending};
+use crate::{Channel, Checking, Fetching, Hook, Looking, Parsed, Sending};
 use form::Form;
 
 /// The adapter.
@@ -73,6 +74,10 @@ impl Channel for Twilio {
 
     fn fetch<'a>(&'a self, http: &'a parlance_net::Client, account: &'a Account, url: &'a str) -> Fetching<'a> {
         Box::pin(fetch::fetch(http, account, url))
+    }
+
+    fn check<'a>(&'a self, http: &'a parlance_net::Client, account: &'a Account, hook_url: &'a str, configure: bool) -> Checking<'a> {
+        Box::pin(check::check(http, account, hook_url, configure))
     }
 }
 

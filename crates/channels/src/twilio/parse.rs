@@ -156,6 +156,7 @@ impl Reader<'_> {
             provider_id,
             attempt: self.attempt,
             state,
+            about_account: code.as_deref().is_some_and(errors::is_about_account),
             opted_out: code.as_deref() == Some(errors::OPTED_OUT),
             error: code.as_deref().map(errors::explain),
             to: to.map(|to| Address::parse(&to, self.account.region)),

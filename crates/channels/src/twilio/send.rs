@@ -85,6 +85,8 @@ fn request(settings: &TwilioSettings, url: Url, ends: &Ends, message: &Outgoing)
         _ => {}
     }
     fields.extend(message.media_urls.iter().map(|url| ("MediaUrl", url.as_str())));
+    let valid_for = message.valid_for_s.map(|seconds| seconds.to_string());
+    fields.extend(valid_for.iter().map(|seconds| ("ValidityPeriod", seconds.as_str())));
     fields.extend(message.status_callback.iter().map(|url| ("StatusCallback", url.as_str())));
     Request::post(url)
         .basic_auth(&settings.account_sid, &settings.auth_token)
@@ -99,6 +101,9 @@ fn request(settings: &TwilioSettings, url: Url, ends: &Ends, message: &Outgoing)
 struct Created {
     sid: String,
     status: Option<String>,
+    /// A number as text; 0 until a sender is picked. Whatever else it may be, the message was taken.
+    #[serde(default)]
+    num_segments: serde_json::Value,
 }
 
 /// Twilio's reason for a refusal.
@@ -115,13 +120,18 @@ fn outcome(answer: &Response) -> SendOutcome {
     let twilio = serde_json::from_slice::<Problem>(&answer.body).ok().and_then(|problem| problem.code).map(|code| code.to_string());
     let code = twilio.clone().unwrap_or_else(|| format!("http_{http_status}"));
     match (http_status, twilio.as_deref()) {
-        (429, _) | (_, Some(errors::TOO_MANY_REQUESTS)) | (503, Some(errors::UNAVAILABLE)) => {
+        (429, _) | (_, Some(errors::TOO_MANY_REQUESTS)) => {
+            let message = "Twilio is taking no more messages of this account for the moment. They go out by themselves after a pause.";
+            let error = DeliveryError { code, message: message.to_owned() };
+            SendOutcome::TooFast { error, retry_after_ms: retry_after_ms(answer) }
+        }
+        (503, Some(errors::UNAVAILABLE)) => {
             let message = "Twilio is taking no more messages for the moment. It will be tried again by itself.".to_owned();
             SendOutcome::NotTaken { error: DeliveryError { code, message }, retry_after_ms: retry_after_ms(answer) }
         }
         (401, _) | (_, Some(errors::CREDENTIALS)) => {
             let message = errors::explain(errors::CREDENTIALS).message;
-            SendOutcome::Refused { error: DeliveryError { code, message }, why: Refusal::Account }
+            SendOutcome::Refused { error: DeliveryError { code, message }, why: Refusal::Stopped }
         }
         // 408 comes from whatever stands between: it says nothing of what Twilio did.
         (300..=407 | 409..=499, Some(code)) => SendOutcome::Refused { error: errors::explain(code), why: errors::refusal(code) },
@@ -137,10 +147,11 @@ fn outcome(answer: &Response) -> SendOutcome {
 
 fn created(answer: &Response) -> SendOutcome {
     match serde_json::from_slice::<Created>(&answer.body) {
-        Ok(Created { sid, status }) if is_sid(&sid) => {
+        Ok(Created { sid, status, num_segments }) if is_sid(&sid) => {
             // It has an id, so it is at least in the queue, whatever a new word may mean.
             let state = status.as_deref().and_then(status::state).unwrap_or(DeliveryState::Queued);
-            SendOutcome::Accepted { provider_id: sid, state }
+            let segments = num_segments.as_str().and_then(|count| count.parse().ok()).filter(|count| *count > 0);
+            SendOutcome::Accepted { provider_id: sid, state, segments }
         }
         _ => unknown("answer_unreadable", "Twilio's answer could not be read."),
     }

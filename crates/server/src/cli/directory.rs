@@ -3,6 +3,9 @@
 use clap::{Args, Subcommand};
 use parlance_model::key::Dialect;
 use parlance_model::role::Role;
+use url::Url;
+
+use super::public_url;
 
 use super::audit::time;
 
@@ -156,6 +159,10 @@ pub(crate) enum AccountAction {
         #[command(flatten)]
         changes: AccountChangeArgs,
     },
+    /// Try an account from end to end: what its provider says, a message, its delivery report, and an answer
+    #[command(after_long_help = "A running server sends the message and takes the answer.\n\n\
+        Example:\n  parlance account test --org acme 1 --to +15559876543")]
+    Test(TestArgs),
     /// Switch an account off: it neither sends nor receives
     Disable(IdArgs),
     /// Switch an account on again
@@ -181,6 +188,35 @@ pub(crate) struct AccountChangeArgs {
     /// The number that WhatsApp messages go out from, best in E.164 form; empty: none
     #[arg(long)]
     pub(crate) whatsapp_number: Option<String>,
+    /// How many messages are handed over in a second, 0 for no limit of ours; empty: as many as its number may send
+    #[arg(long, value_name = "N", value_parser = pace)]
+    pub(crate) messages_per_second: Option<Pace>,
+}
+
+/// A pace, or its absence.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace(pub(crate) Option<i64>);
+
+fn pace(text: &str) -> Result<Pace, std::num::ParseIntError> {
+    if text.is_empty() { Ok(Pace(None)) } else { text.parse().map(|pace| Pace(Some(pace))) }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TestArgs {
+    #[command(flatten)]
+    pub(crate) account: IdArgs,
+    /// The phone that gets the message and answers it
+    #[arg(long, value_name = "PHONE")]
+    pub(crate) to: String,
+    /// How long to wait for each of the server, the delivery report and the answer, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub(crate) wait: u64,
+    /// Let the provider call this server where it does not
+    #[arg(long)]
+    pub(crate) configure: bool,
+    /// Where providers reach the server, as it was told itself
+    #[arg(long, value_name = "URL", env = "PARLANCE_PUBLIC_URL", value_parser = public_url)]
+    pub(crate) public_url: Option<Url>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -209,6 +245,9 @@ pub(crate) struct TwilioArgs {
     /// Where the API is, when it is not Twilio itself. The outbound guard trusts it
     #[arg(long)]
     pub(crate) base_url: Option<String>,
+    /// How many messages are handed over in a second, 0 to 1000; 0 for no limit. When not given, as many as the number may send
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) messages_per_second: Option<i64>,
 }
 
 /// A word of the model, with the model's own message when it is none.

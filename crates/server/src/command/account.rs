@@ -1,16 +1,20 @@
 //! `account`: the connections of an organisation to providers. Secrets are never shown.
 
+use std::time::Duration;
+
+use parlance_app::Config;
 use parlance_app::account::AccountChanges;
+use parlance_app::check::{Finding, Trial};
 use parlance_app::directory::NewTwilio;
-use parlance_model::Result;
 use parlance_model::account::{Account, Settings};
 use parlance_model::id::AccountId;
+use parlance_model::{Error, Result};
 use serde_json::Value;
 
 use super::moment;
-use crate::cli::{AccountAction, IdArgs, PlaceArgs, ProviderArgs};
-use crate::output::{Form, Record};
-use crate::place::once;
+use crate::cli::{AccountAction, IdArgs, PlaceArgs, ProviderArgs, TestArgs};
+use crate::output::{self, Form, Record};
+use crate::place::{once, once_with};
 use crate::progress::watched;
 
 pub(crate) fn run(place: &PlaceArgs, form: Form, action: AccountAction) -> Result<()> {
@@ -23,6 +27,7 @@ pub(crate) fn run(place: &PlaceArgs, form: Form, action: AccountAction) -> Resul
                 messaging_service_sid: twilio.messaging_service_sid,
                 whatsapp_number: twilio.whatsapp_number,
                 base_url: twilio.base_url,
+                messages_per_second: twilio.messages_per_second,
             };
             let account = once(place, true, async |app| app.create_twilio(&org, new).await)?;
             form.made(Some(&account.id.to_string()), record(account))
@@ -38,13 +43,41 @@ pub(crate) fn run(place: &PlaceArgs, form: Form, action: AccountAction) -> Resul
         AccountAction::Set { account, changes } => {
             // An empty value clears.
             let given = |value: String| Some(value).filter(|value| !value.is_empty());
-            let changes = AccountChanges { whatsapp_number: changes.whatsapp_number.map(given), ..AccountChanges::default() };
+            let changes = AccountChanges {
+                whatsapp_number: changes.whatsapp_number.map(given),
+                messages_per_second: changes.messages_per_second.map(|pace| pace.0),
+                ..AccountChanges::default()
+            };
             form.record(record(once(place, true, async |app| app.set_account(&account.org, AccountId(account.id), changes).await)?))
         }
+        AccountAction::Test(options) => test(place, form, options),
         AccountAction::Disable(account) => switch(place, form, &account.org, account.id, false),
         AccountAction::Enable(account) => switch(place, form, &account.org, account.id, true),
         AccountAction::Backfill { account, since } => backfill(place, form, account, since),
     }
+}
+
+/// Tries an account, a line for each step as it is done.
+fn test(place: &PlaceArgs, form: Form, options: TestArgs) -> Result<()> {
+    let Some(public_url) = options.public_url else {
+        return Err(Error::invalid("public-url", "Must be given, as the server has it: it is what the provider calls."));
+    };
+    let trial = Trial {
+        org: options.account.org,
+        account: AccountId(options.account.id),
+        to: options.to,
+        wait: Duration::from_secs(options.wait),
+        configure: options.configure,
+    };
+    let say = |finding: &Finding| match form {
+        Form::Text => output::say(&format!("{} {}: {}", if finding.ok { '✓' } else { '✗' }, finding.step, finding.text)),
+        Form::Json => form.record(vec![("step", finding.step.into()), ("ok", finding.ok.into()), ("text", finding.text.as_str().into())]),
+    };
+    let config = Config { public_url: public_url.as_str().trim_end_matches('/').to_owned(), ..Config::default() };
+    if once_with(place, true, config, async |app| app.try_account(&trial, say).await)? {
+        return Ok(());
+    }
+    Err(Error::refused("account_failed", "The account does not work yet. The last step says what to do."))
 }
 
 fn switch(place: &PlaceArgs, form: Form, org: &str, id: i64, enabled: bool) -> Result<()> {

@@ -128,6 +128,7 @@ async fn sample(app: &App, sim: &Sim, auth_token: String) -> Result<Sample> {
         messaging_service_sid: None,
         whatsapp_number: None,
         base_url: Some(sim.base_url().as_str().trim_end_matches('/').to_owned()),
+        messages_per_second: None,
     };
     app.create_twilio(ORG, twilio).await?;
     Ok(Sample { password: password.unwrap_or_default(), token })

@@ -78,8 +78,13 @@ impl Api {
     /// An inbound SMS, signed for `public_url`.
     pub(crate) async fn inbound(&self, public_url: &str, sid: &str, from: &str, text: &str) -> Result<u16, Failure> {
         let form = [("AccountSid", SID), ("MessageSid", sid), ("From", from), ("To", NUMBER), ("Body", text), ("NumMedia", "0")];
-        let signed = signature::sign(TOKEN, &format!("{public_url}/webhooks/twilio"), form);
-        let mut request = Request::post(format!("{}/webhooks/twilio", self.url).parse().unwrap()).form(form);
+        self.hook(public_url, "/webhooks/twilio", &form).await
+    }
+
+    /// A hook with this form, signed for `public_url`.
+    pub(crate) async fn hook(&self, public_url: &str, path: &str, form: &[(&str, &str)]) -> Result<u16, Failure> {
+        let signed = signature::sign(TOKEN, &format!("{public_url}{path}"), form.iter().copied());
+        let mut request = Request::post(format!("{}{path}", self.url).parse().unwrap()).form(form.iter().copied());
         request.trusted = true;
         request.headers.insert("x-twilio-signature", signed.parse().unwrap());
         Ok(self.http.execute(request).await?.status.as_u16())

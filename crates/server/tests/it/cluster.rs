@@ -13,7 +13,7 @@ pub(crate) const PUBLIC_URL: &str = "https://chat.example.com";
 pub(crate) fn set_up(place: &Place) -> String {
     place.ok(&["org", "create", "Acme", "--slug", "acme"]);
     let account = ["account", "create", "--org", "acme", "twilio", "--account-sid", SID, "--auth-token", TOKEN, "--phone-number", NUMBER];
-    place.ok(&[&account[..], &["--base-url", "http://127.0.0.1:9"]].concat());
+    place.ok(&[&account[..], &["--base-url", "http://127.0.0.1:9", "--messages-per-second", "0"]].concat());
     place.ok(&["key", "create", "--org", "acme", "--name", "ci"])
 }
 

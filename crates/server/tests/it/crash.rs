@@ -109,7 +109,7 @@ both_databases! {
         let sim = simulator().await;
         place.ok(&["org", "create", "Acme", "--slug", "acme"]);
         let account = ["account", "create", "--org", "acme", "twilio", "--account-sid", SID, "--auth-token", TOKEN, "--phone-number", NUMBER];
-        place.ok(&[&account[..], &["--base-url", sim.base_url().as_str()]].concat());
+        place.ok(&[&account[..], &["--base-url", sim.base_url().as_str(), "--messages-per-second", "0"]].concat());
         let key = place.ok(&["key", "create", "--org", "acme", "--name", "ci"]);
 
         let mut server = place.serve(0, "http://127.0.0.1:0").await;

@@ -101,7 +101,7 @@ both_databases! {
         let sim = Sim::start(config, listener, Arc::new(SystemClock), Arc::new(SystemEntropy)).await.unwrap();
         place.ok(&["org", "create", "Acme", "--slug", "acme"]);
         let account = ["account", "create", "--org", "acme", "twilio", "--account-sid", SID, "--auth-token", TOKEN, "--phone-number", NUMBER];
-        place.ok(&[&account[..], &["--base-url", sim.base_url().as_str()]].concat());
+        place.ok(&[&account[..], &["--base-url", sim.base_url().as_str(), "--messages-per-second", "0"]].concat());
         let user = ["user", "create", "--org", "acme", "--email", "olga.secretive@example.com", "--name", "Olga", "--role", "owner", "--password-stdin"];
         assert!(place.run_with(&user, "sesame-password\n").status.success());
         let key = place.ok(&["key", "create", "--org", "acme", "--user", "olga.secretive@example.com", "--name", "ci"]);

@@ -17,3 +17,4 @@ mod settings;
 mod shell;
 mod switches;
 mod tls;
+mod trial;

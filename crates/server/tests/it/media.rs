@@ -59,7 +59,7 @@ async fn simulator() -> Sim {
 fn set_up(place: &Place, sim: &Sim) -> String {
     place.ok(&["org", "create", "Acme", "--slug", "acme"]);
     let account = ["account", "create", "--org", "acme", "twilio", "--account-sid", SID, "--auth-token", TOKEN, "--phone-number", NUMBER];
-    place.ok(&[&account[..], &["--base-url", sim.base_url().as_str()]].concat());
+    place.ok(&[&account[..], &["--base-url", sim.base_url().as_str(), "--messages-per-second", "0"]].concat());
     place.ok(&["key", "create", "--org", "acme", "--name", "ci"])
 }
 

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use parlance_model::opt_out::OptSignal;
+use parlance_model::segments::Segments;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::effects::Copies;
@@ -113,7 +114,7 @@ impl Inner {
             direction: Direction::Inbound,
             from: Some(inbound.from.clone()),
             to: inbound.to.clone(),
-            num_segments: message::segments(&inbound.body),
+            num_segments: Segments::of(&inbound.body).count,
             body: inbound.body.clone(),
             media,
             status: Status::Received,

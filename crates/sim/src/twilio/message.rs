@@ -142,33 +142,3 @@ impl SimMessage {
 pub(crate) fn sid(prefix: &str, entropy: &dyn Entropy) -> String {
     format!("{prefix}{:032x}", u128::from_be_bytes(entropy::bytes(entropy)))
 }
-
-/// How many SMS a text takes: GSM-7 160 or 153 each, else UCS-2 70 or 67 each. An empty text takes one.
-pub(crate) fn segments(body: &str) -> usize {
-    if body.is_empty() { 1 } else { sms_splitter::SplitSms::default().split(String::from(body)).parts.len() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::segments;
-
-    #[test]
-    fn segments_follow_the_alphabet() {
-        for (body, expected) in [
-            (String::new(), 1),
-            ("a".repeat(160), 1),
-            ("a".repeat(161), 2),
-            ("a".repeat(306), 2),
-            ("a".repeat(307), 3),
-            ("€".repeat(80), 1),
-            ("€".repeat(81), 2),
-            ("я".repeat(70), 1),
-            ("я".repeat(71), 2),
-            ("👍".repeat(35), 1),
-            ("👍".repeat(36), 2),
-            ("👍".repeat(1600), 49),
-        ] {
-            assert_eq!(segments(&body), expected, "{} characters of {:?}", body.chars().count(), body.chars().next());
-        }
-    }
-}

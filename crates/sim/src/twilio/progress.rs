@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use parlance_model::entropy;
+use parlance_model::segments::Segments;
 use tokio::task::JoinHandle;
 
 use super::effects::{Copies, Course};
 use super::fault::{Ending, Order};
-use super::message::{self, SimMessage, Status};
+use super::message::{SimMessage, Status};
 use super::refusal;
 use super::state::{Account, Inner};
 use super::webhook::{Form, Hook, HookKind};
@@ -81,7 +82,7 @@ impl Inner {
         if message.from.is_none() {
             message.from = self.pick_sender(account, &message.to);
         }
-        message.num_segments = message.num_segments.max(message::segments(&message.body));
+        message.num_segments = message.num_segments.max(Segments::of(&message.body).count);
         message.status = status;
         message.error_code = error_code;
         message.updated_ms = now_ms;

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use http::{HeaderMap, StatusCode, Uri};
+use parlance_model::segments::Segments;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
@@ -102,7 +103,7 @@ impl Inner {
             sid: message::sid(if media.is_empty() { "SM" } else { "MM" }, &*self.entropy),
             account_sid: account.config.account_sid.clone(),
             direction: Direction::OutboundApi,
-            num_segments: if draft.from.is_some() { message::segments(&draft.body) } else { 0 },
+            num_segments: if draft.from.is_some() { Segments::of(&draft.body).count } else { 0 },
             from: draft.from,
             to: draft.to,
             body: draft.body,

@@ -15,7 +15,7 @@ fn error(code: &str, message: &str) -> DeliveryError {
 }
 
 fn receipt(provider_id: &str, state: DeliveryState, error: Option<DeliveryError>) -> Receipt {
-    Receipt { provider_id: provider_id.to_owned(), attempt: None, state, error, opted_out: false, to: None }
+    Receipt { provider_id: provider_id.to_owned(), attempt: None, state, error, about_account: false, opted_out: false, to: None }
 }
 
 /// What is reported of one attempt, by the call itself and by callbacks.

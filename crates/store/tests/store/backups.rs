@@ -187,7 +187,7 @@ both_databases! {
         f.write(move |tx| {
             let ours = attempt::start(tx, overtaken, account)?;
             let sent = DeliveryState::Sent;
-            let receipt = Receipt { provider_id: "SM-early".to_owned(), attempt: Some(ours), state: sent, error: None, opted_out: false, to: None };
+            let receipt = Receipt { provider_id: "SM-early".to_owned(), attempt: Some(ours), state: sent, error: None, about_account: false, opted_out: false, to: None };
             attempt::record(tx, account, &receipt).map(drop)
         })
         .await

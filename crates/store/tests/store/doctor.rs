@@ -81,8 +81,12 @@ fn hand_over(tx: &mut OrgTx<'_, '_>, account: &Account, peer: &str, drawn: [usiz
         (2, Some(_)) if state != DeliveryState::Pending => message::end(tx, target.id, &outcome),
         (_, Some(latest)) => {
             let provider_id = format!("SM{}", latest.id);
-            attempt::record(tx, account.id, &Receipt { provider_id, attempt: Some(latest.id), state, error, opted_out: false, to: None })
-                .map(drop)
+            attempt::record(
+                tx,
+                account.id,
+                &Receipt { provider_id, attempt: Some(latest.id), state, error, about_account: false, opted_out: false, to: None },
+            )
+            .map(drop)
         }
     }
 }

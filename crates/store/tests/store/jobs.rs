@@ -31,7 +31,7 @@ async fn claimed_ids(f: &Fixture, limit: i64) -> Vec<JobId> {
 
 /// The first claim of a job, as a worker holds it.
 fn held(f: &Fixture, id: JobId) -> Claimed {
-    Claimed { id, org: f.org, job: job_of(0), attempt: 1, created_ms: START_MS }
+    Claimed { id, org: f.org, job: job_of(0), attempt: 1, lost: 0, created_ms: START_MS }
 }
 
 both_databases! {

@@ -79,7 +79,7 @@ fn sends(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
     );
     openapi::answer_example(op, &golden!("sent")).description(
         "201 once the message is stored. The answer waits up to two seconds for the first outcome, unless `Prefer: respond-async` \
-         is given; `status` says how far the message is by then.",
+         is given; `status` says how far the message is by then. With `send_at` it is answered at once.",
     )
 }
 

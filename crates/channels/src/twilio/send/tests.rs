@@ -19,6 +19,7 @@ fn outgoing() -> Outgoing {
         template: None,
         media_urls: Vec::new(),
         status_callback: Some("https://chat.example.com/webhooks/twilio/a/tok3n?attempt=123".to_owned()),
+        valid_for_s: None,
     }
 }
 
@@ -68,7 +69,8 @@ async fn sent(change: impl FnOnce(&mut TwilioSettings), message: &Outgoing) -> S
 
 fn error_of(outcome: &SendOutcome) -> &DeliveryError {
     match outcome {
-        SendOutcome::Refused { error, .. } | SendOutcome::NotTaken { error, .. } | SendOutcome::Unknown { error } => error,
+        SendOutcome::Refused { error, .. } | SendOutcome::NotTaken { error, .. } | SendOutcome::TooFast { error, .. } => error,
+        SendOutcome::Unknown { error } => error,
         SendOutcome::Accepted { .. } => panic!("{outcome:?} has no error"),
     }
 }
@@ -170,14 +172,14 @@ fn without_a_base_url_it_is_twilio_and_not_trusted() {
 async fn a_message_that_was_taken_has_its_id_and_state() {
     let body = testdata("api_message_created_201.json");
     let provider_id = "SMaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".to_owned();
-    assert_eq!(answered(201, "", &body).await, SendOutcome::Accepted { provider_id, state: DeliveryState::Queued });
-    for (body, state) in [
-        (&br#"{"sid":"SM1","status":"accepted"}"#[..], DeliveryState::Queued),
-        (br#"{"sid":"SM1","status":"sent","to":null}"#, DeliveryState::Sent),
-        (br#"{"sid":"SM1","status":"levitating"}"#, DeliveryState::Queued),
-        (br#"{"sid":"SM1"}"#, DeliveryState::Queued),
+    assert_eq!(answered(201, "", &body).await, SendOutcome::Accepted { provider_id, state: DeliveryState::Queued, segments: Some(1) });
+    for (body, state, segments) in [
+        (&br#"{"sid":"SM1","status":"accepted","num_segments":"0"}"#[..], DeliveryState::Queued, None),
+        (br#"{"sid":"SM1","status":"sent","to":null,"num_segments":"3"}"#, DeliveryState::Sent, Some(3)),
+        (br#"{"sid":"SM1","status":"levitating","num_segments":{}}"#, DeliveryState::Queued, None),
+        (br#"{"sid":"SM1"}"#, DeliveryState::Queued, None),
     ] {
-        assert_eq!(answered(200, "", body).await, SendOutcome::Accepted { provider_id: "SM1".to_owned(), state });
+        assert_eq!(answered(200, "", body).await, SendOutcome::Accepted { provider_id: "SM1".to_owned(), state, segments });
     }
 }
 
@@ -202,7 +204,7 @@ async fn a_pause_that_twilio_asks_for_is_kept_within_an_hour() {
         ("retry-after: 99999999999999999999999\r\n", None),
     ] {
         match answered(429, header, &body).await {
-            SendOutcome::NotTaken { error, retry_after_ms } => {
+            SendOutcome::TooFast { error, retry_after_ms } => {
                 assert_eq!((error.code.as_str(), retry_after_ms), ("20429", expected), "{header}");
             }
             other => panic!("{header}: {other:?}"),
@@ -219,7 +221,11 @@ async fn what_twilio_certainly_did_not_take_may_be_tried_again() {
         (503, r#"{"code":20503}"#, "20503"),
     ] {
         let outcome = answered(status, "", body.as_bytes()).await;
-        assert!(matches!(outcome, SendOutcome::NotTaken { .. }), "{status} {body}: {outcome:?}");
+        let fits = match status {
+            503 => matches!(outcome, SendOutcome::NotTaken { .. }),
+            _ => matches!(outcome, SendOutcome::TooFast { .. }),
+        };
+        assert!(fits, "{status} {body}: {outcome:?}");
         assert_eq!(error_of(&outcome).code, code);
     }
 }
@@ -250,12 +256,34 @@ async fn a_refusal_for_the_recipients_stop_is_an_opt_out() {
 }
 
 #[tokio::test]
+async fn an_account_that_twilio_takes_nothing_from_is_told_from_one_that_is_set_up_wrong() {
+    for (code, why) in [
+        (20005, Refusal::Stopped),
+        (20008, Refusal::Stopped),
+        (20404, Refusal::Stopped),
+        (30002, Refusal::Stopped),
+        (90010, Refusal::Stopped),
+        (21606, Refusal::Account),
+        (21660, Refusal::Account),
+    ] {
+        let outcome = answered(400, "", format!(r#"{{"code":{code}}}"#).as_bytes()).await;
+        assert!(matches!(&outcome, SendOutcome::Refused { why: said, .. } if *said == why), "{code}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_validity_goes_along() {
+    let message = Outgoing { valid_for_s: Some(90), ..outgoing() };
+    assert!(sent(|_| {}, &message).await.contains("ValidityPeriod=90"));
+}
+
+#[tokio::test]
 async fn wrong_credentials_say_so() {
     for (status, body, code) in
         [(401, testdata("api_error_401_20003.json"), "20003"), (401, Vec::new(), "http_401"), (403, br#"{"code":20003}"#.to_vec(), "20003")]
     {
         let outcome = answered(status, "", &body).await;
-        assert!(matches!(outcome, SendOutcome::Refused { why: Refusal::Account, .. }), "{outcome:?}");
+        assert!(matches!(outcome, SendOutcome::Refused { why: Refusal::Stopped, .. }), "{outcome:?}");
         assert_eq!(error_of(&outcome).code, code);
         assert!(error_of(&outcome).message.contains("auth token"));
     }

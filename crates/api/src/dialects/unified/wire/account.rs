@@ -9,7 +9,7 @@ use parlance_model::delivery::DeliveryError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::value::{Text, Word, not_null, present};
+use crate::value::{Number, Text, Word, not_null, present};
 
 /// A secret that is kept: that it is, and how it ends.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -50,6 +50,8 @@ pub(crate) struct Account {
     messaging_service_sid: Option<String>,
     /// The number that WhatsApp messages go out from; null where none may be begun.
     whatsapp_number: Option<String>,
+    /// How many messages are handed over in a second, 0 for no limit of ours. Null: as many as its number may send.
+    messages_per_second: Option<i64>,
     /// Where the provider is to call: put this into its console.
     hook_url: String,
     /// How it does.
@@ -125,6 +127,7 @@ impl Account {
             phone_number: twilio.phone_number.to_string(),
             messaging_service_sid: twilio.messaging_service_sid,
             whatsapp_number: twilio.whatsapp_number.map(|number| number.to_string()),
+            messages_per_second: twilio.messages_per_second,
             hook_url,
             health: Health::of(health, account.enabled),
             inserted_at: iso8601(account.created_ms),
@@ -150,6 +153,8 @@ pub(crate) struct ConnectAccount {
     messaging_service_sid: Option<Text<64>>,
     /// The number that WhatsApp messages go out from; best in E.164 form.
     whatsapp_number: Option<Text<64>>,
+    /// How many messages are handed over in a second, 0 for no limit of ours. Null: as many as its number may send.
+    messages_per_second: Option<Number<0, 1000>>,
 }
 
 impl ConnectAccount {
@@ -163,6 +168,7 @@ impl ConnectAccount {
             messaging_service_sid: self.messaging_service_sid.map(Text::into_inner),
             whatsapp_number: self.whatsapp_number.map(Text::into_inner),
             base_url: None,
+            messages_per_second: self.messages_per_second.map(Number::get),
         };
         (self.name.map(Text::into_inner), new)
     }
@@ -183,6 +189,10 @@ pub(crate) struct ChangeAccount {
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<Text<64>>")]
     whatsapp_number: Option<Option<Text<64>>>,
+    /// How many messages are handed over in a second, 0 for no limit of ours. Null: as many as its number may send.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<Number<0, 1000>>")]
+    messages_per_second: Option<Option<Number<0, 1000>>>,
 }
 
 impl From<ChangeAccount> for AccountChanges {
@@ -191,6 +201,7 @@ impl From<ChangeAccount> for AccountChanges {
             name: from.name.map(Text::into_inner),
             enabled: from.enabled,
             whatsapp_number: from.whatsapp_number.map(|number| number.map(Text::into_inner)),
+            messages_per_second: from.messages_per_second.map(|pace| pace.map(Number::get)),
         }
     }
 }

@@ -6,7 +6,8 @@ use parlance_model::channel::Channel;
 use parlance_model::clock::iso8601;
 use parlance_model::contact;
 use parlance_model::delivery::{DeliveryState, DeliveryStatus};
-use parlance_model::message::{Direction, SenderKind};
+use parlance_model::message::{Direction, Kind, SenderKind};
+use parlance_model::segments::{Encoding, Segments};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -53,6 +54,15 @@ pub(crate) struct Message {
     inserted_at: String,
     /// When it last changed.
     updated_at: String,
+    /// Of messages for later: when it is to be sent. Until then `inserted_at` is when it was stored, afterwards when it left.
+    send_at: Option<String>,
+    /// How many SMS the provider makes of it, once it says so.
+    segments: Option<i64>,
+    /// How many SMS its text makes, by our count; 1 with files. Null on other channels than SMS.
+    estimated_segments: Option<usize>,
+    /// The alphabet that its text needs as SMS: one character outside of `gsm7` makes all of it `ucs2`, of which fewer fit into one.
+    /// Null with files, and on other channels than SMS.
+    encoding: Option<Word<Encoding>>,
     /// Its files, in order.
     attachments: Vec<Attachment>,
     /// Usage, tools, analysis, appointments, context; the provider's facts under `provider`.
@@ -64,6 +74,8 @@ impl From<Shown> for Message {
         // The row keeps every reason it was given. One of an earlier doubt beside "delivered" would be false.
         let arrived = matches!(from.state.status(), DeliveryStatus::Sent | DeliveryStatus::Delivered | DeliveryStatus::Read);
         let reason = |text: Option<String>| text.filter(|_| !arrived);
+        let has_files = !from.attachments.is_empty();
+        let sms = (from.channel == Channel::Sms && from.kind == Kind::Text).then(|| Segments::of(&from.body));
         Self {
             id: from.id.0,
             conversation_id: from.conversation_id.0,
@@ -83,6 +95,10 @@ impl From<Shown> for Message {
             read_at: from.read_ms.map(iso8601),
             inserted_at: iso8601(from.at_ms),
             updated_at: iso8601(from.updated_ms),
+            send_at: from.send_at_ms.map(iso8601),
+            segments: from.segments,
+            estimated_segments: if has_files { sms.map(|_| 1) } else { sms.map(|sms| sms.count) },
+            encoding: sms.filter(|_| !has_files).map(|sms| Word(sms.encoding)),
             attachments: files.into_iter().map(Into::into).collect(),
             meta: from.meta.0,
         }

@@ -2,7 +2,7 @@
 
 use parlance_app::conversation::Changes;
 use parlance_app::message;
-use parlance_app::send::{BODY_LIMIT, Draft, Recipient};
+use parlance_app::send::{BODY_LIMIT, Draft, LONGEST_VALID_S, Recipient};
 use parlance_model::channel::{Channel, JsonObject};
 use parlance_model::conversation::Status;
 use parlance_model::id::{ContactId, ConversationId, UserId};
@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use super::media::{MediaIds, MediaUrls};
 use super::template::Template;
-use crate::value::{Integer, Object, Text, Vocabulary, Word, not_null, present, without_nul};
+use crate::moment::Moment;
+use crate::value::{Integer, Number, Object, Text, Vocabulary, Word, not_null, present, without_nul};
 
 /// The most bytes of a conversation's `metadata`.
 const METADATA: usize = 16 * 1024;
@@ -21,6 +22,7 @@ const METADATA: usize = 16 * 1024;
 const META: usize = 64 * 1024;
 
 type Visitor = Text<200>;
+type ValidFor = Number<1, LONGEST_VALID_S>;
 
 /// Opens a conversation, or finds the one that there is.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -144,6 +146,10 @@ pub(crate) struct Reply {
     /// Of WhatsApp: an approved template that is sent in place of the text, also to somebody who has not written for a day. `message` is then
     /// what the thread shows.
     template: Option<Template>,
+    /// When it is to be sent: in the future, at most 35 days ahead. The answer does not wait for it.
+    send_at: Option<Moment>,
+    /// For how many seconds it is worth delivering, from now or from `send_at`. After that it is `expired`.
+    valid_for: Option<ValidFor>,
 }
 
 impl Reply {
@@ -161,6 +167,8 @@ impl Reply {
             template: self.template.map(Template::read),
             as_assistant: self.sender.is_some_and(|word| word.0 == Speaker::Assistant),
             meta: self.meta.map(|object| object.0).unwrap_or_default(),
+            send_at_ms: self.send_at.map(|at| at.0),
+            valid_s: self.valid_for.map(ValidFor::get),
             once,
         }
     }
@@ -196,6 +204,10 @@ pub(crate) struct Send {
     /// Of WhatsApp: an approved template that is sent in place of the text, also to somebody who has not written for a day. `message` is then
     /// what the thread shows.
     template: Option<Template>,
+    /// When it is to be sent: in the future, at most 35 days ahead. The answer does not wait for it.
+    send_at: Option<Moment>,
+    /// For how many seconds it is worth delivering, from now or from `send_at`. After that it is `expired`.
+    valid_for: Option<ValidFor>,
 }
 
 impl Send {
@@ -205,8 +217,8 @@ impl Send {
     /// `validation_failed`.
     pub(crate) fn read(self, once: Option<String>) -> Result<Draft> {
         let to = recipient(self.contact_id, self.phone, self.channel)?;
-        let Self { message, sender, meta, media_ids, media_urls, template, .. } = self;
-        Ok(Reply { message, sender, meta, media_ids, media_urls, template }.to(to, once))
+        let Self { message, sender, meta, media_ids, media_urls, template, send_at, valid_for, .. } = self;
+        Ok(Reply { message, sender, meta, media_ids, media_urls, template, send_at, valid_for }.to(to, once))
     }
 }
 

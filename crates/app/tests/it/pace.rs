@@ -1,0 +1,323 @@
+//! When messages go out: at the pace of their account, behind a pause that its provider asks for, once a queue that stopped goes
+//! on, and at the time that they were meant for.
+
+use std::sync::Arc;
+
+use parlance_app::account::AccountChanges;
+use parlance_app::message::Retry;
+use parlance_app::send::{Draft, Recipient, Sent};
+use parlance_app::settings::ProviderChanges;
+use parlance_model::account::HealthState;
+use parlance_model::channel::Channel;
+use parlance_model::delivery::DeliveryState::{self, Canceled, Expired, OptedOut, Pending, Queued};
+use parlance_model::entropy::SeededEntropy;
+use parlance_model::id::AccountId;
+use parlance_sim::twilio::{AccountConfig, Config as SimConfig, Fault, FaultKind, Sim};
+use parlance_store::doctor;
+use parlance_testkit::{Database, both_databases};
+
+use crate::fixture::{Fixture, NUMBER, SID, TOKEN, callback, draft, inbound, sid, twilio};
+
+const HOUR_MS: i64 = 60 * 60 * 1000;
+
+/// A text to the customer of this number: each has a conversation of their own.
+fn to(customer: usize, body: &str) -> Draft {
+    Draft { to: Recipient::Phone(format!("+141520001{customer:02}"), Channel::Sms), ..draft(body, None) }
+}
+
+async fn send(on: &Fixture, customer: usize, body: &str) -> Sent {
+    on.app.send(&on.who, to(customer, body), false).await.unwrap()
+}
+
+/// Texts that the provider has taken from us, in their order.
+fn taken(on: &Fixture) -> Vec<String> {
+    on.sim.messages().into_iter().filter(|message| message.to.starts_with("+1415200")).map(|message| message.body).collect()
+}
+
+async fn account(on: &Fixture) -> AccountId {
+    on.app.accounts(&on.who, 1, 0).await.unwrap().0[0].id
+}
+
+async fn at_a_pace_of(on: &Fixture, per_second: i64) {
+    let changes = AccountChanges { messages_per_second: Some(Some(per_second)), ..AccountChanges::default() };
+    on.app.change_account(&on.who, account(on).await, changes).await.unwrap();
+}
+
+async fn health(on: &Fixture) -> (HealthState, Option<String>) {
+    let accounts = on.app.accounts(&on.who, 1, 0).await.unwrap().0;
+    let health = on.app.healths(&on.who, &accounts).await.unwrap().remove(0);
+    (health.state(true), health.last_error.map(|(error, _)| error.code))
+}
+
+async fn after_ms(on: &Fixture, ms: i64) -> Vec<String> {
+    on.clock.advance_ms(ms);
+    on.app.run_jobs().await.unwrap();
+    taken(on)
+}
+
+async fn state(on: &Fixture, sent: &Sent) -> DeliveryState {
+    on.look(sent).await.state
+}
+
+async fn attempts(on: &Fixture, sent: &Sent) -> i64 {
+    on.app.attempts(&on.who, sent.message.id, 1, 0).await.unwrap().1
+}
+
+async fn assert_healthy(on: &Fixture) {
+    assert_eq!(doctor::check(on.app.store(), true).await.unwrap().findings, Vec::new());
+}
+
+fn refuse(status: u16, code: u32, times: u32) -> Fault {
+    Fault::new(FaultKind::Refuse { status, code }).times(times)
+}
+
+both_databases! {
+    async fn messages_of_an_account_go_out_one_after_the_other(database) {
+        let on = Fixture::new(database).await;
+        at_a_pace_of(&on, 3).await;
+        for (customer, body) in ["a", "b", "c", "d"].into_iter().enumerate() {
+            send(&on, customer, body).await;
+        }
+        assert_eq!(after_ms(&on, 0).await, ["a"]);
+        assert_eq!(after_ms(&on, 333).await, ["a"]);
+        assert_eq!(after_ms(&on, 1).await, ["a", "b"]);
+        let waits = send(&on, 5, "e").await;
+        // What is late does not move the turns behind it.
+        assert_eq!(after_ms(&on, 600).await, ["a", "b", "c"]);
+        assert_eq!(after_ms(&on, 66).await, ["a", "b", "c", "d"]);
+        assert_eq!((state(&on, &waits).await, attempts(&on, &waits).await), (Pending, 0));
+        assert_eq!(after_ms(&on, 400).await, ["a", "b", "c", "d", "e"]);
+        // A quiet while is not made up for by a burst.
+        after_ms(&on, 10_000).await;
+        send(&on, 6, "f").await;
+        send(&on, 7, "g").await;
+        assert_eq!(after_ms(&on, 0).await.len(), 6);
+        assert_healthy(&on).await;
+    }
+
+    async fn a_stop_while_a_message_waits_for_its_turn_stops_it(database) {
+        let on = Fixture::new(database).await;
+        at_a_pace_of(&on, 1).await;
+        send(&on, 1, "first").await;
+        let second = send(&on, 2, "second").await;
+        on.app.run_jobs().await.unwrap();
+        on.app.hook(inbound(&sid(1), "+14152000102", NUMBER, "STOP")).await.unwrap();
+        assert_eq!(after_ms(&on, 1000).await, ["first"]);
+        assert_eq!(state(&on, &second).await, OptedOut);
+        assert_healthy(&on).await;
+    }
+
+    async fn a_rate_limit_pauses_the_account_and_keeps_the_order(database) {
+        let on = Fixture::new(database).await;
+        on.sim.fault(refuse(429, 20429, 2));
+        let first = send(&on, 1, "a").await;
+        for (customer, body) in [(2, "b"), (3, "c")] {
+            send(&on, customer, body).await;
+        }
+        assert_eq!(after_ms(&on, 0).await, Vec::<String>::new());
+        assert_eq!((state(&on, &first).await, attempts(&on, &first).await), (Pending, 1));
+        // The next pause is longer. Nobody else was tried meanwhile.
+        assert_eq!(after_ms(&on, 1000).await, Vec::<String>::new());
+        assert_eq!(attempts(&on, &first).await, 2);
+        send(&on, 4, "d").await;
+        assert_eq!(after_ms(&on, 1999).await, Vec::<String>::new());
+        assert_eq!(after_ms(&on, 1).await, ["a", "b", "c", "d"]);
+        assert_healthy(&on).await;
+    }
+
+    async fn however_often_an_account_is_too_fast_its_message_is_not_given_up(database) {
+        let on = Fixture::new(database).await;
+        on.sim.fault(refuse(429, 20429, 20));
+        let sent = send(&on, 1, "a").await;
+        for _ in 0..20 {
+            assert_eq!(after_ms(&on, 60_000).await, Vec::<String>::new());
+        }
+        assert_eq!((after_ms(&on, 60_000).await, attempts(&on, &sent).await), (vec!["a".to_owned()], 21));
+    }
+
+    async fn refused_credentials_lose_nothing_and_new_ones_release_it_at_once(database) {
+        let on = Fixture::new(database).await;
+        on.sim.fault(refuse(401, 20003, 1000));
+        let waiting = [send(&on, 1, "a").await, send(&on, 2, "b").await, send(&on, 3, "c").await];
+        let later = on.app.send(&on.who, Draft { send_at_ms: Some(on.app.now_ms() + HOUR_MS), ..to(4, "later") }, false).await.unwrap();
+        after_ms(&on, 0).await;
+        let seen = on.look(&waiting[0]).await;
+        assert_eq!((seen.state, seen.error_code.as_deref()), (Pending, Some("20003")));
+        assert_eq!(health(&on).await, (HealthState::Failing, Some("20003".to_owned())));
+        // One of them finds out, after one minute, five and fifteen.
+        for (wait_ms, tries) in [(59_999, 1), (1, 2), (299_999, 2), (1, 3), (899_999, 3), (1, 4), (900_000, 5)] {
+            after_ms(&on, wait_ms).await;
+            let mut made = 0;
+            for sent in &waiting {
+                made += attempts(&on, sent).await;
+            }
+            assert_eq!(made, tries);
+        }
+        on.sim.clear_faults();
+        let token = ProviderChanges { twilio_auth_token: Some(Some(TOKEN.into())), ..ProviderChanges::default() };
+        let other = ProviderChanges { twilio_auth_token: Some(Some("another-made-up-token".into())), ..ProviderChanges::default() };
+        on.app.change_providers(&on.who, other).await.unwrap();
+        on.app.change_providers(&on.who, token).await.unwrap();
+        assert_eq!(after_ms(&on, 0).await, ["a", "b", "c"]);
+        assert_eq!((health(&on).await.0, state(&on, &later).await), (HealthState::Ok, Pending));
+        assert_eq!(after_ms(&on, HOUR_MS).await, ["a", "b", "c", "later"]);
+        assert_healthy(&on).await;
+    }
+
+    async fn switching_an_account_on_lets_it_try_at_once(database) {
+        let on = Fixture::new(database).await;
+        on.sim.fault(refuse(403, 20005, 1));
+        send(&on, 1, "a").await;
+        send(&on, 2, "b").await;
+        assert_eq!(after_ms(&on, 0).await, Vec::<String>::new());
+        on.app.set_account_enabled("acme", account(&on).await, true).await.unwrap();
+        assert_eq!(after_ms(&on, 0).await, ["a", "b"]);
+        assert_healthy(&on).await;
+    }
+
+    async fn a_probe_that_is_taken_releases_the_rest(database) {
+        let on = Fixture::new(database).await;
+        on.sim.fault(refuse(403, 20005, 1));
+        for (customer, body) in [(1, "a"), (2, "b"), (3, "c")] {
+            send(&on, customer, body).await;
+        }
+        after_ms(&on, 0).await;
+        assert_eq!(after_ms(&on, 60_000).await, ["a", "b", "c"]);
+        assert_eq!(health(&on).await.0, HealthState::Ok);
+        assert_healthy(&on).await;
+    }
+
+    async fn what_nobody_could_send_for_a_day_expires(database) {
+        let on = Fixture::new(database).await;
+        on.sim.fault(refuse(401, 20003, 1000));
+        let sent = send(&on, 1, "a").await;
+        after_ms(&on, 0).await;
+        after_ms(&on, 24 * HOUR_MS + 1).await;
+        assert_eq!(state(&on, &sent).await, Expired);
+        assert_healthy(&on).await;
+    }
+
+    async fn a_senders_set_up_is_told_by_a_report_and_others_still_go_out(database) {
+        let on = Fixture::new(database).await;
+        on.app.hook(callback("/webhooks/twilio", &sid(70), "undelivered", Some("30034"))).await.unwrap();
+        assert_eq!(health(&on).await.1.as_deref(), Some("30034"));
+        send(&on, 1, "a").await;
+        assert_eq!(after_ms(&on, 0).await, ["a"]);
+        assert_eq!(health(&on).await, (HealthState::Ok, Some("30034".to_owned())));
+    }
+
+    async fn a_message_for_later_leaves_at_its_time_and_takes_its_place_in_the_thread(database) {
+        let on = Fixture::new(database).await;
+        let at_ms = on.app.now_ms() + HOUR_MS;
+        let later = on.app.send(&on.who, Draft { send_at_ms: Some(at_ms), ..to(1, "later") }, true).await.unwrap();
+        assert_eq!((later.message.state, later.message.send_at_ms), (Pending, Some(at_ms)));
+        on.clock.advance_ms(1000);
+        send(&on, 1, "now").await;
+        assert_eq!(after_ms(&on, 0).await, ["now"]);
+        assert_eq!(after_ms(&on, HOUR_MS - 1000).await, ["now", "later"]);
+        let (conversation, thread) = on.app.conversation(&on.who, later.conversation.id).await.unwrap();
+        assert_eq!((conversation.preview.as_str(), conversation.last_message_ms), ("later", at_ms));
+        assert_eq!(thread.iter().map(|shown| shown.message.body.as_str()).collect::<Vec<_>>(), ["now", "later"]);
+        assert_healthy(&on).await;
+    }
+
+    async fn a_message_for_later_can_be_called_back_and_sent_at_once(database) {
+        let on = Fixture::new(database).await;
+        let at_ms = on.app.now_ms() + HOUR_MS;
+        let later = on.app.send(&on.who, Draft { send_at_ms: Some(at_ms), ..to(1, "later") }, false).await.unwrap();
+        on.app.cancel(&on.who, later.message.id, None).await.unwrap();
+        assert_eq!((state(&on, &later).await, after_ms(&on, HOUR_MS).await.len()), (Canceled, 0));
+        let again = on.app.send(&on.who, Draft { send_at_ms: Some(at_ms + HOUR_MS), ..to(1, "again") }, false).await.unwrap();
+        on.app.cancel(&on.who, again.message.id, None).await.unwrap();
+        on.app.retry(&on.who, again.message.id, Retry::default(), false).await.unwrap();
+        assert_eq!(after_ms(&on, 0).await, ["again"]);
+        assert_healthy(&on).await;
+    }
+
+    async fn a_message_for_later_expires_a_day_after_its_time_and_heeds_a_stop(database) {
+        let on = Fixture::new(database).await;
+        let at_ms = on.app.now_ms() + 48 * HOUR_MS;
+        let later = on.app.send(&on.who, Draft { send_at_ms: Some(at_ms), ..to(1, "later") }, false).await.unwrap();
+        let too_late = on.app.send(&on.who, Draft { send_at_ms: Some(at_ms), ..to(2, "late") }, false).await.unwrap();
+        let stopped = on.app.send(&on.who, Draft { send_at_ms: Some(at_ms - 1), ..to(3, "stopped") }, false).await.unwrap();
+        on.app.hook(inbound(&sid(1), "+14152000103", NUMBER, "STOP")).await.unwrap();
+        after_ms(&on, 48 * HOUR_MS - 1).await;
+        on.sim.fault(refuse(503, 20503, 1).for_number("+14152000102"));
+        assert_eq!(after_ms(&on, 1).await, ["later"]);
+        after_ms(&on, 24 * HOUR_MS + 1).await;
+        assert_eq!((state(&on, &later).await, state(&on, &too_late).await, state(&on, &stopped).await), (Queued, Expired, OptedOut));
+        assert_healthy(&on).await;
+    }
+
+    async fn a_message_is_not_handed_over_after_it_is_worth_delivering(database) {
+        let on = Fixture::new(database).await;
+        on.sim.fault(refuse(503, 20503, 2));
+        let brief = on.app.send(&on.who, Draft { valid_s: Some(10), ..to(1, "brief") }, false).await.unwrap();
+        let longer = on.app.send(&on.who, Draft { valid_s: Some(20), ..to(2, "longer") }, false).await.unwrap();
+        after_ms(&on, 0).await;
+        assert_eq!(after_ms(&on, 15_000).await, ["longer"]);
+        let seen = on.look(&brief).await;
+        assert_eq!((seen.state, seen.error_code.as_deref(), state(&on, &longer).await), (Expired, Some("expired"), Queued));
+        assert_healthy(&on).await;
+    }
+
+    async fn the_time_and_the_validity_of_a_message_have_bounds(database) {
+        let on = Fixture::new(database).await;
+        let now_ms = on.app.now_ms();
+        let fields = async |draft: Draft| on.app.send(&on.who, draft, false).await.unwrap_err().fields()[0].name.to_string();
+        for at_ms in [now_ms, now_ms - 1, now_ms + 35 * 24 * HOUR_MS + 1] {
+            assert_eq!(fields(Draft { send_at_ms: Some(at_ms), ..to(1, "x") }).await, "send_at");
+        }
+        for valid_s in [0, -1, 36_001] {
+            assert_eq!(fields(Draft { valid_s: Some(valid_s), ..to(1, "x") }).await, "valid_for");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn turns_are_as_far_apart_over_two_nodes() {
+    let on = Fixture::new(Database::Postgres).await;
+    at_a_pace_of(&on, 10).await;
+    let other = on.second_node().await;
+    for customer in 0..12 {
+        send(&on, customer, "x").await;
+    }
+    for sent in 1..=12 {
+        let (one, two) = tokio::join!(on.app.run_jobs(), other.run_jobs());
+        one.unwrap();
+        two.unwrap();
+        assert_eq!(taken(&on).len(), sent);
+        on.clock.advance_ms(100);
+    }
+    assert_healthy(&on).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_that_hangs_does_not_stop_the_others() {
+    let on = Fixture::new(Database::Sqlite).await;
+    on.sim.fault(Fault::new(FaultKind::Delay { ms: 5000 }));
+    let mut hanging = Vec::new();
+    for customer in 0..40 {
+        hanging.push(send(&on, customer, "slow").await);
+    }
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let config = SimConfig {
+        accounts: vec![AccountConfig { phone_numbers: vec![NUMBER.into()], ..AccountConfig::new(SID, TOKEN) }],
+        ..SimConfig::default()
+    };
+    let quick = Sim::start(config, listener, on.clock.clone(), Arc::new(SeededEntropy::new(5))).await.unwrap();
+    on.app.create_org("quick", "Quick", "US").await.unwrap();
+    on.app.create_twilio("quick", twilio(&quick, NUMBER)).await.unwrap();
+    let (_, token) = on.app.create_key("quick", None, "test", None, false).await.unwrap();
+    let who = on.app.authenticate(&token).await.unwrap();
+    let mut signals = on.app.store().bus().listen();
+    let sent = on.app.send(&who, to(1, "quick"), false).await.unwrap();
+    on.app.start();
+    while on.app.conversation(&who, sent.conversation.id).await.unwrap().1[0].message.state == Pending {
+        signals.recv().await.unwrap();
+    }
+    for slow in &hanging {
+        assert_eq!(state(&on, slow).await, Pending, "it was waited for");
+    }
+    on.app.shutdown().await;
+}

@@ -1,0 +1,181 @@
+//! Looks at Twilio whether an account can send and calls us back (twilio.com/docs/iam/api/account,
+//! …/phone-numbers/api/incomingphonenumber-resource, …/messaging/api/service-resource). Sends nothing.
+
+use std::time::Duration;
+
+use parlance_model::account::{Account, TwilioSettings};
+use parlance_net::{Client, Request};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::{errors, resource, settings};
+use crate::Finding;
+
+/// Where Messaging Services are.
+const MESSAGING: &str = "https://messaging.twilio.com";
+const TIMEOUT: Duration = Duration::from_secs(15);
+const MAX_RESPONSE_BYTES: usize = 1 << 20;
+
+#[derive(Deserialize)]
+struct Owner {
+    status: String,
+}
+
+#[derive(Deserialize)]
+struct Numbers {
+    incoming_phone_numbers: Vec<Number>,
+}
+
+#[derive(Deserialize)]
+struct Number {
+    sid: String,
+    phone_number: String,
+    sms_url: Option<String>,
+    voice_url: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Service {
+    inbound_request_url: Option<String>,
+    #[serde(default)]
+    use_inbound_webhook_on_number: bool,
+}
+
+#[derive(Deserialize)]
+struct Problem {
+    code: Option<u32>,
+}
+
+/// What stands at Twilio where our hook URL should.
+struct Hook {
+    /// The parameter that sets it.
+    parameter: &'static str,
+    found: Option<String>,
+}
+
+/// The steps in their order, up to the first whose failure makes the rest pointless.
+pub(super) async fn check(http: &Client, account: &Account, hook_url: &str, configure: bool) -> Vec<Finding> {
+    let at = Api { http, settings: settings(account) };
+    let mut found = Vec::new();
+    // The first error is a step that was found wanting already.
+    let _: Result<(), ()> = async {
+        step(&mut found, "credentials", at.credentials().await)?;
+        let number = step(&mut found, "number", at.number().await)?;
+        let service = match &at.settings.messaging_service_sid {
+            Some(sid) => Some(step(&mut found, "messaging_service", at.service(sid).await)?),
+            None => None,
+        };
+        let hooks = at.hooks(&number, service.as_ref(), hook_url, configure).await;
+        step(&mut found, "hooks", hooks.map(|text| ((), text)))
+    }
+    .await;
+    found
+}
+
+/// Writes down how a step went.
+fn step<T>(found: &mut Vec<Finding>, step: &'static str, result: Result<(T, String), String>) -> Result<T, ()> {
+    let (ok, text, value) = match result {
+        Ok((value, text)) => (true, text, Ok(value)),
+        Err(text) => (false, text, Err(())),
+    };
+    found.push(Finding { step, ok, text });
+    value
+}
+
+struct Api<'a> {
+    http: &'a Client,
+    settings: &'a TwilioSettings,
+}
+
+impl Api<'_> {
+    async fn credentials(&self) -> Result<((), String), String> {
+        let mut url = resource(self.settings, &[]).ok_or("The account's base URL is not an http or https address.")?;
+        url.set_path(&format!("{}.json", url.path()));
+        let owner: Owner = self.ask(Request::get(url)).await?;
+        match owner.status.as_str() {
+            "active" => Ok(((), "Twilio takes the account SID and the auth token, and the account is active.".to_owned())),
+            _ => Err(errors::explain("20005").message),
+        }
+    }
+
+    async fn number(&self) -> Result<(Number, String), String> {
+        let own = self.settings.phone_number.as_str();
+        let mut url = resource(self.settings, &["IncomingPhoneNumbers.json"]).ok_or("The account's base URL cannot be used.")?;
+        url.query_pairs_mut().append_pair("PhoneNumber", own);
+        let numbers: Numbers = self.ask(Request::get(url)).await?;
+        match numbers.incoming_phone_numbers.into_iter().find(|number| number.phone_number == own) {
+            Some(number) => Ok((number, format!("{own} is the Twilio account's number."))),
+            None => Err(format!("This Twilio account has no number {own}. Check the number, and that it belongs to this account SID.")),
+        }
+    }
+
+    async fn service(&self, sid: &str) -> Result<(Service, String), String> {
+        let url = self.service_url(sid).ok_or("The account's base URL cannot be used.")?;
+        let service = self.ask(Request::get(url)).await?;
+        Ok((service, format!("The Messaging Service {sid} is there.")))
+    }
+
+    /// Compares where Twilio calls with where it should, and puts that right if it may.
+    async fn hooks(&self, number: &Number, service: Option<&Service>, hook_url: &str, configure: bool) -> Result<String, String> {
+        let mut wrong = Vec::new();
+        // A service's own URL wins over those of its numbers, unless it says otherwise.
+        if let Some(service) = service.filter(|service| !service.use_inbound_webhook_on_number) {
+            let hook = Hook { parameter: "InboundRequestUrl", found: service.inbound_request_url.clone() };
+            wrong.extend(self.differs(hook, hook_url));
+        } else {
+            wrong.extend(self.differs(Hook { parameter: "SmsUrl", found: number.sms_url.clone() }, hook_url));
+        }
+        if !self.settings.voice.ring.is_empty() {
+            wrong.extend(self.differs(Hook { parameter: "VoiceUrl", found: number.voice_url.clone() }, hook_url));
+        }
+        if wrong.is_empty() {
+            return Ok(format!("Twilio calls {hook_url}."));
+        }
+        if !configure {
+            let said: Vec<_> = wrong
+                .iter()
+                .map(|hook| format!("{} is {}", hook.parameter, hook.found.as_deref().filter(|url| !url.is_empty()).unwrap_or("not set")))
+                .collect();
+            return Err(format!("{}. Set it to {hook_url} in Twilio's console, or let --configure do it.", said.join(", ")));
+        }
+        for hook in &wrong {
+            let url = match (hook.parameter, &self.settings.messaging_service_sid) {
+                ("InboundRequestUrl", Some(sid)) => self.service_url(sid),
+                _ => resource(self.settings, &["IncomingPhoneNumbers", &format!("{}.json", number.sid)]),
+            };
+            let url = url.ok_or("The account's base URL cannot be used.")?;
+            let _: serde_json::Value = self.ask(Request::post(url).form([(hook.parameter, hook_url)])).await?;
+        }
+        Ok(format!("Twilio calls {hook_url} from now on."))
+    }
+
+    fn differs(&self, hook: Hook, hook_url: &str) -> Option<Hook> {
+        (hook.found.as_deref() != Some(hook_url)).then_some(hook)
+    }
+
+    fn service_url(&self, sid: &str) -> Option<Url> {
+        let mut url = Url::parse(self.settings.base_url.as_deref().unwrap_or(MESSAGING)).ok()?;
+        url.path_segments_mut().ok()?.pop_if_empty().extend(["v1", "Services", sid]);
+        Some(url)
+    }
+
+    /// Asks, and reads the answer. An error says what to do.
+    async fn ask<T: DeserializeOwned>(&self, request: Request) -> Result<T, String> {
+        let request = request
+            .basic_auth(&self.settings.account_sid, &self.settings.auth_token)
+            .timeout(TIMEOUT)
+            .max_response_bytes(MAX_RESPONSE_BYTES)
+            .trusted(self.settings.base_url.is_some());
+        let answer = self.http.execute(request).await.map_err(|failure| format!("Twilio could not be asked. {failure}"))?;
+        if !answer.status.is_success() {
+            let code = serde_json::from_slice::<Problem>(&answer.body).ok().and_then(|problem| problem.code);
+            return Err(match (answer.status.as_u16(), code) {
+                (401, _) => errors::explain(errors::CREDENTIALS).message,
+                (_, Some(code)) => errors::explain(&code.to_string()).message,
+                (status, None) => format!("Twilio answered with HTTP status {status}. Check the account's base URL, if it has one."),
+            });
+        }
+        serde_json::from_slice(&answer.body).map_err(|_| "Twilio's answer could not be read.".to_owned())
+    }
+}
