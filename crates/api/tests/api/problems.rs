@@ -10,6 +10,8 @@ use crate::support::TestApp;
 
 /// Codes of commands and of start-up, which no client of the API meets.
 const NEVER_ANSWERED: &[&str] = &[
+    "account_disabled",
+    "account_failed",
     "backup_cut_short",
     "backup_damaged",
     "backup_foreign",
