@@ -36,7 +36,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0009_restore_mark",
     "0010_bounds",
     "0011_twilio",
-    "0013_pace"
+    "0012_pace"
 ];
 
 /// The advisory lock that orders migrating nodes on PostgreSQL; any constant will do.
