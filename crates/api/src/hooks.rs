@@ -21,7 +21,7 @@ use schemars::{JsonSchema, json_schema};
 use crate::problem::{Answer, Problem};
 use crate::{body, openapi};
 
-const BY_FORM: &str = "A hook of Twilio: an inbound message, or what became of an outbound one";
+const BY_FORM: &str = "A hook of Twilio: an inbound message or call, or what became of one";
 const BY_QUERY: &str = "The same for an account that is set to call by GET, with the parameters in the query";
 
 pub(crate) fn routes() -> ApiRouter<App> {
@@ -93,7 +93,7 @@ fn document<'a>(mut op: TransformOperation<'a>, id: &str, summary: &str) -> Tran
     openapi::require_signature(operation);
     openapi::refuses(operation, &[Kind::Malformed, Kind::Forbidden, Kind::NotFound, Kind::Unavailable]);
     let taken = Documented {
-        description: "Taken: what it says is on disk.".to_owned(),
+        description: "Taken: what it says is on disk. Of a call, what to do next.".to_owned(),
         content: [("text/xml".to_owned(), media(json_schema!({ "type": "string" }), "<Response/>".into()))].into_iter().collect(),
         ..Documented::default()
     };

@@ -1,4 +1,4 @@
-//! The send job: opt-out checked again, the attempt written down, the provider called, the outcome recorded.
+//! The send job, and what the call job has in common with it: opt-out checked again, the attempt written down, the provider called, the outcome recorded.
 //!
 //! The attempt is committed before the call. A job that is claimed again and finds an attempt without an outcome
 //! knows that the message may have gone out: it becomes `unknown` and is never sent again silently.
@@ -50,29 +50,47 @@ struct Node {
 /// Runs a send job to its end. An error leaves the job to its lease.
 pub(crate) async fn run(app: &App, claimed: &Claimed, id: MessageId) -> Result<()> {
     let (job, node) = (claimed.clone(), Node { links: app.0.links.clone(), shares: app.0.shares.clone(), jitter: jitter(app) });
-    let prepared = app.store().write(claimed.org, move |tx| prepare(tx, &job, id, &node)).await;
-    let ready = match prepared {
-        Ok(Some(ready)) => ready,
-        Ok(None) => return Ok(()),
-        Err(error) => {
-            // It may have been committed all the same. Nothing was called by us, and only we know that.
-            let job = claimed.clone();
-            surely(app, claimed, move |tx| not_called(tx, &job, id)).await?;
-            return Err(error);
-        }
+    let Some(Ready { account, outgoing, _place }) = prepared(app, claimed, id, move |tx| prepare(tx, &job, id, &node)).await? else {
+        return Ok(());
     };
-    let channel = parlance_channels::of(ready.account.provider());
-    let begun = std::time::Instant::now();
-    let outcome = channel.send(&app.0.http, &ready.account, &ready.outgoing).await;
-    app.0.measured.call(ready.account.provider(), begun, &outcome);
-    if let SendOutcome::Accepted { .. } = outcome {
-        app.0.seen.went_out((ready.account.org, ready.account.id), app.store().now_ms());
-    }
-    conclude_surely(app, claimed, ready.outgoing.attempt, outcome).await
+    let sending = parlance_channels::of(account.provider()).send(&app.0.http, &account, &outgoing);
+    hand_over(app, claimed, &account, outgoing.attempt, sending).await
 }
 
-/// Checks and writes down everything that must be known before the call. `None`: there is nothing to call.
-fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, node: &Node) -> Result<Option<Ready>> {
+/// Commits what must be known before the provider is called.
+pub(crate) async fn prepared<T, F>(app: &App, claimed: &Claimed, id: MessageId, prepare: F) -> Result<Option<T>>
+where
+    F: Fn(&mut OrgTx<'_, '_>) -> Result<Option<T>> + Send + 'static,
+    T: Send + 'static,
+{
+    let prepared = app.store().write(claimed.org, prepare).await;
+    if prepared.is_err() {
+        // It may have been committed all the same. Nothing was called by us, and only we know that.
+        let job = claimed.clone();
+        surely(app, claimed, move |tx| not_called(tx, &job, id)).await?;
+    }
+    prepared
+}
+
+/// Waits for what the provider says, and records it.
+pub(crate) async fn hand_over(
+    app: &App,
+    claimed: &Claimed,
+    account: &Account,
+    attempt: AttemptId,
+    sending: impl Future<Output = SendOutcome>,
+) -> Result<()> {
+    let begun = std::time::Instant::now();
+    let outcome = sending.await;
+    app.0.measured.call(account.provider(), begun, &outcome);
+    if let SendOutcome::Accepted { .. } = outcome {
+        app.0.seen.went_out((account.org, account.id), app.store().now_ms());
+    }
+    conclude_surely(app, claimed, attempt, outcome).await
+}
+
+/// The message, if its job is still ours and nothing was handed over that may have arrived. `None`: there is nothing to do.
+pub(crate) fn begin(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId) -> Result<Option<Message>> {
     if !job::holds(tx, claimed)? {
         return Ok(None);
     }
@@ -86,9 +104,12 @@ fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, node: &Node
     }
     // The message is unknown now if the attempt was its own. Behind one of before a person's retry it still waits.
     let message = message::get(tx, id)?;
-    if message.state != DeliveryState::Pending {
-        return done(tx, claimed);
-    }
+    if message.state == DeliveryState::Pending { Ok(Some(message)) } else { done(tx, claimed) }
+}
+
+/// Checks and writes down everything that must be known before the call. `None`: there is nothing to call.
+fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, node: &Node) -> Result<Option<Ready>> {
+    let Some(message) = begin(tx, claimed, id)? else { return Ok(None) };
     let conversation = conversation::get(tx, message.conversation_id)?;
     if opt_out::is_opted_out(tx, &peer_identity(&conversation))? {
         return end(
@@ -168,11 +189,19 @@ fn spread(wait_ms: i64, jitter: u8) -> i64 {
     wait_ms + wait_ms * i64::from(jitter) / 1024
 }
 
-fn done(tx: &mut OrgTx<'_, '_>, claimed: &Claimed) -> Result<Option<Ready>> {
+fn done<T>(tx: &mut OrgTx<'_, '_>, claimed: &Claimed) -> Result<Option<T>> {
     job::finish(tx, claimed).map(|()| None)
 }
 
-fn end(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, state: DeliveryState, code: &str, text: &str) -> Result<Option<Ready>> {
+/// Ends a message that is not to be handed over, and its job.
+pub(crate) fn end<T>(
+    tx: &mut OrgTx<'_, '_>,
+    claimed: &Claimed,
+    id: MessageId,
+    state: DeliveryState,
+    code: &str,
+    text: &str,
+) -> Result<Option<T>> {
     let error = DeliveryError { code: code.to_owned(), message: text.to_owned() };
     message::end(tx, id, &Outcome::with_error(state, error))?;
     done(tx, claimed)
@@ -269,14 +298,8 @@ pub(crate) async fn give_up(app: &App, claimed: &Claimed, id: MessageId) -> Resu
     let job = claimed.clone();
     let write = move |tx: &mut OrgTx<'_, '_>| {
         if job::holds(tx, &job)? {
-            end(
-                tx,
-                &job,
-                id,
-                DeliveryState::Failed,
-                "gave_up",
-                "It could not be sent, for a reason of our own. The server's log says which.",
-            )?;
+            let text = "It could not be sent, for a reason of our own. The server's log says which.";
+            end::<()>(tx, &job, id, DeliveryState::Failed, "gave_up", text)?;
         }
         Ok(())
     };

@@ -1,5 +1,7 @@
 //! Hooks: what providers tell us. Verified over the raw bytes, applied in one transaction, and only then answered.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use parlance_channels::{Hook, Parsed};
@@ -16,7 +18,7 @@ use parlance_model::{Error, Result};
 use parlance_store::{OrgTx, account, attempt, contact, conversation, health, hook, message, opt_out};
 
 use crate::metrics::{self, Hooked};
-use crate::{App, fetch};
+use crate::{App, call, fetch};
 
 /// When a hook for an org that is switched off may be tried again, in seconds.
 const PUT_OFF_S: u32 = 600;
@@ -41,12 +43,12 @@ pub struct HookRequest {
 parlance_model::show_only!(HookRequest { provider, method });
 
 /// What the provider is answered.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct HookAnswer {
     /// The content type.
     pub content_type: &'static str,
     /// The body.
-    pub body: &'static str,
+    pub body: Cow<'static, str>,
 }
 
 impl App {
@@ -84,6 +86,8 @@ impl App {
         candidates.sort_by_key(|account| account.org_disabled);
         for account in candidates {
             let name = (account.org, account.id);
+            let (content_type, body) = channel.answer();
+            let mut body = Cow::Borrowed(body);
             let outcome = match channel.parse(&account, &hook) {
                 Parsed::NotOurs => continue,
                 // Not acknowledged, so a provider that tries again delivers it once the org is back.
@@ -92,13 +96,21 @@ impl App {
                     self.apply(account, inbound).await?;
                     Hooked::Applied
                 }
+                Parsed::Call(news) => {
+                    let (owner, told) = (account.clone(), news);
+                    let taken = self.store().write(account.org, move |tx| call::take(tx, &owner, &told)).await?;
+                    self.0.measured.received.increment(u64::from(taken.stored));
+                    if let Some(directed) = taken.directed {
+                        body = channel.direct(&self.0.config.public_url, &account, &directed).into();
+                    }
+                    Hooked::Applied
+                }
                 Parsed::Quarantine(reason) => {
                     self.quarantine(&account, reason, &request).await?;
                     Hooked::Quarantined
                 }
             };
             self.0.seen.came_in(name, self.store().now_ms());
-            let (content_type, body) = channel.answer();
             return Ok((HookAnswer { content_type, body }, outcome));
         }
         Err(Error::not_found("number"))

@@ -7,6 +7,7 @@ pub mod account;
 pub mod audit;
 pub mod auth;
 pub mod backfill;
+pub mod call;
 pub mod check;
 pub mod contact;
 pub mod conversation;

@@ -97,12 +97,16 @@ pub(crate) fn cancel(tx: &mut OrgTx<'_, '_>, id: MessageId) -> Result<()> {
         return Err(Error::conflict("too_late", "Too late: this message is just being handed to the provider."));
     }
     message::end(tx, id, &Outcome::of(DeliveryState::Canceled))?;
-    job::withdraw(tx, &Job::Send { message_id: id }, lane(&message))?;
+    let job = if message.kind == Kind::Call { Job::Call { message_id: id } } else { Job::Send { message_id: id } };
+    job::withdraw(tx, &job, lane(&message))?;
     tx.audit(&Act::new(Action::MessageCancel, id).with("conversation_id", message.conversation_id.0))
 }
 
 fn retry(tx: &mut OrgTx<'_, '_>, id: MessageId, allow_duplicate: bool) -> Result<()> {
     let message = outbound(tx, id)?;
+    if message.kind == Kind::Call {
+        return Err(Error::conflict("not_retryable", "This is a phone call. Make a new one in its place."));
+    }
     may_go_again(message.state, allow_duplicate)?;
     let job = Job::Send { message_id: id };
     // A receipt may come before the call's own answer is written down.
@@ -133,7 +137,7 @@ const fn lane(message: &Message) -> Lane {
 fn outbound(tx: &mut OrgTx<'_, '_>, id: MessageId) -> Result<Message> {
     let message = message::get(tx, id)?;
     match (message.direction, message.kind) {
-        (Direction::Outbound, Kind::Text | Kind::Email) => Ok(message),
+        (Direction::Outbound, Kind::Text | Kind::Email | Kind::Call) => Ok(message),
         (Direction::Inbound, _) => {
             Err(Error::refused("not_outbound", "This message came in. Only messages that go out can be canceled or retried."))
         }

@@ -316,6 +316,9 @@ pub(crate) fn target(tx: &mut OrgTx<'_, '_>, to: &Recipient) -> Result<Conversat
     if let Recipient::Conversation(id) = to {
         let found = conversation::get(tx, *id)?;
         sms_is_on(tx, found.channel)?;
+        if found.channel == Channel::Voice {
+            return Err(Error::refused("not_answerable", "This is a conversation of phone calls. Call, or write to the contact by SMS."));
+        }
         if account::get(tx, found.account_id).is_ok_and(|account| !account.enabled) {
             return Err(no_account(found.channel));
         }
@@ -366,7 +369,7 @@ fn sms_is_on(tx: &mut OrgTx<'_, '_>, channel: Channel) -> Result<()> {
     Ok(())
 }
 
-fn no_account(channel: Channel) -> Error {
+pub(crate) fn no_account(channel: Channel) -> Error {
     if channel == Channel::Whatsapp {
         let text = "No account of this organisation has a WhatsApp number. Set it with PUT /accounts/{id}, or `parlance account set`.";
         return Error::refused("no_account", text);

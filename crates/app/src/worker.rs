@@ -9,7 +9,7 @@ use parlance_store::{SystemTx, idempotency, job, session};
 use tokio::sync::Semaphore;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
-use crate::{App, backfill, deliver, fetch, health, reconcile, staff};
+use crate::{App, backfill, call, deliver, fetch, health, reconcile, staff};
 
 /// Jobs that run side by side on this node.
 const AT_ONCE: usize = 32;
@@ -17,7 +17,8 @@ const AT_ONCE: usize = 32;
 const POLL: Duration = Duration::from_secs(1);
 /// The shortest rest between two claims that nobody called for, in milliseconds.
 const SHORTEST_REST_MS: u64 = 5;
-/// A send job that fails at this claim, those not counted that gave it back, is ended: it would fail for ever, and hold up its conversation.
+/// A job that hands a message over and fails at this claim, those not counted that gave it back, is ended: it would fail for ever, and hold up
+/// its conversation.
 const LAST_CLAIM: i64 = 60;
 /// How often aged rows are swept, and resting jobs marked.
 const SWEEP: Duration = Duration::from_secs(600);
@@ -117,6 +118,7 @@ async fn claim(app: &App, limit: usize) -> (Vec<Claimed>, Duration) {
 async fn run(app: &App, claimed: &Claimed) {
     let result = match &claimed.job {
         Job::Send { message_id } => deliver::run(app, claimed, *message_id).await,
+        Job::Call { message_id } => call::run(app, claimed, *message_id).await,
         Job::FetchMedia { message_id, index } => fetch::run(app, claimed, *message_id, *index).await,
         Job::Reconcile { attempt_id } => reconcile::run(app, claimed, *attempt_id).await,
         Job::Backfill { account_id } => backfill::run(app, claimed, *account_id).await,
@@ -125,8 +127,8 @@ async fn run(app: &App, claimed: &Claimed) {
     };
     if let Err(error) = result {
         if claimed.lost + 1 >= LAST_CLAIM
-            && let Job::Send { message_id } = &claimed.job
-            && let Err(error) = deliver::give_up(app, claimed, *message_id).await
+            && let Some(message_id) = claimed.job.hands_over()
+            && let Err(error) = deliver::give_up(app, claimed, message_id).await
         {
             tracing::error!(?error, job = %claimed.id, "a job that keeps failing could not be ended");
         }

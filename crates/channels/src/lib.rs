@@ -1,4 +1,4 @@
-//! Providers, one folder each: verify a hook, parse it into our words, send a message.
+//! Providers, one folder each: verify a hook, parse it into our words, send a message, direct a call.
 //!
 //! An adapter knows its provider's formats and nothing of the store or of our own API. To add one: a folder and a
 //! line in [`of`] (`docs/adding-a-channel.md`).
@@ -11,12 +11,14 @@ use std::pin::Pin;
 use http::HeaderMap;
 use parlance_model::Result;
 use parlance_model::account::Account;
+use parlance_model::call::news::CallNews;
+use parlance_model::call::next::Directed;
 use parlance_model::channel::{Channel as Medium, Provider};
 use parlance_model::delivery::DeliveryError;
 use parlance_model::inbound::Inbound;
 use parlance_model::listed::{ListFailure, Listing, Page};
 use parlance_model::media::Facts;
-use parlance_model::outbound::{Outgoing, SendOutcome};
+use parlance_model::outbound::{Outgoing, OutgoingCall, SendOutcome};
 
 /// A request from a provider, before anything about it is believed.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +38,8 @@ pub struct Hook<'a> {
 pub enum Parsed {
     /// Things to apply, in order.
     Apply(Vec<Inbound>),
+    /// Something about a phone call. The answer says what the provider is to do next with it.
+    Call(CallNews),
     /// Genuine, but for a number that is not this account's.
     NotOurs,
     /// Genuine, and nothing that we can apply: kept for a person and for a later version, with this reason.
@@ -107,6 +111,10 @@ pub trait Channel: Send + Sync {
     /// What a hook is answered when all is well: content type and body.
     fn answer(&self) -> (&'static str, &'static str);
 
+    /// What a hook about a call is answered, in the same content type: what the provider is to do next. `public_url` is where
+    /// the provider reaches us.
+    fn direct(&self, public_url: &str, account: &Account, to: &Directed) -> String;
+
     /// The most files of a message of this medium, links included.
     fn files_limit(&self, channel: Medium) -> usize;
 
@@ -115,6 +123,10 @@ pub trait Channel: Send + Sync {
     /// # Errors
     /// `validation_failed` on `media_ids`, saying what can be sent.
     fn check_files(&self, channel: Medium, files: &[&Facts]) -> Result<()>;
+
+    /// Places one call, once. Never retries, and says honestly what is known.
+    fn call<'a>(&'a self, http: &'a parlance_net::Client, public_url: &'a str, account: &'a Account, call: &'a OutgoingCall)
+    -> Sending<'a>;
 
     /// Hands one message over, once. Never retries, and says honestly what is known.
     fn send<'a>(&'a self, http: &'a parlance_net::Client, account: &'a Account, message: &'a Outgoing) -> Sending<'a>;

@@ -83,6 +83,8 @@ words! {
         MessageCancel = "message.cancel",
         /// A message was given to its provider once more.
         MessageRetry = "message.retry",
+        /// A call was taken for placing.
+        MessageCall = "message.call",
         /// A file was uploaded.
         MediaUpload = "media.upload",
         /// A contact was made.

@@ -13,6 +13,11 @@ pub enum Job {
         /// Which.
         message_id: MessageId,
     },
+    /// Ring the phone of a staff member, and then the contact's.
+    Call {
+        /// The message that is the call.
+        message_id: MessageId,
+    },
     /// Copy a file of an inbound message from its provider into the media store.
     FetchMedia {
         /// Which message.
@@ -45,11 +50,23 @@ pub enum Job {
 }
 
 impl Job {
+    /// The message that it hands to a provider. While it waits, this job is its message's way out.
+    #[must_use]
+    pub const fn hands_over(&self) -> Option<MessageId> {
+        match self {
+            Self::Send { message_id } | Self::Call { message_id } => Some(*message_id),
+            Self::FetchMedia { .. } | Self::Reconcile { .. } | Self::Backfill { .. } | Self::FindCall { .. } | Self::Unassign { .. } => {
+                None
+            }
+        }
+    }
+
     /// The word in the `kind` column.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Send { .. } => "send",
+            Self::Call { .. } => "call",
             Self::FetchMedia { .. } => "fetch_media",
             Self::Reconcile { .. } => "reconcile",
             Self::Backfill { .. } => "backfill",
@@ -62,7 +79,7 @@ impl Job {
 /// What runs one after the other, in the order in which it was queued. Whatever has no lane runs beside everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
-    /// The sends of a conversation.
+    /// The sends and calls of a conversation.
     Conversation(ConversationId),
     /// A send for later: it must not hold up what its conversation sends before.
     Message(MessageId),

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::channel::Channel;
 use crate::delivery::{DeliveryError, DeliveryState};
-use crate::id::AttemptId;
+use crate::id::{AttemptId, MessageId};
+use crate::phone::Phone;
 use crate::show_only;
 
 /// A text that is kept at the provider and was approved by WhatsApp, with what goes into its places.
@@ -38,6 +39,19 @@ pub struct Outgoing {
     pub status_callback: Option<String>,
     /// How long it is still worth delivering, in seconds.
     pub valid_for_s: Option<i64>,
+}
+
+/// One call for a provider: it rings the phone of a staff member, and asks us what is next when that is answered.
+#[derive(Clone)]
+pub struct OutgoingCall {
+    /// The attempt that this is; it rides in the callback's URL.
+    pub attempt: AttemptId,
+    /// The message that is the call; it rides there too.
+    pub call: MessageId,
+    /// The phone of the staff member.
+    pub staff_phone: Phone,
+    /// How long it rings, in seconds.
+    pub ring_s: i64,
 }
 
 /// What a refusal says beyond the message that was refused.
@@ -96,3 +110,4 @@ pub enum SendOutcome {
 
 show_only!(Outgoing { attempt, channel });
 show_only!(Template { id });
+show_only!(OutgoingCall { attempt, call });

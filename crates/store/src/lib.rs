@@ -9,6 +9,7 @@ pub mod attempt;
 pub mod audit;
 pub mod backup;
 pub mod bus;
+pub mod call;
 pub mod contact;
 pub mod conversation;
 pub mod counter;

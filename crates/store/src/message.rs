@@ -74,9 +74,13 @@ parlance_model::show_only!(NewMessage { direction, sender, kind, at_ms });
 /// Characters of a message that lists show.
 const PREVIEW: usize = 140;
 
-/// One line of a message, as lists show it. One of files alone says what they are.
-pub(crate) fn preview(body: &str, attachments: &[Attachment]) -> String {
-    let line = text::preview(body, PREVIEW);
+/// One line of a message, as lists show it. A call says how it went, and one of files alone what they are.
+pub(crate) fn preview(direction: Direction, body: &str, attachments: &[Attachment], call: Option<&Call>) -> String {
+    let line = match call.map(|call| call.line(direction)) {
+        Some(line) if body.is_empty() => line,
+        Some(line) => text::preview(&format!("{line}: {body}"), PREVIEW),
+        None => text::preview(body, PREVIEW),
+    };
     if line.is_empty() { media::summary(attachments.iter().map(Attachment::content_type)).unwrap_or_default() } else { line }
 }
 
@@ -129,7 +133,7 @@ pub fn append(tx: &mut OrgTx<'_, '_>, conversation: &mut Conversation, new: &New
     }
     if at_ms >= conversation.last_message_ms || conversation.message_count == 1 {
         conversation.last_message_ms = at_ms;
-        conversation.preview = preview(&new.body, &new.attachments);
+        conversation.preview = preview(new.direction, &new.body, &new.attachments, new.call.as_ref());
         conversation.last_direction = Some(new.direction);
     }
     tx.emit(Event::MessageCreated { conversation_id: conversation.id, message_id: id, direction: new.direction, contact_created });
@@ -151,7 +155,7 @@ pub fn set_attachment(tx: &mut OrgTx<'_, '_>, mut message: Message, index: usize
     tx.emit(Event::MessageUpdated { conversation_id: message.conversation_id, message_id: message.id });
     if list(tx, message.conversation_id, None, 1, 0)?.first().is_some_and(|newest| newest.id == message.id) {
         let before = conversation::get(tx, message.conversation_id)?;
-        let preview = preview(&message.body, &message.attachments);
+        let preview = preview(message.direction, &message.body, &message.attachments, message.call.as_ref());
         if before.preview != preview {
             conversation::save(tx, &before, &Conversation { preview, ..before.clone() })?;
         }
@@ -171,7 +175,7 @@ pub fn leaves(tx: &mut OrgTx<'_, '_>, conversation: &mut Conversation, message: 
     let at_ms = now_ms.max(conversation.last_message_ms + 1);
     tx.execute(MOVE, params![message.id, at_ms, now_ms])?;
     conversation.last_message_ms = at_ms;
-    conversation.preview = preview(&message.body, &message.attachments);
+    conversation.preview = preview(message.direction, &message.body, &message.attachments, message.call.as_ref());
     conversation.last_direction = Some(message.direction);
     tx.emit(Event::MessageUpdated { conversation_id: conversation.id, message_id: message.id });
     Ok(())

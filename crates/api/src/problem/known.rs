@@ -195,6 +195,12 @@ pub(crate) const ALL: &[Known] = {
         known(S::UNPROCESSABLE_ENTITY, "not_answerable", "The sender has no number, so it cannot be answered.", "Reach them another way."),
         known(
             S::UNPROCESSABLE_ENTITY,
+            "no_staff_phone",
+            "It is not known which phone of the staff to ring first.",
+            "Give `staff_phone`, or have an admin add the number to the account's `voice.ring`.",
+        ),
+        known(
+            S::UNPROCESSABLE_ENTITY,
             "not_outbound",
             "The message came in, or is of a kind that no provider is given.",
             "Cancel and retry messages that go out.",

@@ -8,7 +8,7 @@ use parlance_model::error::Kind;
 use parlance_store::{doctor, hook as kept};
 use parlance_testkit::{Database, both_databases};
 
-use crate::fixture::{CUSTOMER, Fixture, NUMBER, SERVICE, SID, hook, inbound, sid, twilio};
+use crate::fixture::{CUSTOMER, Fixture, NUMBER, SERVICE, SID, callback, hook, inbound, sid, twilio};
 
 async fn conversations(on: &Fixture) -> Vec<Conversation> {
     let page = PageRequest { limit: 200, start: Start::Offset(0) };
@@ -87,26 +87,25 @@ both_databases! {
 
     async fn hooks_by_get_are_kept_with_what_their_query_says(database) {
         let on = Fixture::new(database).await;
-        for call in ["CA00000000000000000000000000000001", "CA00000000000000000000000000000002", "CA00000000000000000000000000000001"] {
-            let path = format!("/webhooks/twilio?AccountSid={SID}&CallSid={call}&From=%2B14152000001&To=%2B15551234567");
+        for sid in [sid(1), sid(2), sid(1)] {
+            let path = format!("/webhooks/twilio?AccountSid={SID}&MessageSid={sid}&MessageStatus=teleported&From=%2B15551234567");
             let mut request = hook(&path, &[]);
             request.method = "GET".into();
             on.app.hook(request).await.unwrap();
         }
         let hooks = on.app.store().read(on.who.org, |tx| kept::quarantined(tx, 10)).await.unwrap();
         assert_eq!(hooks.len(), 2);
-        assert!(hooks[1].request.contains("CallSid=CA00000000000000000000000000000002"), "{}", hooks[1].request);
+        assert!(hooks[1].request.contains(&sid(2)), "{}", hooks[1].request);
     }
 
     async fn a_genuine_hook_that_cannot_be_applied_is_kept_once(database) {
         let on = Fixture::new(database).await;
         for _ in 0..2 {
-            let call = hook("/webhooks/twilio", &[("AccountSid", SID), ("CallSid", "CA00000000000000000000000000000001"), ("CallStatus", "ringing"), ("From", CUSTOMER), ("To", NUMBER)]);
-            on.app.hook(call).await.unwrap();
+            on.app.hook(callback("/webhooks/twilio", &sid(1), "teleported", None)).await.unwrap();
         }
         let hooks = on.app.store().read(on.who.org, |tx| kept::quarantined(tx, 10)).await.unwrap();
         assert_eq!(hooks.len(), 1);
-        assert!(String::from_utf8_lossy(&hooks[0].body).contains("CallSid"));
+        assert!(String::from_utf8_lossy(&hooks[0].body).contains("teleported"));
     }
 }
 

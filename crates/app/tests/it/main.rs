@@ -3,6 +3,7 @@
 
 mod audit;
 mod backfill;
+mod calls;
 mod fetch;
 mod fixture;
 mod health;

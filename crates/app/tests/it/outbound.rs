@@ -266,7 +266,7 @@ async fn finish(on: &Fixture, attempt: parlance_model::id::AttemptId, provider_i
 }
 
 /// Every order of `0..n`.
-fn permutations(n: usize) -> Vec<Vec<usize>> {
+pub(crate) fn permutations(n: usize) -> Vec<Vec<usize>> {
     if n == 0 {
         return vec![Vec::new()];
     }

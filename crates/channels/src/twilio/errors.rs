@@ -64,6 +64,10 @@ fn sender(code: &str) -> Option<&'static str> {
         "21609" => {
             "Twilio does not take the address for delivery reports. An admin should check the public URL: https, and no underscore in its host name."
         }
+        "21210" => "Twilio does not place calls from this number. An admin should check the account's number in Twilio's console.",
+        "13227" | "21215" => {
+            "The Twilio account may not call this country. An admin can allow it in Twilio's console under Voice, Geo permissions."
+        }
         "21701" | "21702" | "21705" => {
             "Twilio does not know this Messaging Service, or it is not ready. An admin should check its SID in the account's settings."
         }
@@ -102,6 +106,7 @@ fn sender(code: &str) -> Option<&'static str> {
 fn recipient(code: &str) -> Option<&'static str> {
     Some(match code {
         "21211" | "21217" | "21401" | "21604" => "This is not a phone number that Twilio knows. Check the number.",
+        "13224" | "13225" => "Twilio does not call this number. Check the number.",
         "21214" | "21612" => "There is no route from the account's number to this one. Check the number, or send from another account.",
         "21265" => "Twilio cannot send to short codes.",
         "21266" => "The recipient is the account's own number. Choose another.",

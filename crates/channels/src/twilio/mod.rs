@@ -1,6 +1,4 @@
-//! Twilio Programmable Messaging: SMS, MMS and WhatsApp in and out, and what became of a message. Its quirks are in `README.md`.
-//!
-//! Voice arrives at the same URL; it is kept in quarantine until a later version reads it.
+//! Twilio: SMS, MMS and WhatsApp in and out, phone calls in and out, and what became of each. Its quirks are in `README.md`.
 
 mod check;
 mod errors;
@@ -9,20 +7,26 @@ mod form;
 mod list;
 mod media;
 mod parse;
+mod place;
 mod send;
 mod signature;
 mod status;
 #[cfg(test)]
 mod testing;
+mod twiml;
+mod voice;
 
 use parlance_model::Result;
 use parlance_model::account::{Account, Settings, TwilioSettings};
+use parlance_model::call::next::Directed;
 use parlance_model::channel::Channel as Medium;
 use parlance_model::error::{Error, Kind};
 use parlance_model::id::AttemptId;
 use parlance_model::listed::Listing;
 use parlance_model::media::Facts;
-use parlance_model::outbound::Outgoing;
+use parlance_model::outbound::{Outgoing, OutgoingCall};
+use parlance_net::Client;
+
 use url::Url;
 
 use crate::{Channel, Checking, Fetching, Hook, Looking, Parsed, Sending};
@@ -64,7 +68,15 @@ impl Channel for Twilio {
         media::check(channel, files)
     }
 
-    fn send<'a>(&'a self, http: &'a parlance_net::Client, account: &'a Account, message: &'a Outgoing) -> Sending<'a> {
+    fn direct(&self, public_url: &str, account: &Account, to: &Directed) -> String {
+        voice::direct(public_url, account, to)
+    }
+
+    fn call<'a>(&'a self, http: &'a Client, public_url: &'a str, account: &'a Account, call: &'a OutgoingCall) -> Sending<'a> {
+        Box::pin(place::place(http, public_url, account, call))
+    }
+
+    fn send<'a>(&'a self, http: &'a Client, account: &'a Account, message: &'a Outgoing) -> Sending<'a> {
         Box::pin(send::send(http, account, message))
     }
 
@@ -85,8 +97,12 @@ impl Channel for Twilio {
 /// the whole URL, so the attempt can be believed.
 #[must_use]
 pub fn status_callback(public_url: &str, hook_token: &str, attempt: AttemptId) -> String {
-    let public_url = public_url.trim_end_matches('/');
-    format!("{public_url}/webhooks/twilio/a/{hook_token}?attempt={attempt}")
+    format!("{}?attempt={attempt}", hook_url(public_url, hook_token))
+}
+
+/// The account's own hook URL.
+fn hook_url(public_url: &str, hook_token: &str) -> String {
+    format!("{}/webhooks/twilio/a/{hook_token}", public_url.trim_end_matches('/'))
 }
 
 /// Where Twilio's API is.

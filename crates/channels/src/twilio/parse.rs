@@ -11,13 +11,12 @@ use parlance_model::phone::{Address, Phone};
 use serde_json::{Value, json};
 
 use super::form::{self, Form};
-use super::{WHATSAPP, errors, is_sid, settings, status};
+use super::{WHATSAPP, errors, is_sid, settings, status, voice};
 use crate::{Hook, Parsed};
 
 const UNREADABLE: &str = "Twilio sent something that is no form, or a form with too many parameters.";
-const VOICE: &str = "It is about a phone call, which this version does not take over Twilio.";
 const OTHER_CHANNEL: &str = "It came over a channel of Twilio's that this version does not take.";
-const NO_SID: &str = "It names no message: MessageSid is missing or malformed.";
+pub(super) const NO_SID: &str = "It names no message or call: the id is missing or malformed.";
 const NO_RECIPIENT: &str = "It says neither a To number nor a Messaging Service, so it cannot be told whose it is.";
 const NO_CONTENT: &str = "It is neither a message (no Body, no NumMedia) nor a report (no MessageStatus).";
 const UNKNOWN_STATUS: &str = "It reports a MessageStatus that this version does not know.";
@@ -59,6 +58,7 @@ const META: [(&str, &str); 26] = [
 /// Reads a hook that the account's token has signed.
 pub(super) fn parse(account: &Account, hook: &Hook<'_>) -> Parsed {
     match Form::of(hook) {
+        Some(form) if voice::is_call(&form) => voice::parse(account, hook, &form),
         Some(form) => Reader { account, settings: settings(account), form, attempt: attempt(hook) }.read(),
         None => Parsed::Quarantine(UNREADABLE),
     }
@@ -83,7 +83,7 @@ impl Reader<'_> {
         if self.form.text("AccountSid").is_some_and(|sid| sid != self.settings.account_sid) {
             return Parsed::NotOurs;
         }
-        let Some(sid) = self.message_sid() else { return self.without_message() };
+        let Some(sid) = self.message_sid() else { return Parsed::Quarantine(NO_SID) };
         // Inbound messages carry an SmsStatus too. Only a report has one without a Body.
         let is_message = self.form.has("Body") || self.form.has("NumMedia");
         match self.form.text("MessageStatus").or_else(|| self.form.text("SmsStatus").filter(|_| !is_message)) {
@@ -100,24 +100,13 @@ impl Reader<'_> {
         is_sid(&sid).then_some(sid)
     }
 
-    fn without_message(&self) -> Parsed {
-        if !["CallSid", "RecordingSid", "TranscriptionSid"].into_iter().any(|name| self.form.has(name)) {
-            return Parsed::Quarantine(NO_SID);
-        }
-        let ends = [self.form.text("To"), self.form.text("From")];
-        if ends.iter().any(Option::is_some) && !ends.iter().flatten().any(|end| self.is_own_number(end)) {
-            return Parsed::NotOurs;
-        }
-        Parsed::Quarantine(VOICE)
-    }
-
     fn message(&self, provider_id: String) -> Parsed {
         let (from, to) = (self.form.text("From").unwrap_or_default(), self.form.text("To"));
         let service = self.form.text("MessagingServiceSid");
         if to.is_none() && service.is_none() {
             return Parsed::Quarantine(NO_RECIPIENT);
         }
-        if !to.as_deref().is_some_and(|to| self.is_own_number(to)) && !self.is_own_service(service.as_deref()) {
+        if !to.as_deref().is_some_and(|to| is_own_number(self.account, to)) && !self.is_own_service(service.as_deref()) {
             return Parsed::NotOurs;
         }
         let Some(channel) = channel([Some(&*from), to.as_deref()]) else { return Parsed::Quarantine(OTHER_CHANNEL) };
@@ -142,7 +131,7 @@ impl Reader<'_> {
         let service = self.form.text("MessagingServiceSid");
         let ours = self.attempt.is_some()
             || (from.is_none() && service.is_none())
-            || from.as_deref().is_some_and(|from| self.is_own_number(from))
+            || from.as_deref().is_some_and(|from| is_own_number(self.account, from))
             || self.is_own_service(service.as_deref());
         if !ours {
             return Parsed::NotOurs;
@@ -161,14 +150,6 @@ impl Reader<'_> {
             error: code.as_deref().map(errors::explain),
             to: to.map(|to| Address::parse(&to, self.account.region)),
         })])
-    }
-
-    fn is_own_number(&self, text: &str) -> bool {
-        let (over_whatsapp, text) = text.strip_prefix(WHATSAPP).map_or((false, text), |number| (true, number));
-        let own = [Some(&self.settings.phone_number), self.settings.whatsapp_number.as_ref().filter(|_| over_whatsapp)];
-        let is_own = |number: &str| own.into_iter().flatten().any(|own| own.as_str() == number);
-        // Twilio writes E.164, so the metadata is asked only about what differs.
-        is_own(text) || Phone::parse(text, self.account.region).is_ok_and(|phone| is_own(phone.as_str()))
     }
 
     fn is_own_service(&self, sid: Option<&str>) -> bool {
@@ -222,6 +203,16 @@ impl Reader<'_> {
         let others = others.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
         JsonObject(texts.chain(others).collect())
     }
+}
+
+/// Whether this is a number of the account's own, with the mark of WhatsApp or without.
+pub(super) fn is_own_number(account: &Account, text: &str) -> bool {
+    let settings = settings(account);
+    let (over_whatsapp, text) = text.strip_prefix(WHATSAPP).map_or((false, text), |number| (true, number));
+    let own = [Some(&settings.phone_number), settings.whatsapp_number.as_ref().filter(|_| over_whatsapp)];
+    let is_own = |number: &str| own.into_iter().flatten().any(|own| own.as_str() == number);
+    // Twilio writes E.164, so the metadata is asked only about what differs.
+    is_own(text) || Phone::parse(text, account.region).is_ok_and(|phone| is_own(phone.as_str()))
 }
 
 /// The medium by the addresses of both ends: `whatsapp:+15551234567` or one without a mark. `None` for `messenger:…`, `rcs:…` and what

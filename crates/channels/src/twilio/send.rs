@@ -27,36 +27,43 @@ const MAX_RETRY_AFTER_S: i64 = 3600;
 /// Sends, never twice.
 pub(super) async fn send(http: &Client, account: &Account, message: &Outgoing) -> SendOutcome {
     let settings = settings(account);
-    let Some(ends) = ends(settings, message) else {
+    let Some(spelled) = spelled(settings, message) else {
         return refused(
             "channel_unsupported",
             "This account sends text messages and WhatsApp only. Choose an account of the other channel.",
             Refusal::Message,
         );
     };
-    let Some(url) = resource(settings, &["Messages.json"]) else {
+    post(http, settings, "Messages.json", fields(&spelled, message)).await
+}
+
+/// Makes something of the account's: a message or a call. Says what is known of it.
+pub(super) async fn post(http: &Client, settings: &TwilioSettings, name: &str, fields: Vec<(&str, &str)>) -> SendOutcome {
+    let Some(url) = resource(settings, &[name]) else {
         return refused(
             "base_url_invalid",
             "The account's base URL is not an http or https address. Correct it in the account's settings.",
             Refusal::Account,
         );
     };
-    match http.execute(request(settings, url, &ends, message)).await {
+    match http.execute(request(settings, url, fields)).await {
         Ok(answer) => outcome(&answer),
         Err(failure) => without_answer(failure),
     }
 }
 
-/// Where a message goes, and what sends it.
-struct Ends {
+/// The values of a message's fields that it does not have in Twilio's spelling.
+struct Spelled {
     to: String,
     /// The name of the sender's field.
     by: &'static str,
     sender: String,
+    variables: Option<String>,
+    valid_for: Option<String>,
 }
 
 /// `None` where Twilio's messages do not carry the medium.
-fn ends(settings: &TwilioSettings, message: &Outgoing) -> Option<Ends> {
+fn spelled(settings: &TwilioSettings, message: &Outgoing) -> Option<Spelled> {
     let (mark, own) = match message.channel {
         Channel::Sms => ("", None),
         // Said outright where it is set: the Messaging Service need not have it among its senders.
@@ -67,27 +74,13 @@ fn ends(settings: &TwilioSettings, message: &Outgoing) -> Option<Ends> {
         (None, Some(sid)) => ("MessagingServiceSid", sid.clone()),
         (number, _) => ("From", format!("{mark}{}", number.unwrap_or(&settings.phone_number))),
     };
-    Some(Ends { to: format!("{mark}{}", message.to), by, sender })
+    let template = message.template.as_ref().filter(|template| !template.variables.is_empty());
+    let variables = template.map(|template| json!(template.variables).to_string());
+    let valid_for = message.valid_for_s.map(|seconds| seconds.to_string());
+    Some(Spelled { to: format!("{mark}{}", message.to), by, sender, variables, valid_for })
 }
 
-fn request(settings: &TwilioSettings, url: Url, ends: &Ends, message: &Outgoing) -> Request {
-    let variables = message.template.as_ref().map(|template| json!(template.variables).to_string());
-    let mut fields = vec![("To", ends.to.as_str()), (ends.by, ends.sender.as_str())];
-    match (&message.template, &variables) {
-        (Some(template), Some(variables)) => {
-            fields.push(("ContentSid", &template.id));
-            if !template.variables.is_empty() {
-                fields.push(("ContentVariables", variables));
-            }
-        }
-        // A message of files alone has no text; any other is Twilio's to judge.
-        _ if !message.body.is_empty() || message.media_urls.is_empty() => fields.push(("Body", &message.body)),
-        _ => {}
-    }
-    fields.extend(message.media_urls.iter().map(|url| ("MediaUrl", url.as_str())));
-    let valid_for = message.valid_for_s.map(|seconds| seconds.to_string());
-    fields.extend(valid_for.iter().map(|seconds| ("ValidityPeriod", seconds.as_str())));
-    fields.extend(message.status_callback.iter().map(|url| ("StatusCallback", url.as_str())));
+fn request(settings: &TwilioSettings, url: Url, fields: Vec<(&str, &str)>) -> Request {
     Request::post(url)
         .basic_auth(&settings.account_sid, &settings.auth_token)
         .form(fields)
@@ -96,7 +89,22 @@ fn request(settings: &TwilioSettings, url: Url, ends: &Ends, message: &Outgoing)
         .trusted(settings.base_url.is_some())
 }
 
-/// A message that Twilio took.
+fn fields<'a>(spelled: &'a Spelled, message: &'a Outgoing) -> Vec<(&'a str, &'a str)> {
+    let mut fields = vec![("To", spelled.to.as_str()), (spelled.by, spelled.sender.as_str())];
+    if let Some(template) = &message.template {
+        fields.push(("ContentSid", &template.id));
+        fields.extend(spelled.variables.iter().map(|variables| ("ContentVariables", variables.as_str())));
+    } else if !message.body.is_empty() || message.media_urls.is_empty() {
+        // A message of files alone has no text; any other is Twilio's to judge.
+        fields.push(("Body", &message.body));
+    }
+    fields.extend(message.media_urls.iter().map(|url| ("MediaUrl", url.as_str())));
+    fields.extend(spelled.valid_for.iter().map(|seconds| ("ValidityPeriod", seconds.as_str())));
+    fields.extend(message.status_callback.iter().map(|url| ("StatusCallback", url.as_str())));
+    fields
+}
+
+/// A message or call that Twilio took.
 #[derive(Deserialize)]
 struct Created {
     sid: String,

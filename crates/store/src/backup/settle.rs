@@ -44,9 +44,9 @@ pub(super) fn settle(tx: &mut Tx<'_>, shared: &Shared, manifest: &Manifest, orig
     Ok(settled)
 }
 
-/// Makes every message that has a send job `unknown`, and takes the job away.
+/// Makes every message that a job would hand over `unknown`, and takes the job away.
 fn sends(tx: &mut Tx<'_>, org: OrgId, shared: &Shared) -> Result<u64> {
-    const JOBS: &str = "SELECT id, payload FROM job WHERE org_id = $1 AND kind = 'send' ORDER BY id LIMIT $2";
+    const JOBS: &str = "SELECT id, payload FROM job WHERE org_id = $1 AND kind IN ('send', 'call') ORDER BY id LIMIT $2";
     const DONE: &str = "DELETE FROM job WHERE org_id = $1 AND id = $2";
     let mut unknown = 0;
     loop {
@@ -57,7 +57,7 @@ fn sends(tx: &mut Tx<'_>, org: OrgId, shared: &Shared) -> Result<u64> {
         }
         for (id, job) in jobs {
             tx.execute(DONE, params![id])?;
-            let Job::Send { message_id } = job else { continue };
+            let Some(message_id) = job.hands_over() else { continue };
             let waited = message::get(&mut tx, message_id)?.state == DeliveryState::Pending;
             let outcome = Outcome::with_error(DeliveryState::Unknown, reason());
             // A call that was under way has no answer any more, also where a callback overtook the answer.

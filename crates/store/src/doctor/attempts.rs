@@ -95,12 +95,12 @@ fn chunk(tx: &mut OrgTx<'_, '_>, after: (MessageId, AttemptId)) -> Result<Chunk>
 
 /// Send jobs whose message is not there, or cannot be sent.
 fn jobs(tx: &mut OrgTx<'_, '_>) -> Result<Vec<Finding>> {
-    const JOBS: &str = "SELECT id, payload FROM job WHERE org_id = $1 AND kind = 'send'";
+    const JOBS: &str = "SELECT id, payload FROM job WHERE org_id = $1 AND kind IN ('send', 'call')";
     const FIND: &str = "SELECT COUNT(*) FROM message WHERE org_id = $1 AND id = $2 AND direction = 'outbound'";
     let jobs = tx.query(JOBS, &[], |row| Ok((row.get::<JobId>(0)?, row.json::<Job>(1)?)))?;
     let mut findings = Vec::new();
     for (id, job) in jobs {
-        let Job::Send { message_id } = job else { continue };
+        let Some(message_id) = job.hands_over() else { continue };
         if tx.query_one(FIND, params![message_id], |row| row.get::<i64>(0))? != 1 {
             findings.push(finding(
                 tx.org(),

@@ -2,6 +2,7 @@
 
 use parlance_model::Result;
 use parlance_model::id::{ConversationId, OrgId};
+use parlance_model::message::Message;
 
 use super::{Finding, Report, finding};
 use crate::db::params;
@@ -97,7 +98,8 @@ fn chunk(tx: &mut OrgTx<'_, '_>, after: &Place) -> Result<Chunk> {
             findings.push(finding(tx.org(), "conversation rows equal a recount", detail));
         }
         let newest = message::list(tx, *id, None, 1, 0)?;
-        let expected = newest.first().map(|newest| message::preview(&newest.body, &newest.attachments)).unwrap_or_default();
+        let line = |newest: &Message| message::preview(newest.direction, &newest.body, &newest.attachments, newest.call.as_ref());
+        let expected = newest.first().map(line).unwrap_or_default();
         if *preview != expected {
             findings.push(finding(
                 tx.org(),

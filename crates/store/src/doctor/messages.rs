@@ -129,13 +129,9 @@ fn may_be_retried(tx: &mut OrgTx<'_, '_>, attempt: AttemptId) -> Result<bool> {
     Ok(states.is_some_and(|(own, state)| own == DeliveryState::Unknown || state > DeliveryState::Sent))
 }
 
-/// The messages that a send job names.
+/// The messages that a job hands over.
 pub(super) fn queued(tx: &mut OrgTx<'_, '_>) -> Result<HashSet<MessageId>> {
-    const JOBS: &str = "SELECT payload FROM job WHERE org_id = $1 AND kind = 'send'";
-    let jobs = tx.query(JOBS, &[], |row| row.json(0))?;
-    let of = |job| match job {
-        Job::Send { message_id } => Some(message_id),
-        _ => None,
-    };
-    Ok(jobs.into_iter().filter_map(of).collect())
+    const JOBS: &str = "SELECT payload FROM job WHERE org_id = $1 AND kind IN ('send', 'call')";
+    let jobs = tx.query(JOBS, &[], |row| row.json::<Job>(0))?;
+    Ok(jobs.iter().filter_map(Job::hands_over).collect())
 }

@@ -35,7 +35,7 @@ macro_rules! table {
                     $name,
                     " (org_id, id, tokens) VALUES ($1, $2, CAST(CAST($3 AS TEXT) AS TSVECTOR)
                         || array_to_tsvector(ARRAY['=' || CAST(CAST($1 AS BIGINT) AS TEXT)]))
-                      ON CONFLICT (org_id, id) DO NOTHING"
+                      ON CONFLICT (org_id, id) DO UPDATE SET tokens = EXCLUDED.tokens"
                 ),
             ),
             delete: Sql::differs(
@@ -89,7 +89,7 @@ pub(crate) const MESSAGE: Table = table!("search_message");
 pub(crate) const PERSON: Table = table!("search_person");
 
 impl Table {
-    /// Adds a row; one that is there already stays what it is. Rows of one transaction go in fastest in the order of their ids.
+    /// Writes a row, over the one that is there already. Rows of one transaction go in fastest in the order of their ids.
     pub(crate) fn insert(&self, tx: &mut OrgTx<'_, '_>, id: i64, tokens: &str) -> Result<()> {
         if id >= IDS {
             return Err(Error::internal(format!("id {id} is beyond what the index can hold")));

@@ -70,6 +70,29 @@ pub(super) fn send_docs(mut op: TransformOperation<'_>) -> TransformOperation<'_
     openapi::request_example(sends(op), golden!("send"))
 }
 
+pub(super) async fn call(
+    State(app): State<App>,
+    caller: Allowed<SendMessages>,
+    InConversation(id): InConversation,
+    Wait(wait): Wait,
+    Once(once): Once,
+    Maybe(body): Maybe<wire::Call>,
+) -> Answer<Created<Sent>> {
+    let placed = app.call(&caller.who, body.read(id, once), wait).await?;
+    Ok(Created(Data::of(placed)))
+}
+
+pub(super) fn call_docs(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
+    openapi::codes(op.inner_mut(), &["no_staff_phone", "not_answerable", "no_account"]);
+    let op = operation(op, "callInConversation", "Call the other side of this conversation");
+    let op = openapi::request_example(op, golden!("call"));
+    openapi::answer_example(op, &golden!("called")).description(
+        "Rings the caller's own phone first: `staff_phone`, or their number among the account's `voice.ring`. Whoever answers there \
+         presses a key and is connected. The call is a message of the conversation of calls with the same person. 201 once it is stored; \
+         what becomes of it is told like what becomes of a message. An opt-out does not forbid a call: it is about messages.",
+    )
+}
+
 /// What both ways to send have in common.
 fn sends(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
     // For `sender: "assistant"` and `meta` by a key without that scope.

@@ -45,6 +45,7 @@ pub(crate) fn routes() -> ApiRouter<App> {
         .api_route("/conversations/{id}/reopen", post_with(c::reopen, c::reopen_docs))
         .api_route("/conversations/{id}/read", post_with(c::read, c::read_docs))
         .api_route("/conversations/{id}/messages", get_with(m::list, m::list_docs).post_with(m::reply, m::reply_docs))
+        .api_route("/conversations/{id}/calls", post_with(m::call, m::call_docs))
         .api_route("/messages/{id}/attempts", get_with(m::attempts, m::attempts_docs))
         .api_route("/messages/{id}/cancel", post_with(m::cancel, m::cancel_docs))
         .api_route("/messages/{id}/retry", post_with(m::retry, m::retry_docs))

@@ -2,6 +2,7 @@
 
 use parlance_app::media::Shown;
 use parlance_app::send;
+use parlance_model::call::Call;
 use parlance_model::channel::Channel;
 use parlance_model::clock::iso8601;
 use parlance_model::contact;
@@ -44,9 +45,9 @@ pub(crate) struct Message {
     error_message: Option<String>,
     /// GoHighLevel's id of it, where it is synchronised.
     ghl_message_id: Option<String>,
-    /// Of calls: how long it was.
+    /// Of calls: how long the talk was, or the message that the caller left.
     call_duration_seconds: Option<i64>,
-    /// Of calls: where its recording is.
+    /// Of calls: where its first recording is, once it is here.
     recording_url: Option<String>,
     /// When it was read: by the team, if it is inbound, else by the contact.
     read_at: Option<String>,
@@ -90,8 +91,8 @@ impl From<Shown> for Message {
             error_code: reason(from.error_code),
             error_message: reason(from.error_message),
             ghl_message_id: None,
-            call_duration_seconds: None,
-            recording_url: None,
+            call_duration_seconds: from.call.as_ref().and_then(Call::length_s),
+            recording_url: from.call.and(files.first()).and_then(|recording| recording.url.clone()),
             read_at: from.read_ms.map(iso8601),
             inserted_at: iso8601(from.at_ms),
             updated_at: iso8601(from.updated_ms),

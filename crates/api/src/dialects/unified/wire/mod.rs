@@ -36,7 +36,7 @@ pub(crate) use me::{Credentials, Me, SignedIn};
 pub(crate) use media::{Attachment, Media};
 pub(crate) use message::{Message, Sent};
 pub(crate) use opt_out::{OptOut, SetOptOut};
-pub(crate) use request::{Change, Open, Reply, Retry, Send};
+pub(crate) use request::{Call, Change, Open, Reply, Retry, Send};
 pub(crate) use search::{Search, SearchAnswer};
 pub(crate) use settings::{ChangeProviderSettings, ProviderSettings};
 pub(crate) use staff::{AddStaff, AddedStaff, ChangeStaff, Staff};

@@ -1,5 +1,6 @@
 //! The bodies that the contract takes.
 
+use parlance_app::call::NewCall;
 use parlance_app::conversation::Changes;
 use parlance_app::message;
 use parlance_app::send::{BODY_LIMIT, Draft, LONGEST_VALID_S, Recipient};
@@ -219,6 +220,23 @@ impl Send {
         let to = recipient(self.contact_id, self.phone, self.channel)?;
         let Self { message, sender, meta, media_ids, media_urls, template, send_at, valid_for, .. } = self;
         Ok(Reply { message, sender, meta, media_ids, media_urls, template, send_at, valid_for }.to(to, once))
+    }
+}
+
+/// Calls the other side of a conversation.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "CallInConversation")]
+pub(crate) struct Call {
+    /// The phone that rings first; best in E.164 form. When not given, the caller's own among the account's `voice.ring`.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<Text<64>>", transform = not_null)]
+    staff_phone: Option<Text<64>>,
+}
+
+impl Call {
+    /// What the use case takes.
+    pub(crate) fn read(self, conversation: ConversationId, once: Option<String>) -> NewCall {
+        NewCall { conversation, staff_phone: self.staff_phone.map(Text::into_inner), once }
     }
 }
 
