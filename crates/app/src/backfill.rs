@@ -6,18 +6,20 @@
 use std::collections::BTreeMap;
 
 use parlance_model::account::Account;
+use parlance_model::call::news::{CallNews, News};
 use parlance_model::id::{AccountId, OrgId};
 use parlance_model::inbound::Inbound;
 use parlance_model::job::{Claimed, Job, Lane};
-use parlance_model::listed::{ListFailure, Listed, Listing};
+use parlance_model::listed::{Called, ListFailure, Listed, Listing};
 use parlance_model::{Error, Result};
 use parlance_store::sync::{self, Sync};
 use parlance_store::watch::{Unit, Unwatched, Watch, advance};
-use parlance_store::{OrgTx, account, attempt, health, job};
+use parlance_store::{OrgTx, account, attempt, health, job, message};
 
 use crate::App;
+use crate::call;
 use crate::deliver::LEASE_MS;
-use crate::ingest::{Recorded, record};
+use crate::ingest::record;
 
 /// What is younger is left to its hook, in milliseconds. A provider tries a hook for less than a minute.
 const LEFT_TO_HOOKS_MS: i64 = 120_000;
@@ -29,6 +31,10 @@ const PERIOD_MS: i64 = 15 * 60_000;
 const AT_START_MS: i64 = 120_000;
 /// When a comparison that came to nothing is tried again, in milliseconds.
 const AGAIN_MS: i64 = 60_000;
+/// A call that a hook names and that began within this time is no history, though its first hook was lost, in milliseconds.
+const FRESH_MS: i64 = 3_600_000;
+/// Waits between two tries to ask for a call that a hook named, in milliseconds. After the last the lists have to find it.
+const FIND_AGAIN_MS: [i64; 5] = [5_000, 30_000, 120_000, 600_000, 3_600_000];
 /// Entries that are held in memory: of more, the oldest, and the rest in the next round.
 const HELD: usize = 20_000;
 /// Entries that are stored in one transaction.
@@ -93,7 +99,10 @@ impl App {
             watch.stage("storing", Some(round.items.len() as u64), Unit::Rows);
             let mut stored = 0;
             for chunk in round.items.chunks(CHUNK) {
-                stored += self.store_missing(&account, chunk.to_vec()).await?;
+                match self.store_missing(&account, chunk, claimed).await? {
+                    Ok(missing) => stored += missing,
+                    Err(failure) => return Err(self.compared_nothing(&account, before, failure).await?),
+                }
                 advance(watch, chunk.len() as u64)?;
             }
             compared = Compared { listed: compared.listed + round.items.len() as u64, stored: compared.stored + stored };
@@ -136,35 +145,125 @@ impl App {
             if page.is_none() {
                 return Ok(Ok(held.round()));
             }
-            if let Some(job) = claimed.cloned()
-                && !self.store().write(job.org, move |tx| job::hold(tx, &job, LEASE_MS)).await?
-            {
-                return Err(Error::internal("somebody else has claimed the job"));
-            }
+            self.go_on(claimed).await?;
         }
     }
 
-    /// Stores what is missing of these, in one transaction. Answers how many were.
-    async fn store_missing(&self, account: &Account, items: Vec<Listed>) -> Result<u64> {
+    /// Stores what is missing of these, in their order. Answers how many messages and calls were.
+    async fn store_missing(
+        &self,
+        account: &Account,
+        items: &[Listed],
+        claimed: Option<&Claimed>,
+    ) -> Result<std::result::Result<u64, ListFailure>> {
+        let (mut stored, mut told) = (0, Vec::new());
+        for item in items {
+            match item {
+                Listed::Came(message) => told.push(Told::Message(Inbound::Message(message.clone()))),
+                Listed::Went(went) => told.push(Told::Message(Inbound::Receipt(went.receipt.clone()))),
+                Listed::Called(called) => match self.missing_of(account, called).await? {
+                    Missing::Nothing => {}
+                    Missing::End => told.push(Told::Call(CallNews {
+                        provider_id: called.provider_id.clone(),
+                        message: None,
+                        attempt: None,
+                        news: called.news(),
+                    })),
+                    Missing::More { known } => {
+                        stored += self.store_told(account, std::mem::take(&mut told)).await?;
+                        match self.find(account, &called.provider_id, known, 0).await? {
+                            Ok(was_missing) => stored += u64::from(was_missing),
+                            Err(failure) => return Ok(Err(failure)),
+                        }
+                        self.go_on(claimed).await?;
+                    }
+                },
+            }
+        }
+        stored += self.store_told(account, told).await?;
+        Ok(Ok(stored))
+    }
+
+    /// Stores what was told, in one transaction. Answers how much of it was not known.
+    async fn store_told(&self, account: &Account, told: Vec<Told>) -> Result<u64> {
+        if told.is_empty() {
+            return Ok(0);
+        }
         let account = account.clone();
         let org = account.org;
         let write = move |tx: &mut OrgTx<'_, '_>| {
-            let mut inbound = Vec::new();
-            for item in &items {
-                match item {
-                    Listed::Came(message) => inbound.push(Inbound::Message(message.clone())),
+            let mut stored = 0;
+            for told in &told {
+                match told {
                     // Of what was sent past us nothing is kept. What we sent may have got further than any callback told.
-                    Listed::Went(went) if attempt::by_provider_id(tx, account.id, &went.receipt.provider_id)?.is_some() => {
-                        inbound.push(Inbound::Receipt(went.receipt.clone()));
-                    }
-                    Listed::Went(_) => {}
+                    Told::Message(Inbound::Receipt(receipt))
+                        if attempt::by_provider_id(tx, account.id, &receipt.provider_id)?.is_none() => {}
+                    Told::Message(inbound) => stored += record(tx, &account, std::slice::from_ref(inbound))?.stored,
+                    Told::Call(news) => stored += u64::from(call::take(tx, &account, news)?.stored),
                 }
             }
-            record(tx, &account, &inbound)
+            Ok(stored)
         };
-        let Recorded { stored, .. } = self.store().write(org, write).await?;
+        let stored = self.store().write(org, write).await?;
         self.0.measured.received.increment(stored);
         Ok(stored)
+    }
+
+    /// What of a call we do not have.
+    async fn missing_of(&self, account: &Account, called: &Called) -> Result<Missing> {
+        let (id, called, records) = (account.id, called.clone(), call::records(account));
+        let read = move |tx: &mut OrgTx<'_, '_>| {
+            let Some(message) = parlance_store::call::find(tx, id, &called.provider_id)? else {
+                // A call that was made past us is nobody's message.
+                return Ok(if called.inbound && called.status.is_end() { Missing::More { known: false } } else { Missing::Nothing });
+            };
+            let Some(known) = message::get(tx, message)?.call else { return Ok(Missing::Nothing) };
+            let may_have_more =
+                known.recordings.is_empty() && called.duration_s.is_some_and(|seconds| seconds > 0) && (records || !known.answered);
+            Ok(match called.status.is_end() {
+                true if may_have_more => Missing::More { known: true },
+                true if !known.status.is_end() || known.duration_s.is_none() => Missing::End,
+                _ => Missing::Nothing,
+            })
+        };
+        self.store().read(account.org, read).await
+    }
+
+    /// Asks the provider for a call and stores what it says: as history, unless it began within the last `fresh_ms`. Answers whether the
+    /// call was missing.
+    async fn find(
+        &self,
+        account: &Account,
+        provider_id: &str,
+        known: bool,
+        fresh_ms: i64,
+    ) -> Result<std::result::Result<bool, ListFailure>> {
+        let channel = parlance_channels::of(account.provider());
+        let mut news = match channel.find_call(&self.0.http, account, provider_id).await {
+            Ok(news) => news,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        // Of a call that we directed, our own hooks know better whether a person or a machine answered.
+        news.retain(|news| !known || !matches!(news.news, News::Dialed { .. }));
+        let fresh_since_ms = self.now_ms() - fresh_ms;
+        for told in &mut news {
+            if let News::Incoming { missed_ms, .. } = &mut told.news {
+                *missed_ms = missed_ms.filter(|began_ms| *began_ms < fresh_since_ms);
+            }
+        }
+        if !known && !news.iter().any(|news| matches!(news.news, News::Incoming { .. })) {
+            return Ok(Ok(false));
+        }
+        self.store_told(account, news.into_iter().map(Told::Call).collect()).await.map(|stored| Ok(stored > 0))
+    }
+
+    /// Holds the job for as long again.
+    async fn go_on(&self, claimed: Option<&Claimed>) -> Result<()> {
+        let Some(job) = claimed.cloned() else { return Ok(()) };
+        match self.store().write(job.org, move |tx| job::hold(tx, &job, LEASE_MS)).await? {
+            true => Ok(()),
+            false => Err(Error::internal("somebody else has claimed the job")),
+        }
     }
 
     /// Keeps why a comparison came to nothing, and makes the error of it.
@@ -222,6 +321,23 @@ impl Held {
     }
 }
 
+/// What is to be stored of an entry.
+enum Told {
+    Message(Inbound),
+    Call(CallNews),
+}
+
+/// What of a listed call we do not have.
+enum Missing {
+    Nothing,
+    /// How it ended.
+    End,
+    /// Perhaps its recordings, and all of it where it is not known.
+    More {
+        known: bool,
+    },
+}
+
 /// A part of an account's lists.
 struct Round {
     /// Oldest first.
@@ -246,9 +362,25 @@ pub(crate) async fn run(app: &App, claimed: &Claimed, account: AccountId) -> Res
     app.store().write(claimed.org, move |tx| job::finish(tx, &job)).await
 }
 
-/// Finds a call that a hook named and nobody here knows.
-pub(crate) async fn find_call(_app: &App, _claimed: &Claimed, _account: AccountId, _provider_id: &str) -> Result<()> {
-    Err(Error::internal("not built"))
+/// Asks the provider for a call that a hook named and nobody here knows. What it cannot tell now is asked again later, a few times.
+pub(crate) async fn find_call(app: &App, claimed: &Claimed, id: AccountId, provider_id: &str) -> Result<()> {
+    let account = app.store().read(claimed.org, move |tx| account::get(tx, id)).await?;
+    let again = match app.find(&account, provider_id, false, FRESH_MS).await? {
+        Ok(_) => None,
+        Err(failure) => {
+            tracing::warn!(error = ?failure.error(), org = %claimed.org, account = %id, "a call could not be asked for");
+            usize::try_from(claimed.attempt - 1).ok().and_then(|tried| FIND_AGAIN_MS.get(tried)).copied()
+        }
+    };
+    let job = claimed.clone();
+    let write = move |tx: &mut OrgTx<'_, '_>| match again {
+        Some(wait_ms) => {
+            let run_at_ms = tx.now_ms() + wait_ms;
+            job::postpone(tx, &job, run_at_ms)
+        }
+        None => job::finish(tx, &job),
+    };
+    app.store().write(claimed.org, write).await
 }
 
 #[cfg(test)]
@@ -276,7 +408,7 @@ mod tests {
         let round = held.round();
         let bodies = round.items.into_iter().map(|item| match item {
             Listed::Went(went) => went.body,
-            Listed::Came(_) => String::new(),
+            Listed::Came(_) | Listed::Called(_) => String::new(),
         });
         (bodies.collect(), round.through_ms)
     }

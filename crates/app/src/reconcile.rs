@@ -5,6 +5,7 @@
 //! not there after the last look, stays `unknown` with words for a person; it is never sent again by itself.
 
 use parlance_model::account::Account;
+use parlance_model::channel::Channel;
 use parlance_model::clock::iso8601;
 use parlance_model::conversation::Conversation;
 use parlance_model::delivery::{DeliveryError, DeliveryState};
@@ -12,7 +13,7 @@ use parlance_model::id::AttemptId;
 use parlance_model::inbound::Receipt;
 use parlance_model::job::{Claimed, Job};
 use parlance_model::listed::{ListFailure, Listed, Listing, Went};
-use parlance_model::message::Message;
+use parlance_model::message::{Kind, Message};
 use parlance_model::{Error, Result};
 use parlance_store::attempt::Attempt;
 use parlance_store::{OrgTx, account, attempt, conversation, job, message};
@@ -44,6 +45,7 @@ struct Look {
     attempt: Attempt,
     account: Account,
     conversation: Conversation,
+    message: Message,
 }
 
 /// Runs a job to its end.
@@ -60,9 +62,9 @@ pub(crate) async fn run(app: &App, claimed: &Claimed, id: AttemptId) -> Result<(
 /// `None` where nothing is to be found out any more.
 fn look(tx: &mut OrgTx<'_, '_>, id: AttemptId) -> Result<Option<Look>> {
     let Some(attempt) = attempt::get(tx, id)?.filter(is_open) else { return Ok(None) };
-    let conversation = message::get(tx, attempt.message_id)?.conversation_id;
-    let (account, conversation) = (account::get(tx, attempt.account_id)?, conversation::get(tx, conversation)?);
-    Ok(Some(Look { attempt, account, conversation }))
+    let message = message::get(tx, attempt.message_id)?;
+    let (account, conversation) = (account::get(tx, attempt.account_id)?, conversation::get(tx, message.conversation_id)?);
+    Ok(Some(Look { attempt, account, conversation, message }))
 }
 
 fn is_open(attempt: &Attempt) -> bool {
@@ -72,7 +74,9 @@ fn is_open(attempt: &Attempt) -> bool {
 /// What the provider has for the recipient since shortly before the attempt.
 async fn list(app: &App, claimed: &Claimed, look: &Look) -> Result<std::result::Result<Vec<Went>, ListFailure>> {
     let channel = parlance_channels::of(look.account.provider());
-    let sent_to = Some((look.conversation.channel, look.conversation.peer.clone()));
+    // Of a call that we make, the phone of the staff rings first.
+    let rung = look.message.call.as_ref().and_then(|call| call.staff_phone.as_ref()).map(|phone| (Channel::Voice, phone.to_string()));
+    let sent_to = Some(rung.unwrap_or_else(|| (look.conversation.channel, look.conversation.peer.clone())));
     let wanted = Listing { since_ms: look.attempt.started_ms - APART_MS, sent_to };
     let (mut went, mut page) = (Vec::new(), None);
     for _ in 0..PAGES {
@@ -82,6 +86,7 @@ async fn list(app: &App, claimed: &Claimed, look: &Look) -> Result<std::result::
         };
         went.extend(listed.items.into_iter().filter_map(|item| match item {
             Listed::Went(went) => Some(went),
+            Listed::Called(called) => called.went(),
             Listed::Came(_) => None,
         }));
         page = listed.next;
@@ -101,7 +106,7 @@ fn conclude(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: AttemptId, found: &st
         return Ok(());
     }
     // A callback may have settled it meanwhile.
-    let Some(Look { attempt, account, conversation }) = look(tx, id)? else { return job::finish(tx, claimed) };
+    let Some(Look { attempt, account, conversation, .. }) = look(tx, id)? else { return job::finish(tx, claimed) };
     let unsettled = attempt::unsettled(tx, conversation.id, attempt.started_ms - WAITED_MS)?;
     let matched = match found {
         Ok(went) => matched(&attempt, &unsettled, &unclaimed(tx, &account, went)?),
@@ -176,8 +181,8 @@ impl Matched {
 /// files or by more than minutes is not alike; of those alike there must be as many messages as attempts, in the same order.
 fn matched(attempt: &Attempt, unsettled: &[(Attempt, Message)], went: &[Went]) -> Matched {
     let Some((_, own)) = unsettled.iter().find(|(other, _)| other.id == attempt.id) else { return Matched::Nothing };
-    // The provider makes the text of a template, so its time alone tells which it is.
-    let any = own.template().is_some();
+    // The provider makes the text of a template, and a call has none: the time alone tells which it is.
+    let any = own.template().is_some() || own.kind == Kind::Call;
     let alike = |message: &Message| any || message.body == own.body && message.attachments.len() == own.attachments.len();
     let near = |went: &Went, attempt: &Attempt| {
         let ended_ms = attempt.finished_ms.unwrap_or(attempt.started_ms);

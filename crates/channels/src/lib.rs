@@ -52,6 +52,9 @@ pub type Sending<'a> = Pin<Box<dyn Future<Output = SendOutcome> + Send + 'a>>;
 /// A look into a provider's list, under way.
 pub type Looking<'a> = Pin<Box<dyn Future<Output = std::result::Result<Page, ListFailure>> + Send + 'a>>;
 
+/// A look at one call, under way: what hooks would have told of it, in order. Nothing of a call that is not the account's.
+pub type LookingAtCall<'a> = Pin<Box<dyn Future<Output = std::result::Result<Vec<CallNews>, ListFailure>> + Send + 'a>>;
+
 /// What came of asking a provider for a file of a message.
 #[derive(Debug)]
 pub enum Fetched {
@@ -131,8 +134,11 @@ pub trait Channel: Send + Sync {
     /// Hands one message over, once. Never retries, and says honestly what is known.
     fn send<'a>(&'a self, http: &'a parlance_net::Client, account: &'a Account, message: &'a Outgoing) -> Sending<'a>;
 
-    /// A page of the provider's own list of the account's messages: the first, or the one that an earlier page named.
+    /// A page of the provider's own lists of the account's messages and calls: the first, or the one that an earlier page named.
     fn list<'a>(&'a self, http: &'a parlance_net::Client, account: &'a Account, wanted: &'a Listing, page: Option<&'a str>) -> Looking<'a>;
+
+    /// Asks for a call with its legs and recordings.
+    fn find_call<'a>(&'a self, http: &'a parlance_net::Client, account: &'a Account, provider_id: &'a str) -> LookingAtCall<'a>;
 
     /// Asks once for a file of a message that came in, at the address that the provider named. Takes less than a minute, its content
     /// included. The account's credentials go to its own provider alone, whatever the address and its redirects are.

@@ -1,5 +1,7 @@
 //! What a provider's own lists say: the way to learn what no hook told, and what became of a send whose answer was lost.
 
+use crate::call::CallStatus;
+use crate::call::news::News;
 use crate::channel::Channel;
 use crate::delivery::DeliveryError;
 use crate::inbound::{InboundMessage, Receipt};
@@ -10,8 +12,8 @@ use crate::show_only;
 pub struct Listing {
     /// From when on, unix ms. What is older may come along.
     pub since_ms: i64,
-    /// Only what was sent to this address, as it was given to the provider. `None`: everything that came to the account or went
-    /// out over it.
+    /// Only what was sent to this address, as it was given to the provider; of the medium of calls, those that rang this phone. `None`:
+    /// everything that came to the account or went out over it.
     pub sent_to: Option<(Channel, String)>,
 }
 
@@ -31,6 +33,8 @@ pub enum Listed {
     Came(InboundMessage),
     /// A message to somebody, sent by us or past us.
     Went(Went),
+    /// A phone call.
+    Called(Called),
 }
 
 impl Listed {
@@ -40,6 +44,7 @@ impl Listed {
         match self {
             Self::Came(message) => message.at_ms.unwrap_or(0),
             Self::Went(went) => went.created_ms,
+            Self::Called(called) => called.at_ms,
         }
     }
 }
@@ -60,6 +65,49 @@ pub struct Went {
 }
 
 show_only!(Went { created_ms, receipt });
+
+/// A phone call, as the provider has it. Its legs and recordings are asked for where they are wanted.
+#[derive(Clone)]
+pub struct Called {
+    /// The provider's id of it.
+    pub provider_id: String,
+    /// Whether somebody called us.
+    pub inbound: bool,
+    /// Whose phone rang, as it was given to the provider.
+    pub to: String,
+    /// When it began, unix ms.
+    pub at_ms: i64,
+    /// How far it got.
+    pub status: CallStatus,
+    /// How long it was, in seconds.
+    pub duration_s: Option<i64>,
+}
+
+show_only!(Called { provider_id, inbound, at_ms, status });
+
+impl Called {
+    /// What a hook would have told of it.
+    #[must_use]
+    pub const fn news(&self) -> News {
+        News::Call { status: self.status, duration_s: self.duration_s }
+    }
+
+    /// A call that we made, like a message that went out. `None` for one that came in.
+    #[must_use]
+    pub fn went(&self) -> Option<Went> {
+        let outcome = self.news().outcome().filter(|_| !self.inbound)?;
+        let receipt = Receipt {
+            provider_id: self.provider_id.clone(),
+            attempt: None,
+            state: outcome.state,
+            error: outcome.error.map(|(_, error)| error),
+            opted_out: false,
+            about_account: false,
+            to: None,
+        };
+        Some(Went { to: self.to.clone(), body: String::new(), files: 0, created_ms: self.at_ms, receipt })
+    }
+}
 
 /// Why there is no page.
 #[derive(Debug, Clone)]

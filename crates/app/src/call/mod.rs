@@ -42,7 +42,7 @@ pub(crate) struct Taken {
 pub(crate) fn take(tx: &mut OrgTx<'_, '_>, account: &Account, news: &CallNews) -> Result<Taken> {
     let (id, stored) = match (known(tx, account, news)?, &news.news) {
         (Some(id), _) => (id, false),
-        (None, News::Incoming { from, provider_meta }) => (receive(tx, account, news, from, provider_meta)?, true),
+        (None, News::Incoming { from, provider_meta, missed_ms }) => (receive(tx, account, news, from, provider_meta, *missed_ms)?, true),
         (None, _) => {
             find_later(tx, account, &news.provider_id)?;
             return Ok(Taken { directed: None, stored: false });
@@ -78,7 +78,14 @@ fn known(tx: &mut OrgTx<'_, '_>, account: &Account, news: &CallNews) -> Result<O
     call::find(tx, account.id, &news.provider_id)
 }
 
-fn receive(tx: &mut OrgTx<'_, '_>, account: &Account, news: &CallNews, from: &Address, provider_meta: &JsonObject) -> Result<MessageId> {
+fn receive(
+    tx: &mut OrgTx<'_, '_>,
+    account: &Account,
+    news: &CallNews,
+    from: &Address,
+    provider_meta: &JsonObject,
+    missed_ms: Option<i64>,
+) -> Result<MessageId> {
     let (contact, contact_created) = contact::find_or_create(tx, &Identity::of(from), &contact::Details::default())?;
     let (channel, session_key) = (Channel::Voice, session_key(Channel::Voice, from));
     let key = conversation::Key { account, session_key, channel, peer: from.key(), contact: &contact };
@@ -91,6 +98,8 @@ fn receive(tx: &mut OrgTx<'_, '_>, account: &Account, news: &CallNews, from: &Ad
         meta,
         inbound_id: Some(news.provider_id.clone()),
         call: told(tx, account, Direction::Inbound, &from.key(), &news.news)?,
+        at_ms: missed_ms,
+        history: missed_ms.is_some(),
         ..message::NewMessage::new(Direction::Inbound, SenderKind::Contact, Kind::Call, "")
     };
     let mut after = before.clone();
@@ -214,6 +223,11 @@ fn find_later(tx: &mut OrgTx<'_, '_>, account: &Account, provider_id: &str) -> R
 fn spoken(text: &str) -> String {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'+');
     if is_number { text.chars().map(String::from).collect::<Vec<_>>().join(" ") } else { text.to_owned() }
+}
+
+/// Whether the account's calls are recorded.
+pub(crate) fn records(account: &Account) -> bool {
+    voice(account).record
 }
 
 fn voice(account: &Account) -> &Voice {

@@ -10,6 +10,7 @@ mod health;
 mod inbound;
 mod inspect;
 mod media;
+mod missed_calls;
 mod outbound;
 mod pace;
 mod reconcile;

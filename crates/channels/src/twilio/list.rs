@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::send::retry_after_ms;
-use super::{WHATSAPP, errors, is_sid, resource, settings, status};
+use super::{WHATSAPP, calls, errors, is_sid, resource, settings, status};
 
 /// Entries of a page; Twilio's limit is 1000.
 const PAGE_SIZE: &str = "200";
@@ -27,27 +27,30 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// A page of the longest messages has a megabyte.
 const MAX_RESPONSE_BYTES: usize = 8 << 20;
 
+/// A list of the account's, with its filters.
+struct Feed {
+    of_calls: bool,
+    filters: Vec<(&'static str, String)>,
+}
+
 /// One page. `page` is the number of the feed and the query of the page in it, as an earlier page said.
 pub(super) async fn page(http: &Client, account: &Account, wanted: &Listing, page: Option<&str>) -> Result<Page, ListFailure> {
-    let asked = Asked { http, account, settings: settings(account) };
+    let asked = Asked::of(http, account);
     let feeds = feeds(asked.settings, wanted);
     let (number, query) = page.and_then(|page| page.split_once(' ')).unwrap_or(("0", ""));
     let number: usize = number.parse().unwrap_or(feeds.len());
     let Some(feed) = feeds.get(number) else { return Ok(Page { items: Vec::new(), next: None }) };
-    let mut url = asked.url(&["Messages.json"])?;
+    let (name, since) = if feed.of_calls { ("Calls.json", "StartTime>") } else { ("Messages.json", "DateSent>") };
+    let mut url = asked.url(&[name])?;
     if query.is_empty() {
-        url.query_pairs_mut().extend_pairs(feed).append_pair("DateSent>", &day(wanted.since_ms)).append_pair("PageSize", PAGE_SIZE);
+        url.query_pairs_mut().extend_pairs(&feed.filters).append_pair(since, &day(wanted.since_ms)).append_pair("PageSize", PAGE_SIZE);
     } else {
         url.set_query(Some(query));
     }
-    let answer: Messages = asked.get(url).await?;
-    let all_older = answer.messages.iter().all(|entry| entry.at_ms().is_some_and(|at_ms| at_ms < wanted.since_ms));
-    let mut items = Vec::new();
-    for entry in answer.messages {
-        items.extend(asked.listed(entry).await?);
-    }
+    let (items, next_page_uri, all_older) =
+        if feed.of_calls { calls::page(&asked, url, wanted.since_ms).await? } else { messages(&asked, url, wanted.since_ms).await? };
     // Of the next page's address only the query is taken: where to ask is not the answer's to say.
-    let next = answer.next_page_uri.as_deref().and_then(|uri| uri.split_once('?')).filter(|_| !all_older);
+    let next = next_page_uri.as_deref().and_then(|uri| uri.split_once('?')).filter(|_| !all_older);
     let next = match next {
         Some((_, query)) => Some(format!("{number} {query}")),
         None => (number + 1 < feeds.len()).then(|| format!("{} ", number + 1)),
@@ -55,19 +58,40 @@ pub(super) async fn page(http: &Client, account: &Account, wanted: &Listing, pag
     Ok(Page { items, next })
 }
 
-/// The filters of the lists that together hold what is wanted.
-fn feeds(settings: &TwilioSettings, wanted: &Listing) -> Vec<Vec<(&'static str, String)>> {
-    if let Some((channel, peer)) = &wanted.sent_to {
-        let to = if *channel == Channel::Whatsapp { format!("{WHATSAPP}{peer}") } else { peer.clone() };
-        return vec![vec![("To", to)]];
+/// What a page holds, where the next is, and whether everything on it is too old.
+pub(super) type Part = (Vec<Listed>, Option<String>, bool);
+
+async fn messages(asked: &Asked<'_>, url: Url, since_ms: i64) -> Result<Part, ListFailure> {
+    let answer: Messages = asked.get(url).await?;
+    let all_older = answer.messages.iter().all(|entry| entry.at_ms().is_some_and(|at_ms| at_ms < since_ms));
+    let mut items = Vec::new();
+    for entry in answer.messages {
+        items.extend(asked.listed(entry).await?);
     }
-    // Any number of the service's pool may have sent and received.
-    if settings.messaging_service_sid.is_some() {
-        return vec![Vec::new()];
-    }
+    Ok((items, answer.next_page_uri, all_older))
+}
+
+/// The lists that together hold what is wanted.
+fn feeds(settings: &TwilioSettings, wanted: &Listing) -> Vec<Feed> {
+    let messages = |filters| Feed { of_calls: false, filters };
+    let calls = |filters| Feed { of_calls: true, filters };
     let number = settings.phone_number.to_string();
+    if let Some((channel, peer)) = &wanted.sent_to {
+        return vec![match channel {
+            Channel::Voice => calls(vec![("To", peer.clone()), ("From", number)]),
+            Channel::Whatsapp => messages(vec![("To", format!("{WHATSAPP}{peer}"))]),
+            _ => messages(vec![("To", peer.clone())]),
+        }];
+    }
+    let both = |name: &String| [("To", name.clone()), ("From", name.clone())];
     let whatsapp = format!("{WHATSAPP}{}", settings.whatsapp_number.as_ref().unwrap_or(&settings.phone_number));
-    [("To", &number), ("From", &number), ("To", &whatsapp), ("From", &whatsapp)].map(|(name, value)| vec![(name, value.clone())]).into()
+    let mut feeds: Vec<Feed> = match settings.messaging_service_sid {
+        // Any number of the service's pool may have sent and received.
+        Some(_) => vec![messages(Vec::new())],
+        None => both(&number).into_iter().chain(both(&whatsapp)).map(|filter| messages(vec![filter])).collect(),
+    };
+    feeds.extend(both(&number).map(|filter| calls(vec![filter])));
+    feeds
 }
 
 /// A page of the Messages list.
@@ -121,13 +145,17 @@ struct Media {
 }
 
 /// Whom is asked, and in whose name.
-struct Asked<'a> {
+pub(super) struct Asked<'a> {
     http: &'a Client,
-    account: &'a Account,
+    pub(super) account: &'a Account,
     settings: &'a TwilioSettings,
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    pub(super) fn of(http: &'a Client, account: &'a Account) -> Self {
+        Self { http, account, settings: settings(account) }
+    }
+
     /// The entry in our words; nothing of what is not this account's, or cannot be understood.
     async fn listed(&self, entry: Entry) -> Result<Option<Listed>, ListFailure> {
         let ends = [&entry.from, &entry.to];
@@ -197,24 +225,32 @@ impl Asked<'_> {
         list.media_list.into_iter().filter(|media| is_sid(&media.sid)).map(attachment).collect()
     }
 
-    fn url(&self, path: &[&str]) -> Result<Url, ListFailure> {
+    pub(super) fn url(&self, path: &[&str]) -> Result<Url, ListFailure> {
         resource(self.settings, path).ok_or_else(|| {
             let message = "The account's base URL is not an http or https address. Correct it in the account's settings.";
             ListFailure::Account(DeliveryError { code: "base_url_invalid".to_owned(), message: message.to_owned() })
         })
     }
 
-    async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, ListFailure> {
+    pub(super) async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, ListFailure> {
+        self.find(url).await?.ok_or_else(|| ListFailure::Account(errors::explain("20404")))
+    }
+
+    /// `None` where there is no such thing.
+    pub(super) async fn find<T: DeserializeOwned>(&self, url: Url) -> Result<Option<T>, ListFailure> {
         let request = Request::get(url)
             .basic_auth(&self.settings.account_sid, &self.settings.auth_token)
             .timeout(TIMEOUT)
             .max_response_bytes(MAX_RESPONSE_BYTES)
             .trusted(self.settings.base_url.is_some());
         let answer = self.http.execute(request).await.map_err(without_answer)?;
-        if !answer.status.is_success() {
-            return Err(refused(&answer));
+        match answer.status.as_u16() {
+            200..=299 => serde_json::from_slice(&answer.body)
+                .map(Some)
+                .map_err(|_| later("answer_unreadable", "Twilio's answer could not be read.", None)),
+            404 => Ok(None),
+            _ => Err(refused(&answer)),
         }
-        serde_json::from_slice(&answer.body).map_err(|_| later("answer_unreadable", "Twilio's list could not be read.", None))
     }
 }
 
@@ -222,7 +258,6 @@ fn refused(answer: &Response) -> ListFailure {
     let status = answer.status.as_u16();
     match status {
         401 => ListFailure::Account(errors::explain(errors::CREDENTIALS)),
-        404 => ListFailure::Account(errors::explain("20404")),
         _ => later(&format!("http_{status}"), &format!("Twilio answered with HTTP status {status}."), retry_after_ms(answer)),
     }
 }

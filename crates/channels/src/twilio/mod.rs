@@ -1,5 +1,6 @@
 //! Twilio: SMS, MMS and WhatsApp in and out, phone calls in and out, and what became of each. Its quirks are in `README.md`.
 
+mod calls;
 mod check;
 mod errors;
 mod fetch;
@@ -29,7 +30,7 @@ use parlance_net::Client;
 
 use url::Url;
 
-use crate::{Channel, Checking, Fetching, Hook, Looking, Parsed, Sending};
+use crate::{Channel, Checking, Fetching, Hook, Looking, LookingAtCall, Parsed, Sending};
 use form::Form;
 
 /// The adapter.
@@ -82,6 +83,10 @@ impl Channel for Twilio {
 
     fn list<'a>(&'a self, http: &'a parlance_net::Client, account: &'a Account, wanted: &'a Listing, page: Option<&'a str>) -> Looking<'a> {
         Box::pin(list::page(http, account, wanted, page))
+    }
+
+    fn find_call<'a>(&'a self, http: &'a Client, account: &'a Account, provider_id: &'a str) -> LookingAtCall<'a> {
+        Box::pin(calls::find(http, account, provider_id))
     }
 
     fn fetch<'a>(&'a self, http: &'a parlance_net::Client, account: &'a Account, url: &'a str) -> Fetching<'a> {

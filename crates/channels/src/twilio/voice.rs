@@ -108,7 +108,7 @@ fn news(account: &Account, form: &Form<'_>, place: &Place) -> Option<News> {
     if comes_in && !form.has("CallbackSource") {
         let from = Address::parse(&form.text("From").unwrap_or_default(), account.region);
         let texts = META.into_iter().filter_map(|(name, key)| Some((key.to_owned(), Value::from(form.text(name)?))));
-        return Some(News::Incoming { from, provider_meta: JsonObject(texts.collect()) });
+        return Some(News::Incoming { from, provider_meta: JsonObject(texts.collect()), missed_ms: None });
     }
     Some(News::Call { status, duration_s: seconds("CallDuration") })
 }
@@ -124,7 +124,7 @@ fn recorded(form: &Form<'_>, place: &Place, duration_s: Option<i64>) -> News {
 }
 
 /// Twilio's word for how far a call got (twilio.com/docs/voice/api/call-resource#call-status-values).
-fn status(word: &str) -> Option<CallStatus> {
+pub(super) fn status(word: &str) -> Option<CallStatus> {
     Some(match word {
         "queued" | "initiated" => CallStatus::Queued,
         "ringing" => CallStatus::Ringing,

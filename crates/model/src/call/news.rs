@@ -30,6 +30,8 @@ pub enum News {
         from: Address,
         /// Facts that only this provider has, shown under `meta.provider`.
         provider_meta: JsonObject,
+        /// When it began, unix ms, of a call that no hook told and the provider's list has.
+        missed_ms: Option<i64>,
     },
     /// The call itself got so far.
     Call {

@@ -1,5 +1,7 @@
 //! What is asked of a list, and what is made of its answers, against a socket on the loopback interface.
 
+use parlance_model::call::CallStatus;
+use parlance_model::call::news::{CallNews, News};
 use parlance_model::phone::Phone;
 use parlance_net::Policy;
 use serde_json::{Value, json};
@@ -38,27 +40,38 @@ async fn asked(
         change(settings);
     });
     let http = Client::new(Policy::default()).unwrap();
-    tokio::join!(page(&http, &account, wanted, from), async {
-        let mut lines = Vec::new();
-        for (status, body) in answers {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut request = Vec::new();
-            while !request.ends_with(b"\r\n\r\n") {
-                assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0, "the request ended early");
-            }
-            let request = String::from_utf8(request).unwrap();
-            assert!(request.contains("authorization: Basic "), "{request}");
-            lines.push(request.lines().next().unwrap().to_owned());
-            let body = body.to_string();
-            let head = format!("HTTP/1.1 {status} Whatever\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
-            stream.write_all(&[head.as_bytes(), body.as_bytes()].concat()).await.unwrap();
+    tokio::join!(page(&http, &account, wanted, from), served(&listener, answers))
+}
+
+/// The same for one call.
+async fn found(sid: &str, answers: &[(u16, Value)]) -> (Result<Vec<CallNews>, ListFailure>, Vec<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    let account = account_with(|settings| settings.base_url = Some(base_url));
+    let http = Client::new(Policy::default()).unwrap();
+    tokio::join!(calls::find(&http, &account, sid), served(&listener, answers))
+}
+
+async fn served(listener: &TcpListener, answers: &[(u16, Value)]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (status, body) in answers {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0, "the request ended early");
         }
-        lines
-    })
+        let request = String::from_utf8(request).unwrap();
+        assert!(request.contains("authorization: Basic "), "{request}");
+        lines.push(request.lines().next().unwrap().to_owned());
+        let body = body.to_string();
+        let head = format!("HTTP/1.1 {status} Whatever\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+        stream.write_all(&[head.as_bytes(), body.as_bytes()].concat()).await.unwrap();
+    }
+    lines
 }
 
 fn answer(entries: &[Value], next: Option<&str>) -> (u16, Value) {
-    (200, json!({ "messages": entries, "next_page_uri": next, "page": 0 }))
+    (200, json!({ "messages": entries, "calls": entries, "next_page_uri": next, "page": 0 }))
 }
 
 #[tokio::test]
@@ -78,6 +91,8 @@ async fn a_number_has_a_list_for_each_way_and_each_channel() {
     GET /2010-04-01/Accounts/AC00000000000000000000000000000001/Messages.json?From=%2B15551234567&DateSent%3E=2026-03-05&PageSize=200 HTTP/1.1
     GET /2010-04-01/Accounts/AC00000000000000000000000000000001/Messages.json?To=whatsapp%3A%2B15551234567&DateSent%3E=2026-03-05&PageSize=200 HTTP/1.1
     GET /2010-04-01/Accounts/AC00000000000000000000000000000001/Messages.json?From=whatsapp%3A%2B15551234567&DateSent%3E=2026-03-05&PageSize=200 HTTP/1.1
+    GET /2010-04-01/Accounts/AC00000000000000000000000000000001/Calls.json?To=%2B15551234567&StartTime%3E=2026-03-05&PageSize=200 HTTP/1.1
+    GET /2010-04-01/Accounts/AC00000000000000000000000000000001/Calls.json?From=%2B15551234567&StartTime%3E=2026-03-05&PageSize=200 HTTP/1.1
     ");
 }
 
@@ -155,7 +170,11 @@ async fn what_is_not_the_accounts_own_is_passed_over() {
 #[tokio::test]
 async fn one_recipients_messages_are_asked_for_by_recipient() {
     let wanted = |channel| Listing { since_ms: SINCE_MS, sent_to: Some((channel, "+15559876543".to_owned())) };
-    for (channel, to) in [(Channel::Sms, "To=%2B15559876543&"), (Channel::Whatsapp, "To=whatsapp%3A%2B15559876543&")] {
+    for (channel, to) in [
+        (Channel::Sms, "Messages.json?To=%2B15559876543&"),
+        (Channel::Whatsapp, "Messages.json?To=whatsapp%3A%2B15559876543&"),
+        (Channel::Voice, "Calls.json?To=%2B15559876543&From=%2B15551234567&"),
+    ] {
         let (listed, lines) = asked(|_| {}, &wanted(channel), None, &[answer(&[], None)]).await;
         assert!(listed.unwrap().next.is_none() && lines[0].contains(to), "{lines:?}");
     }
@@ -168,4 +187,83 @@ async fn refused_credentials_are_told_from_a_bad_moment() {
         let failure = listed.unwrap_err();
         assert_eq!(matches!(failure, ListFailure::Account(_)), is_account, "{status}: {failure:?}");
     }
+}
+
+fn call(change: Value) -> Value {
+    let mut call = json!({
+        "sid": "CA00000000000000000000000000000001", "parent_call_sid": null, "direction": "inbound", "status": "completed",
+        "from": "+15559876543", "to": "+15551234567", "duration": "47", "price": null,
+        "date_created": "Thu, 05 Mar 2026 20:00:00 +0000", "start_time": "Thu, 05 Mar 2026 20:00:01 +0000",
+        "end_time": "Thu, 05 Mar 2026 20:00:48 +0000"
+    });
+    call.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+    call
+}
+
+/// The page of the list of calls to the number.
+const CALLS: &str = "4 ";
+
+#[tokio::test]
+async fn calls_are_read_and_their_legs_are_not_taken_for_calls() {
+    let entries = [
+        call(json!({})),
+        call(json!({ "sid": "CA2", "parent_call_sid": "CA1", "direction": "outbound-dial" })),
+        call(json!({ "sid": "CA3", "to": "+15550000000" })),
+        call(json!({ "sid": "CA4", "status": "teleported" })),
+        call(json!({ "sid": "CA5", "start_time": null, "status": "no-answer", "duration": "0" })),
+    ];
+    let (listed, _) = asked(|_| {}, &FIRST, Some(CALLS), &[answer(&entries, None)]).await;
+    let called: Vec<_> = listed
+        .unwrap()
+        .items
+        .into_iter()
+        .map(|item| match item {
+            Listed::Called(called) => (called.provider_id, called.inbound, called.at_ms - SINCE_MS, called.status, called.duration_s),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(
+        called,
+        [
+            ("CA00000000000000000000000000000001".to_owned(), true, 1000, CallStatus::Completed, Some(47)),
+            ("CA5".to_owned(), true, 0, CallStatus::NoAnswer, Some(0)),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_call_is_found_with_its_legs_and_recordings() {
+    let leg = call(json!({ "sid": "CA2", "parent_call_sid": "CA1", "direction": "outbound-dial", "duration": "40" }));
+    let recordings = json!({ "recordings": [
+        { "sid": "RE1", "status": "completed", "source": "RecordVerb", "duration": "12" },
+        { "sid": "RE2", "status": "absent", "source": "RecordVerb", "duration": "-1" },
+        { "sid": "../RE3", "status": "completed", "source": "DialVerb", "duration": "1" }
+    ] });
+    let sid = "CA00000000000000000000000000000001";
+    let answers = [(200, call(json!({ "from": "anonymous" }))), answer(&[leg], None), (200, recordings)];
+    let (news, lines) = found(sid, &answers).await;
+    let told: Vec<_> = news.unwrap().into_iter().map(|news| (news.provider_id == sid, news.news)).collect();
+    let [
+        (true, News::Incoming { from, missed_ms, .. }),
+        (true, News::Call { .. }),
+        (true, News::Dialed { bridged: true, .. }),
+        (true, News::Recorded { recording, url, voicemail: true, .. }),
+    ] = &told[..]
+    else {
+        panic!("{} news", told.len())
+    };
+    assert_eq!(
+        (from, *missed_ms, recording.id.as_str(), recording.duration_s),
+        (&Address::Anonymous, Some(SINCE_MS + 1000), "RE1", Some(12))
+    );
+    assert!(url.ends_with("/Recordings/RE1.mp3"), "{url}");
+    assert!(lines[1].contains("Calls.json?ParentCallSid=CA"), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_call_that_is_not_there_or_not_ours_is_nothing() {
+    for (status, body) in [(404, json!({ "code": 20404 })), (200, call(json!({ "to": "+15550000000" })))] {
+        assert!(found("CA1", &[(status, body)]).await.0.unwrap().is_empty(), "{status}");
+    }
+    assert!(found("../Messages", &[]).await.0.unwrap().is_empty());
 }

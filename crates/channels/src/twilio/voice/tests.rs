@@ -24,7 +24,7 @@ fn file(name: &str) -> CallNews {
 fn a_call_that_comes_in_is_read_whole() {
     let news = file("voice_inbound.form");
     assert_eq!((news.provider_id.as_str(), news.message), (CALL, None));
-    let News::Incoming { from, provider_meta } = news.news else { panic!("a call that comes in") };
+    let News::Incoming { from, provider_meta, .. } = news.news else { panic!("a call that comes in") };
     assert_eq!(from.key(), "+15559876543");
     assert_eq!(provider_meta.0["stir_verstat"], "TN-Validation-Passed-A");
 }
