@@ -25,7 +25,7 @@ async fn answered_elsewhere(on: &Fixture, twiml: &'static str) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     on.sim.set_voice_urls(SID, url.parse::<url::Url>().ok(), None);
-    tokio::spawn(async move {
+    on.app.tasks().spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             // What is asked does not matter here, only that it was asked whole.
             let (mut request, mut whole) = (Vec::new(), false);
