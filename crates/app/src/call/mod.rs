@@ -128,7 +128,16 @@ fn apply(tx: &mut OrgTx<'_, '_>, account: &Account, before: &Message, peer: &str
         after.body.clone_from(text);
     }
     call::save(tx, &after)?;
+    if call.answered && !known.answered {
+        heard(tx, before)?;
+    }
     Ok(call)
+}
+
+/// Somebody talked with the contact: nothing of their calls up to this one waits to be looked at.
+fn heard(tx: &mut OrgTx<'_, '_>, call: &Message) -> Result<()> {
+    let with = conversation::get(tx, call.conversation_id)?;
+    if with.newest_id == call.id { conversation::mark_read(tx, &with).map(drop) } else { Ok(()) }
 }
 
 /// What the news says of the call, with what only we know: whose phone it was, and whether any is left to be rung.

@@ -149,6 +149,25 @@ both_databases! {
         assert_healthy(&on).await;
     }
 
+    async fn once_somebody_talks_with_a_caller_none_of_their_calls_is_unread(database) {
+        let on = Fixture::new(database).await;
+        let path = rings(&on, &[FIRST]).await;
+        taken(&on, calling("CA1", CUSTOMER)).await;
+        taken(&on, ended("CA1")).await;
+        taken(&on, calling(CALL, CUSTOMER)).await;
+        let with = conversations(&on).await.remove(0);
+        assert_eq!(with.unread_count, 2);
+        let accepted = |id| about(&format!("{path}?call={id}&step=accepted&n=0"), CALL, &[("ParentCallSid", CALL), ("Digits", "1")]);
+        let (_, messages) = on.app.conversation(&on.who, with.id).await.unwrap();
+        let [missed, taken_call] = [0, 1].map(|at: usize| messages[at].message.id);
+        // Late news of an earlier call says nothing of the one after it.
+        taken(&on, accepted(missed)).await;
+        assert_eq!(conversations(&on).await[0].unread_count, 2);
+        taken(&on, accepted(taken_call)).await;
+        assert_eq!(conversations(&on).await[0].unread_count, 0);
+        assert_healthy(&on).await;
+    }
+
     async fn when_nobody_of_the_staff_answers_the_caller_may_leave_a_message(database) {
         let on = Fixture::new(database).await;
         let path = rings(&on, &[FIRST]).await;
