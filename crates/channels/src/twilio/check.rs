@@ -32,12 +32,15 @@ struct Number {
     sid: String,
     phone_number: String,
     sms_url: Option<String>,
+    sms_fallback_url: Option<String>,
     voice_url: Option<String>,
+    status_callback: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Service {
     inbound_request_url: Option<String>,
+    fallback_url: Option<String>,
     #[serde(default)]
     use_inbound_webhook_on_number: bool,
 }
@@ -47,12 +50,8 @@ struct Problem {
     code: Option<u32>,
 }
 
-/// What stands at Twilio where our hook URL should.
-struct Hook {
-    /// The parameter that sets it.
-    parameter: &'static str,
-    found: Option<String>,
-}
+/// The parameter that says where Twilio calls, and what it says.
+type Hook<'a> = (&'static str, Option<&'a str>);
 
 /// The steps in their order, up to the first whose failure makes the rest pointless.
 pub(super) async fn check(http: &Client, account: &Account, hook_url: &str, configure: bool) -> Vec<Finding> {
@@ -118,40 +117,45 @@ impl Api<'_> {
 
     /// Compares where Twilio calls with where it should, and puts that right if it may.
     async fn hooks(&self, number: &Number, service: Option<&Service>, hook_url: &str, configure: bool) -> Result<String, String> {
-        let mut wrong = Vec::new();
-        // A service's own URL wins over those of its numbers, unless it says otherwise.
-        if let Some(service) = service.filter(|service| !service.use_inbound_webhook_on_number) {
-            let hook = Hook { parameter: "InboundRequestUrl", found: service.inbound_request_url.clone() };
-            wrong.extend(self.differs(hook, hook_url));
-        } else {
-            wrong.extend(self.differs(Hook { parameter: "SmsUrl", found: number.sms_url.clone() }, hook_url));
+        let (mut on_number, mut on_service): (Vec<Hook<'_>>, Vec<Hook<'_>>) = Default::default();
+        // A service's own URL wins over those of its numbers, unless it says otherwise. The fallback is the second try.
+        match service.filter(|service| !service.use_inbound_webhook_on_number) {
+            Some(service) => {
+                on_service.push(("InboundRequestUrl", service.inbound_request_url.as_deref()));
+                on_service.push(("FallbackUrl", service.fallback_url.as_deref()));
+            }
+            None => {
+                on_number.push(("SmsUrl", number.sms_url.as_deref()));
+                on_number.push(("SmsFallbackUrl", number.sms_fallback_url.as_deref()));
+            }
         }
         if !self.settings.voice.ring.is_empty() {
-            wrong.extend(self.differs(Hook { parameter: "VoiceUrl", found: number.voice_url.clone() }, hook_url));
+            on_number.push(("VoiceUrl", number.voice_url.as_deref()));
+            on_number.push(("StatusCallback", number.status_callback.as_deref()));
         }
+        for hooks in [&mut on_number, &mut on_service] {
+            hooks.retain(|(_, found)| *found != Some(hook_url));
+        }
+        let wrong: Vec<_> = on_service.iter().chain(&on_number).collect();
         if wrong.is_empty() {
             return Ok(format!("Twilio calls {hook_url}."));
         }
         if !configure {
-            let said: Vec<_> = wrong
-                .iter()
-                .map(|hook| format!("{} is {}", hook.parameter, hook.found.as_deref().filter(|url| !url.is_empty()).unwrap_or("not set")))
-                .collect();
+            let said =
+                |(parameter, found): &&Hook<'_>| format!("{parameter} is {}", found.filter(|url| !url.is_empty()).unwrap_or("not set"));
+            let said: Vec<_> = wrong.iter().map(said).collect();
             return Err(format!("{}. Set it to {hook_url} in Twilio's console, or let --configure do it.", said.join(", ")));
         }
-        for hook in &wrong {
-            let url = match (hook.parameter, &self.settings.messaging_service_sid) {
-                ("InboundRequestUrl", Some(sid)) => self.service_url(sid),
-                _ => resource(self.settings, &["IncomingPhoneNumbers", &format!("{}.json", number.sid)]),
-            };
-            let url = url.ok_or("The account's base URL cannot be used.")?;
-            let _: serde_json::Value = self.ask(Request::post(url).form([(hook.parameter, hook_url)])).await?;
+        let of_service = self.settings.messaging_service_sid.as_deref().and_then(|sid| self.service_url(sid));
+        let of_number = resource(self.settings, &["IncomingPhoneNumbers", &format!("{}.json", number.sid)]);
+        for (url, hooks) in [(of_service, on_service), (of_number, on_number)] {
+            if !hooks.is_empty() {
+                let url = url.ok_or("The account's base URL cannot be used.")?;
+                let fields = hooks.into_iter().map(|(parameter, _)| (parameter, hook_url));
+                let _: serde_json::Value = self.ask(Request::post(url).form(fields)).await?;
+            }
         }
         Ok(format!("Twilio calls {hook_url} from now on."))
-    }
-
-    fn differs(&self, hook: Hook, hook_url: &str) -> Option<Hook> {
-        (hook.found.as_deref() != Some(hook_url)).then_some(hook)
     }
 
     fn service_url(&self, sid: &str) -> Option<Url> {

@@ -1,5 +1,6 @@
 //! `account test`: the trial of an account from its credentials to an answer, against a Twilio that has just enough.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use axum::extract::{Path, State};
@@ -22,7 +23,7 @@ type Fields = Vec<(String, String)>;
 /// A Twilio account with one number.
 #[derive(Clone)]
 struct Twilio {
-    sms_url: Arc<Mutex<Option<String>>>,
+    set: Arc<Mutex<HashMap<String, String>>>,
     /// Where reports of a message that it took are to go.
     took: mpsc::UnboundedSender<String>,
 }
@@ -31,7 +32,7 @@ impl Twilio {
     /// Its address, and where reports of messages are to go.
     async fn start() -> (String, mpsc::UnboundedReceiver<String>) {
         let (took, taken) = mpsc::unbounded_channel();
-        let twilio = Self { sms_url: Arc::default(), took };
+        let twilio = Self { set: Arc::default(), took };
         let router = Router::new()
             .route("/2010-04-01/Accounts/{file}", get(owner))
             .route("/2010-04-01/Accounts/{account}/IncomingPhoneNumbers.json", get(numbers))
@@ -54,12 +55,16 @@ async fn owner(Path(file): Path<String>, headers: HeaderMap) -> (StatusCode, Jso
 }
 
 async fn numbers(State(twilio): State<Twilio>) -> Json<Value> {
-    let sms_url = twilio.sms_url.lock().unwrap().clone();
-    Json(json!({ "incoming_phone_numbers": [{ "sid": "PN1", "phone_number": NUMBER, "sms_url": sms_url, "voice_url": "" }] }))
+    let set = twilio.set.lock().unwrap().clone();
+    let number = json!({
+        "sid": "PN1", "phone_number": NUMBER, "sms_url": set.get("SmsUrl"), "sms_fallback_url": set.get("SmsFallbackUrl"),
+        "voice_url": "", "status_callback": null
+    });
+    Json(json!({ "incoming_phone_numbers": [number] }))
 }
 
 async fn set_number(State(twilio): State<Twilio>, Form(fields): Form<Fields>) -> Json<Value> {
-    *twilio.sms_url.lock().unwrap() = fields.into_iter().find(|(name, _)| name == "SmsUrl").map(|(_, url)| url);
+    twilio.set.lock().unwrap().extend(fields);
     Json(json!({ "sid": "PN1" }))
 }
 
@@ -100,7 +105,7 @@ both_databases! {
         let elsewhere = place.run(&test);
         assert_eq!(elsewhere.status.code(), Some(1));
         let last = elsewhere.stdout.lines().last().unwrap();
-        assert!(last.starts_with("✗ hooks: SmsUrl is not set. Set it to https://chat.example.com/webhooks/twilio/a/"), "{last}");
+        assert!(last.starts_with("✗ hooks: SmsUrl is not set, SmsFallbackUrl is not set. Set it to https://chat.example.com/webhooks/twilio/a/"), "{last}");
 
         let alone = place.run(&[&test[..], &["--configure", "--wait", "0", "--json"]].concat());
         let found = [("credentials", true), ("number", true), ("hooks", true), ("message", false)].map(|(step, ok)| (step.to_owned(), ok));
