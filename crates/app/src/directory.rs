@@ -160,6 +160,8 @@ impl NewTwilio {
         Ok(TwilioSettings {
             account_sid: self.account_sid,
             auth_token,
+            api_key_sid: None,
+            api_key_secret: String::new(),
             phone_number: checked_number(fields.phone_number, &self.phone_number, region)?,
             messaging_service_sid: self.messaging_service_sid,
             base_url: self.base_url,

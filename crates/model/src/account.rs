@@ -69,6 +69,13 @@ pub struct TwilioSettings {
     /// The account's auth token: the password of the API and the key of signatures. Kept encrypted.
     #[serde(skip)]
     pub auth_token: String,
+    /// An API key, `SK` and 32 hexadecimal digits, with which the API is asked in the account's place. Hooks are signed with the auth token
+    /// all the same.
+    #[serde(default)]
+    pub api_key_sid: Option<String>,
+    /// The API key's secret. Kept encrypted.
+    #[serde(skip)]
+    pub api_key_secret: String,
     /// The account's number.
     pub phone_number: Phone,
     /// `MG` and 32 hexadecimal digits. When set it is sent in place of `From`.
@@ -103,6 +110,17 @@ impl TwilioSettings {
             },
         };
         (pace > 0).then_some(pace)
+    }
+}
+
+impl TwilioSettings {
+    /// User and password of the API.
+    #[must_use]
+    pub fn credentials(&self) -> (&str, &str) {
+        match &self.api_key_sid {
+            Some(sid) => (sid, &self.api_key_secret),
+            None => (&self.account_sid, &self.auth_token),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Accounts, their encrypted secrets, and the routes by which a hook finds them before anything is verified.
 
+use std::borrow::Cow;
+
 use parlance_model::account::{Account, Settings};
 use parlance_model::channel::Provider;
 use parlance_model::error::Kind;
@@ -24,7 +26,7 @@ pub fn create(tx: &mut OrgTx<'_, '_>, name: &str, settings: &Settings) -> Result
     let values = params![provider.as_str(), name, text, &[][..] as &[u8], &hook_token, sender, true, now_ms];
     let id = tx.query_opt(INSERT, values, |row| row.get::<AccountId>(0))?.ok_or_else(|| exists(sender))?;
     // The row's id is part of what the secret is sealed with, so it is sealed once the id is known.
-    let sealed = seal(tx, id, secret)?;
+    let sealed = seal(tx, id, &secret)?;
     tx.execute(SEAL, params![id, &sealed])?;
     tx.execute(ROUTE, params![id, provider.as_str(), external])?;
     tx.execute(ROUTE, params![id, "hook_token", &hook_token])?;
@@ -47,7 +49,7 @@ pub fn save(tx: &mut OrgTx<'_, '_>, account: &Account) -> Result<()> {
         return Err(exists(sender));
     }
     let text = serde_json::to_string(&account.settings).map_err(Error::internal)?;
-    let sealed = seal(tx, account.id, secret)?;
+    let sealed = seal(tx, account.id, &secret)?;
     let values = params![account.id, &account.name, text, &sealed, sender, account.enabled];
     if tx.execute(UPDATE, values)? == 0 {
         return Err(Error::not_found("account"));
@@ -62,7 +64,7 @@ struct Facts<'a> {
     /// The provider's name of the account, which its hooks carry.
     external: &'a str,
     sender: &'a str,
-    secret: &'a str,
+    secret: Cow<'a, str>,
 }
 
 fn facts(settings: &Settings) -> Facts<'_> {
@@ -71,7 +73,11 @@ fn facts(settings: &Settings) -> Facts<'_> {
             provider: Provider::Twilio,
             external: &twilio.account_sid,
             sender: twilio.phone_number.as_str(),
-            secret: &twilio.auth_token,
+            // No secret has a line end in it.
+            secret: match &twilio.api_key_sid {
+                Some(_) => format!("{}\n{}", twilio.auth_token, twilio.api_key_secret).into(),
+                None => twilio.auth_token.as_str().into(),
+            },
         },
     }
 }
@@ -114,7 +120,10 @@ fn open(tx: &OrgTx<'_, '_>, sealed: Sealed) -> Result<Account> {
     let mut account = sealed.account;
     let secret = tx.shared().secret.open(&seal_name(account.org, account.id), &sealed.secret)?;
     match &mut account.settings {
-        Settings::Twilio(twilio) => twilio.auth_token = secret,
+        Settings::Twilio(twilio) => {
+            let (token, key) = secret.split_once('\n').unwrap_or((&secret, ""));
+            (twilio.auth_token, twilio.api_key_secret) = (token.to_owned(), key.to_owned());
+        }
     }
     Ok(account)
 }

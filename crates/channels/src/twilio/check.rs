@@ -167,7 +167,7 @@ impl Api<'_> {
     /// Asks, and reads the answer. An error says what to do.
     async fn ask<T: DeserializeOwned>(&self, request: Request) -> Result<T, String> {
         let request = request
-            .basic_auth(&self.settings.account_sid, &self.settings.auth_token)
+            .basic_auth(self.settings.credentials().0, self.settings.credentials().1)
             .timeout(TIMEOUT)
             .max_response_bytes(MAX_RESPONSE_BYTES)
             .trusted(self.settings.base_url.is_some());

@@ -63,7 +63,10 @@ fn request(settings: &TwilioSettings, url: &Url, trust: Trust) -> Request {
     let _ = url.set_username("").and_then(|()| url.set_password(None));
     let request = Request::get(url).timeout(PAUSE);
     match trust {
-        Trust::Api => request.basic_auth(&settings.account_sid, &settings.auth_token).trusted(settings.base_url.is_some()),
+        Trust::Api => {
+            let (user, password) = settings.credentials();
+            request.basic_auth(user, password).trusted(settings.base_url.is_some())
+        }
         Trust::Beside => request.trusted(true),
         Trust::None => request,
     }

@@ -239,7 +239,7 @@ impl<'a> Asked<'a> {
     /// `None` where there is no such thing.
     pub(super) async fn find<T: DeserializeOwned>(&self, url: Url) -> Result<Option<T>, ListFailure> {
         let request = Request::get(url)
-            .basic_auth(&self.settings.account_sid, &self.settings.auth_token)
+            .basic_auth(self.settings.credentials().0, self.settings.credentials().1)
             .timeout(TIMEOUT)
             .max_response_bytes(MAX_RESPONSE_BYTES)
             .trusted(self.settings.base_url.is_some());

@@ -82,7 +82,7 @@ fn spelled(settings: &TwilioSettings, message: &Outgoing) -> Option<Spelled> {
 
 fn request(settings: &TwilioSettings, url: Url, fields: Vec<(&str, &str)>) -> Request {
     Request::post(url)
-        .basic_auth(&settings.account_sid, &settings.auth_token)
+        .basic_auth(settings.credentials().0, settings.credentials().1)
         .form(fields)
         .timeout(TIMEOUT)
         .max_response_bytes(MAX_RESPONSE_BYTES)

@@ -19,6 +19,8 @@ pub(super) fn account() -> Account {
     let settings = TwilioSettings {
         account_sid: "AC00000000000000000000000000000001".to_owned(),
         auth_token: "0123456789abcdef0123456789abcdef".to_owned(),
+        api_key_sid: None,
+        api_key_secret: String::new(),
         phone_number: Phone::parse("+15551234567", region).unwrap(),
         messaging_service_sid: Some("MG00000000000000000000000000000001".to_owned()),
         base_url: None,

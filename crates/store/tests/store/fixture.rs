@@ -60,6 +60,8 @@ pub(crate) fn twilio(number: &str) -> Settings {
     Settings::Twilio(TwilioSettings {
         account_sid: sid(number),
         auth_token: TOKEN.to_owned(),
+        api_key_sid: None,
+        api_key_secret: String::new(),
         phone_number: phone(number),
         messaging_service_sid: None,
         base_url: None,
