@@ -7,18 +7,20 @@ use std::marker::PhantomData;
 
 use parlance_model::account::HealthState;
 use parlance_model::audit::{Action, ActorKind, SubjectKind};
+use parlance_model::call::CallStatus;
 use parlance_model::channel::{Channel, JsonObject, Provider};
 use parlance_model::contact::IdentityKind;
 use parlance_model::conversation::{State, Status};
 use parlance_model::delivery::{DeliveryState, DeliveryStatus};
 use parlance_model::key::{Dialect, Scope};
-use parlance_model::message::{Direction, SenderKind};
+use parlance_model::message::{Direction, Kind, SenderKind};
 use parlance_model::opt_out::OptSource;
 use parlance_model::org::SmsProvider;
 use parlance_model::role::Role;
 use parlance_model::segments::Encoding;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Error as _, Unexpected, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error as _, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
@@ -242,6 +244,42 @@ impl<const MAX: usize> JsonSchema for Object<MAX> {
     }
 }
 
+/// A JSON object with these fields. A list of their values, which serde alone would take for it, is refused.
+#[derive(Debug)]
+pub(crate) struct Fields<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Fields<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Object<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+        from.deserialize_map(Object(PhantomData)).map(Self)
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Fields<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
 /// A closed set of words of the model.
 pub(crate) trait Vocabulary: Copy + Send + Sync + 'static {
     /// Its name among the schemas.
@@ -269,6 +307,7 @@ macro_rules! vocabulary {
 vocabulary!(
     Action,
     ActorKind,
+    CallStatus,
     Channel,
     DeliveryState,
     DeliveryStatus,
@@ -277,6 +316,7 @@ vocabulary!(
     Encoding,
     HealthState,
     IdentityKind,
+    Kind,
     OptSource,
     Provider,
     Role,

@@ -1,5 +1,7 @@
 //! Accounts, as the people of an org see and change them.
 
+mod voice;
+
 use parlance_model::account::{Account, Settings};
 use parlance_model::audit::{Act, Action};
 use parlance_model::id::AccountId;
@@ -9,7 +11,10 @@ use parlance_model::{Error, Result, text};
 use parlance_store::{OrgTx, account, health, org, pace};
 
 use crate::App;
-use crate::directory::{NewTwilio, TwilioFields, add_account, check_pace, checked_number};
+use crate::directory::{NewTwilio, TwilioFields, check_pace, checked_number, connect};
+
+pub use voice::{GREETING_LIMIT, LONGEST_RING_S, RING_LIMIT, RingChange, RingOwner, SHORTEST_RING_S, VoiceChanges};
+pub(crate) use voice::{audited as audited_voice, changed as changed_voice};
 
 const FIELDS: TwilioFields = TwilioFields {
     account_sid: "account_sid",
@@ -18,6 +23,9 @@ const FIELDS: TwilioFields = TwilioFields {
     messaging_service_sid: "messaging_service_sid",
     whatsapp_number: "whatsapp_number",
     messages_per_second: "messages_per_second",
+    ring: "voice.ring",
+    ring_s: "voice.ring_seconds",
+    greeting: "voice.greeting",
 };
 
 /// What a change sets. `None` leaves a field alone; `Some(None)` clears it.
@@ -31,6 +39,8 @@ pub struct AccountChanges {
     pub whatsapp_number: Option<Option<String>>,
     /// How many messages are handed over in a second: 0 to 1000, 0 for no limit of ours.
     pub messages_per_second: Option<Option<i64>>,
+    /// What becomes of phone calls.
+    pub voice: VoiceChanges,
 }
 
 impl App {
@@ -59,9 +69,10 @@ impl App {
     /// `validation_failed`; `account_exists`.
     pub async fn add_twilio(&self, who: &Principal, name: Option<String>, new: NewTwilio) -> Result<Account> {
         let region = self.store().read(who.org, org::current).await?.region;
-        let settings = Settings::Twilio(new.checked(region, &FIELDS)?);
+        let voice = new.voice.clone();
+        let settings = new.checked(region, &FIELDS)?;
         let name = name.as_deref().map(checked_name).transpose()?;
-        self.write_as(who, move |tx| add_account(tx, name.as_deref(), &settings)).await
+        self.write_as(who, move |tx| connect(tx, name.as_deref(), &settings, &voice, &FIELDS)).await
     }
 
     /// Changes what is given.
@@ -95,6 +106,7 @@ pub(crate) fn change(tx: &mut OrgTx<'_, '_>, id: AccountId, changes: &AccountCha
         check_pace(fields.messages_per_second, pace)?;
         twilio.messages_per_second = pace;
     }
+    twilio.voice = changed_voice(tx, twilio, before.region, &changes.voice, fields)?;
     let enabled = changes.enabled.unwrap_or(account.enabled);
     switch(&mut account, enabled)?;
     save(tx, &before, &account)?;
@@ -138,6 +150,7 @@ pub(crate) fn save(tx: &mut OrgTx<'_, '_>, before: &Account, after: &Account) ->
         .changed("messages_per_second", was.messages_per_second, is.messages_per_second)
         .hidden("account_sid", was.account_sid != is.account_sid)
         .hidden("auth_token", was.auth_token != is.auth_token);
+    let act = audited_voice(act, &was.voice, &is.voice);
     if !act.changes_something() {
         return Ok(());
     }

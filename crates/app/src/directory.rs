@@ -1,5 +1,7 @@
 //! Orgs, people, keys and accounts: what the command line makes.
 
+use std::borrow::Cow;
+
 use parlance_model::account::{Account, Settings, TwilioSettings, Voice, check_sid};
 use parlance_model::audit::{Act, Action, Actor};
 use parlance_model::id::{KeyId, UserId};
@@ -10,6 +12,7 @@ use parlance_model::role::Role;
 use parlance_model::{Error, Result, entropy, text};
 use parlance_store::{OrgTx, SystemTx, account, key, org, staff};
 
+use crate::account::{VoiceChanges, audited_voice, changed_voice};
 use crate::{App, password};
 
 /// What `account create twilio` is given.
@@ -29,6 +32,8 @@ pub struct NewTwilio {
     pub base_url: Option<String>,
     /// How many messages are handed over in a second: 0 to 1000, 0 for no limit of ours. `None`: as many as its number may send.
     pub messages_per_second: Option<i64>,
+    /// What becomes of phone calls, where it is not what a new account does.
+    pub voice: VoiceChanges,
 }
 
 impl App {
@@ -111,8 +116,9 @@ impl App {
     /// `not_found` for the org; `validation_failed`; `account_exists`.
     pub async fn create_twilio(&self, org: &str, new: NewTwilio) -> Result<Account> {
         let org = self.org(org).await?;
-        let settings = Settings::Twilio(new.checked(org.region, &FLAGS)?);
-        self.store().write_as(org.id, Actor::COMMAND, move |tx| add_account(tx, None, &settings)).await
+        let voice = new.voice.clone();
+        let settings = new.checked(org.region, &FLAGS)?;
+        self.store().write_as(org.id, Actor::COMMAND, move |tx| connect(tx, None, &settings, &voice, &FLAGS)).await
     }
 }
 
@@ -124,6 +130,9 @@ pub(crate) struct TwilioFields {
     pub(crate) messaging_service_sid: &'static str,
     pub(crate) whatsapp_number: &'static str,
     pub(crate) messages_per_second: &'static str,
+    pub(crate) ring: &'static str,
+    pub(crate) ring_s: &'static str,
+    pub(crate) greeting: &'static str,
 }
 
 pub(crate) const FLAGS: TwilioFields = TwilioFields {
@@ -133,10 +142,13 @@ pub(crate) const FLAGS: TwilioFields = TwilioFields {
     messaging_service_sid: "messaging-service-sid",
     whatsapp_number: "whatsapp-number",
     messages_per_second: "messages-per-second",
+    ring: "ring",
+    ring_s: "ring-seconds",
+    greeting: "greeting",
 };
 
 impl NewTwilio {
-    /// The settings that it makes; what is wrong is named as in `fields`.
+    /// The settings that it makes, but for those of calls; what is wrong is named as in `fields`.
     ///
     /// # Errors
     /// `validation_failed`.
@@ -176,7 +188,7 @@ impl NewTwilio {
 ///
 /// # Errors
 /// `validation_failed` on `field`.
-pub(crate) fn checked_number(field: &'static str, number: &str, region: Region) -> Result<Phone> {
+pub(crate) fn checked_number(field: impl Into<Cow<'static, str>>, number: &str, region: Region) -> Result<Phone> {
     Phone::parse(number, region).map_err(|_| Error::invalid(field, "Must be a phone number in E.164 form, such as +15551234567."))
 }
 
@@ -191,6 +203,22 @@ pub(crate) fn check_pace(field: &'static str, pace: Option<i64>) -> Result<()> {
     }
 }
 
+/// Makes an account as somebody asks for it, its calls included.
+///
+/// # Errors
+/// `validation_failed`; `account_exists`.
+pub(crate) fn connect(
+    tx: &mut OrgTx<'_, '_>,
+    name: Option<&str>,
+    settings: &TwilioSettings,
+    voice: &VoiceChanges,
+    fields: &TwilioFields,
+) -> Result<Account> {
+    let region = org::current(tx)?.region;
+    let voice = changed_voice(tx, settings, region, voice, fields)?;
+    add_account(tx, name, &Settings::Twilio(TwilioSettings { voice, ..settings.clone() }))
+}
+
 /// Makes an account, named by its number unless it has a name, and lets its provider carry the org's SMS when nobody does yet.
 pub(crate) fn add_account(tx: &mut OrgTx<'_, '_>, name: Option<&str>, settings: &Settings) -> Result<Account> {
     let Settings::Twilio(twilio) = settings;
@@ -199,6 +227,7 @@ pub(crate) fn add_account(tx: &mut OrgTx<'_, '_>, name: Option<&str>, settings: 
     org::default_sms_provider(tx, provider)?;
     let act = Act::new(Action::AccountCreate, account.id).with("provider", provider).with("name", account.name.as_str());
     let act = act.with("phone_number", twilio.phone_number.as_str());
+    let act = audited_voice(act, &Voice::default(), &twilio.voice);
     tx.audit(&act.changed("sms_provider", carrier.as_deref(), Some(carrier.as_deref().unwrap_or(provider))))?;
     Ok(account)
 }

@@ -10,6 +10,7 @@ use parlance_store::org::Ghl;
 use parlance_store::{OrgTx, account, org};
 
 use crate::App;
+use crate::account::VoiceChanges;
 use crate::directory::{NewTwilio, TwilioFields, add_account};
 
 /// The settings, secrets opened.
@@ -53,6 +54,9 @@ const FIELDS: TwilioFields = TwilioFields {
     // Not among these settings.
     whatsapp_number: "whatsapp_number",
     messages_per_second: "messages_per_second",
+    ring: "voice.ring",
+    ring_s: "voice.ring_seconds",
+    greeting: "voice.greeting",
 };
 
 impl App {
@@ -189,6 +193,7 @@ fn merged(before: Option<&Account>, changes: &ProviderChanges, region: Region) -
         whatsapp_number: None,
         base_url,
         messages_per_second: None,
+        voice: VoiceChanges::default(),
     };
     let settings = new.checked(region, &FIELDS)?;
     // What these settings do not show stays as it is.

@@ -76,10 +76,21 @@ pub struct Recording {
     /// How long it is, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_s: Option<i64>,
+    /// Which of the message's files it is, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<usize>,
+}
+
+impl Recording {
+    /// A recording that is not yet among the message's files.
+    #[must_use]
+    pub const fn new(id: String, duration_s: Option<i64>) -> Self {
+        Self { id, duration_s, file: None }
+    }
 }
 
 crate::show_only!(Call { status, answered, duration_s });
-crate::show_only!(Recording { id, duration_s });
+crate::show_only!(Recording { id, duration_s, file });
 
 impl Call {
     /// A call that got so far, and of which nothing else is known.
@@ -104,7 +115,10 @@ impl Call {
         let mut recordings = self.recordings;
         for new in other.recordings {
             match recordings.iter_mut().find(|known| known.id == new.id) {
-                Some(known) => known.duration_s = known.duration_s.max(new.duration_s),
+                Some(known) => {
+                    known.duration_s = known.duration_s.max(new.duration_s);
+                    known.file = known.file.max(new.file);
+                }
                 None => recordings.push(new),
             }
         }

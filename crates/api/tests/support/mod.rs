@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use axum::Router;
 use parlance_api::Options;
+use parlance_app::account::VoiceChanges;
 use parlance_app::directory::NewTwilio;
 use parlance_app::media::{self, Files};
 use parlance_app::{App, Config};
@@ -141,6 +142,7 @@ impl TestApp {
             whatsapp_number: None,
             base_url: Some(self.sim.base_url().to_string()),
             messages_per_second: Some(0),
+            voice: VoiceChanges::default(),
         };
         self.app.create_twilio(&org.slug, account).await.unwrap();
     }

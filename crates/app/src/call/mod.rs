@@ -112,21 +112,24 @@ fn receive(
 fn apply(tx: &mut OrgTx<'_, '_>, account: &Account, before: &Message, peer: &str, news: &News) -> Result<Call> {
     let known = before.call.clone().ok_or_else(|| Error::internal("a call without its facts"))?;
     let Some(told) = told(tx, account, before.direction, peer, news)? else { return Ok(known) };
-    let call = known.clone().fold(told);
+    let mut call = known.clone().fold(told);
     if call == known {
         return Ok(known);
     }
-    let mut after = Message { call: Some(call.clone()), ..before.clone() };
+    let mut after = before.clone();
     if let News::Recorded { recording, url, content_type, .. } = news
-        && known.recordings.iter().all(|known| known.id != recording.id)
+        && let Some(new) = call.recordings.iter_mut().find(|new| new.id == recording.id && new.file.is_none())
     {
+        let index = after.attachments.len();
         after.attachments.push(Attachment::remote(url.clone(), (*content_type).to_owned()));
-        let (now_ms, index) = (tx.now_ms(), after.attachments.len() - 1);
+        new.file = Some(index);
+        let now_ms = tx.now_ms();
         job::enqueue(tx, &Job::FetchMedia { message_id: before.id, index }, None, now_ms)?;
     }
     if let Some(text) = &call.transcription {
         after.body.clone_from(text);
     }
+    after.call = Some(call.clone());
     call::save(tx, &after)?;
     if call.answered && !known.answered {
         heard(tx, before)?;

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::Config;
+use crate::account::VoiceChanges;
 use crate::directory::NewTwilio;
 use crate::send::{Draft, Recipient};
 
@@ -32,6 +33,7 @@ async fn waiting() -> (App, MessageId, Arc<ManualClock>, TempDir) {
         whatsapp_number: None,
         base_url: None,
         messages_per_second: Some(0),
+        voice: VoiceChanges::default(),
     };
     app.create_twilio("acme", twilio).await.unwrap();
     let (_, token) = app.create_key("acme", None, "test", None, false).await.unwrap();

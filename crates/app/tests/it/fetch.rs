@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
+use parlance_app::account::VoiceChanges;
 use parlance_app::conversation::Filter;
 use parlance_app::directory::NewTwilio;
 use parlance_app::media::{Files, KEPT_MS, ShownFile, inspect};
@@ -71,6 +72,7 @@ impl On {
             whatsapp_number: None,
             base_url: Some(format!("http://{}", server.local_addr().unwrap())),
             messages_per_second: Some(0),
+            voice: VoiceChanges::default(),
         };
         on.app.create_twilio("acme", twilio).await.unwrap();
         Self { on, server }

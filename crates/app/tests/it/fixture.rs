@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parlance_app::account::VoiceChanges;
 use parlance_app::directory::NewTwilio;
 use parlance_app::ingest::HookRequest;
 use parlance_app::media::{self, Files};
@@ -117,6 +118,7 @@ pub(crate) fn twilio(sim: &Sim, number: &str) -> NewTwilio {
         whatsapp_number: None,
         base_url: Some(sim.base_url().to_string()),
         messages_per_second: Some(0),
+        voice: VoiceChanges::default(),
     }
 }
 

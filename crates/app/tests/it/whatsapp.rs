@@ -1,5 +1,6 @@
 //! WhatsApp at hand-over: what Twilio is asked, what comes too late, and how far it got.
 
+use parlance_app::account::VoiceChanges;
 use parlance_app::directory::NewTwilio;
 use parlance_app::send::{Draft, Recipient, Sent};
 use parlance_model::channel::Channel;
@@ -40,6 +41,7 @@ impl On {
             whatsapp_number: Some(WHATSAPP_NUMBER.into()),
             base_url: Some(format!("http://{}", server.local_addr().unwrap())),
             messages_per_second: Some(0),
+            voice: VoiceChanges::default(),
         };
         on.app.create_twilio("acme", twilio).await.unwrap();
         let (from, to) = (format!("whatsapp:{CUSTOMER}"), format!("whatsapp:{WHATSAPP_NUMBER}"));

@@ -133,7 +133,7 @@ async fn recordings(asked: &Asked<'_>, provider_id: &str) -> Result<Vec<News>, L
         if is_sid(&recorded.sid) && recorded.status.as_deref().is_none_or(|word| word == "completed") {
             let url = asked.url(&["Recordings", &format!("{}.mp3", recorded.sid)])?.into();
             let voicemail = recorded.source.as_deref() == Some("RecordVerb");
-            let recording = Recording { duration_s: seconds(recorded.duration.as_deref()), id: recorded.sid };
+            let recording = Recording::new(recorded.sid, seconds(recorded.duration.as_deref()));
             news.push(News::Recorded { recording, url, content_type: "audio/mpeg", voicemail });
         }
     }

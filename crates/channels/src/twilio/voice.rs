@@ -120,7 +120,7 @@ fn recorded(form: &Form<'_>, place: &Place, duration_s: Option<i64>) -> News {
     let id = form.text("RecordingSid").or_else(|| url.rsplit('/').next().map(str::to_owned));
     let Some(id) = id.filter(|id| is_sid(id)) else { return News::Nothing };
     let voicemail = place.step.as_deref() == Some("voicemail") || form.text("RecordingSource").is_some_and(|word| word == "RecordVerb");
-    News::Recorded { recording: Recording { id, duration_s }, url: format!("{url}.mp3"), content_type: "audio/mpeg", voicemail }
+    News::Recorded { recording: Recording::new(id, duration_s), url: format!("{url}.mp3"), content_type: "audio/mpeg", voicemail }
 }
 
 /// Twilio's word for how far a call got (twilio.com/docs/voice/api/call-resource#call-status-values).

@@ -16,7 +16,7 @@ fn news() -> impl Strategy<Value = News> {
         Just(News::Accepted { n: 0 }),
         (any::<bool>(), seconds()).prop_map(|(bridged, duration_s)| News::Dialed { n: 0, bridged, duration_s }),
         ("RE[0-2]", seconds(), any::<bool>()).prop_map(|(id, duration_s, voicemail)| News::Recorded {
-            recording: Recording { id, duration_s },
+            recording: Recording::new(id, duration_s),
             url: String::new(),
             content_type: "audio/mpeg",
             voicemail,
@@ -46,7 +46,7 @@ fn after(direction: Direction, said: &[News]) -> (Call, Outcome) {
 }
 
 fn recorded(voicemail: bool) -> News {
-    let recording = Recording { id: "RE1".to_owned(), duration_s: Some(42) };
+    let recording = Recording::new("RE1".to_owned(), Some(42));
     News::Recorded { recording, url: String::new(), content_type: "audio/mpeg", voicemail }
 }
 
@@ -86,7 +86,7 @@ fn what_lists_show_of_calls_that_we_make_and_how_they_count_as_deliveries() {
 #[test]
 fn a_message_without_sound_is_no_voicemail() {
     let silent = News::Recorded {
-        recording: Recording { id: "RE1".to_owned(), duration_s: Some(0) },
+        recording: Recording::new("RE1".to_owned(), Some(0)),
         url: String::new(),
         content_type: "audio/mpeg",
         voicemail: true,

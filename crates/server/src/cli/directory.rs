@@ -183,7 +183,7 @@ pub(crate) enum AccountAction {
 
 /// What a change of an account sets. An empty value clears.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = true)]
+#[group(required = true, multiple = true, args = ["whatsapp_number", "messages_per_second", "ring", "ring_seconds", "greeting", "record"])]
 pub(crate) struct AccountChangeArgs {
     /// The number that WhatsApp messages go out from, best in E.164 form; empty: none
     #[arg(long)]
@@ -191,6 +191,25 @@ pub(crate) struct AccountChangeArgs {
     /// How many messages are handed over in a second, 0 for no limit of ours; empty: as many as its number may send
     #[arg(long, value_name = "N", value_parser = pace)]
     pub(crate) messages_per_second: Option<Pace>,
+    #[command(flatten)]
+    pub(crate) voice: VoiceArgs,
+}
+
+/// What becomes of phone calls.
+#[derive(Debug, Args)]
+pub(crate) struct VoiceArgs {
+    /// A phone that rings when somebody calls, best in E.164 form, and the e-mail address of whose it is. Several ring one after the other; empty: none
+    #[arg(long, value_name = "PHONE[=EMAIL]")]
+    pub(crate) ring: Option<Vec<String>>,
+    /// How long each phone rings, 5 to 120 seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) ring_seconds: Option<i64>,
+    /// What a caller hears before the tone; empty: a sentence of Parlance's own
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) greeting: Option<String>,
+    /// Whether calls are recorded; messages of callers always are
+    #[arg(long, value_name = "true|false")]
+    pub(crate) record: Option<bool>,
 }
 
 /// A pace, or its absence.
@@ -248,6 +267,8 @@ pub(crate) struct TwilioArgs {
     /// How many messages are handed over in a second, 0 to 1000; 0 for no limit. When not given, as many as the number may send
     #[arg(long, value_name = "COUNT")]
     pub(crate) messages_per_second: Option<i64>,
+    #[command(flatten)]
+    pub(crate) voice: VoiceArgs,
 }
 
 /// A word of the model, with the model's own message when it is none.

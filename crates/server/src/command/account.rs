@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use parlance_app::Config;
-use parlance_app::account::AccountChanges;
+use parlance_app::account::{AccountChanges, RingChange, RingOwner, VoiceChanges};
 use parlance_app::check::{Finding, Trial};
 use parlance_app::directory::NewTwilio;
-use parlance_model::account::{Account, Settings};
+use parlance_model::account::{Account, Ring, Settings};
 use parlance_model::id::AccountId;
 use parlance_model::{Error, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::moment;
-use crate::cli::{AccountAction, IdArgs, PlaceArgs, ProviderArgs, TestArgs};
+use crate::cli::{AccountAction, IdArgs, PlaceArgs, ProviderArgs, TestArgs, VoiceArgs};
 use crate::output::{self, Form, Record};
 use crate::place::{once, once_with};
 use crate::progress::watched;
@@ -28,9 +28,10 @@ pub(crate) fn run(place: &PlaceArgs, form: Form, action: AccountAction) -> Resul
                 whatsapp_number: twilio.whatsapp_number,
                 base_url: twilio.base_url,
                 messages_per_second: twilio.messages_per_second,
+                voice: voice(twilio.voice),
             };
             let account = once(place, true, async |app| app.create_twilio(&org, new).await)?;
-            form.made(Some(&account.id.to_string()), record(account))
+            form.made(Some(&account.id.to_string()), whole(account))
         }
         AccountAction::List { org } => {
             let accounts = once(place, true, async |app| app.accounts_of(&org).await)?;
@@ -38,22 +39,39 @@ pub(crate) fn run(place: &PlaceArgs, form: Form, action: AccountAction) -> Resul
             form.list(&COLUMNS, accounts.into_iter().map(row).collect())
         }
         AccountAction::Show(account) => {
-            form.record(record(once(place, true, async |app| app.account_of(&account.org, AccountId(account.id)).await)?))
+            form.record(whole(once(place, true, async |app| app.account_of(&account.org, AccountId(account.id)).await)?))
         }
         AccountAction::Set { account, changes } => {
-            // An empty value clears.
-            let given = |value: String| Some(value).filter(|value| !value.is_empty());
             let changes = AccountChanges {
                 whatsapp_number: changes.whatsapp_number.map(given),
                 messages_per_second: changes.messages_per_second.map(|pace| pace.0),
+                voice: voice(changes.voice),
                 ..AccountChanges::default()
             };
-            form.record(record(once(place, true, async |app| app.set_account(&account.org, AccountId(account.id), changes).await)?))
+            form.record(whole(once(place, true, async |app| app.set_account(&account.org, AccountId(account.id), changes).await)?))
         }
         AccountAction::Test(options) => test(place, form, options),
         AccountAction::Disable(account) => switch(place, form, &account.org, account.id, false),
         AccountAction::Enable(account) => switch(place, form, &account.org, account.id, true),
         AccountAction::Backfill { account, since } => backfill(place, form, account, since),
+    }
+}
+
+/// An empty value clears.
+fn given(value: String) -> Option<String> {
+    Some(value).filter(|value| !value.is_empty())
+}
+
+fn voice(args: VoiceArgs) -> VoiceChanges {
+    let ring = |text: String| match text.split_once('=') {
+        Some((phone, email)) => RingChange { phone: phone.to_owned(), owner: Some(RingOwner::Email(email.to_owned())) },
+        None => RingChange { phone: text, owner: None },
+    };
+    VoiceChanges {
+        ring: args.ring.map(|rings| rings.into_iter().filter_map(given).map(ring).collect()),
+        ring_s: args.ring_seconds,
+        greeting: args.greeting.map(given),
+        record: args.record,
     }
 }
 
@@ -81,7 +99,7 @@ fn test(place: &PlaceArgs, form: Form, options: TestArgs) -> Result<()> {
 }
 
 fn switch(place: &PlaceArgs, form: Form, org: &str, id: i64, enabled: bool) -> Result<()> {
-    form.record(record(once(place, true, async |app| app.set_account_enabled(org, AccountId(id), enabled).await)?))
+    form.record(whole(once(place, true, async |app| app.set_account_enabled(org, AccountId(id), enabled).await)?))
 }
 
 /// Beside a running server or without one: what both find is stored once.
@@ -94,6 +112,20 @@ fn backfill(place: &PlaceArgs, form: Form, account: IdArgs, since: Option<i64>) 
 
 const COLUMNS: [&str; 9] =
     ["id", "provider", "name", "account_sid", "phone_number", "messaging_service_sid", "whatsapp_number", "enabled", "created_at"];
+
+/// An account with what becomes of its calls.
+fn whole(account: Account) -> Record {
+    let Settings::Twilio(twilio) = &account.settings;
+    let voice = twilio.voice.clone();
+    let ring = |ring: &Ring| json!({ "phone": ring.phone.as_str(), "user_id": ring.user_id.map(|user| user.0) });
+    let calls: [(&'static str, Value); 4] = [
+        ("ring", voice.ring.iter().map(ring).collect()),
+        ("ring_seconds", voice.ring_s.into()),
+        ("greeting", voice.greeting.into()),
+        ("record", voice.record.into()),
+    ];
+    record(account).into_iter().chain(calls).collect()
+}
 
 fn record(account: Account) -> Record {
     let (provider, enabled, created_at) = (account.provider().as_str(), account.enabled, moment(Some(account.created_ms)));

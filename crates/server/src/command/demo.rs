@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use parlance_api::{Options, RATE_LIMIT};
+use parlance_app::account::VoiceChanges;
 use parlance_app::conversation::Filter;
 use parlance_app::directory::NewTwilio;
 use parlance_app::page::{PageRequest, Start};
@@ -129,6 +130,7 @@ async fn sample(app: &App, sim: &Sim, auth_token: String) -> Result<Sample> {
         whatsapp_number: None,
         base_url: Some(sim.base_url().as_str().trim_end_matches('/').to_owned()),
         messages_per_second: None,
+        voice: VoiceChanges::default(),
     };
     app.create_twilio(ORG, twilio).await?;
     Ok(Sample { password: password.unwrap_or_default(), token })

@@ -157,6 +157,15 @@ both_databases! {
         assert_eq!(inbound().await, 200);
         let set = |number: &str| place.json(&["account", "set", "--org", "acme", "1", "--whatsapp-number", number])["whatsapp_number"].clone();
         assert_eq!((set("(555) 000-1111"), set("")), (json!("+15550001111"), Value::Null));
+        let calls = |args: &[&str]| place.json(&[&["account", "set", "--org", "acme", "1"], args].concat());
+        let set = calls(&["--ring", "(415) 200-0011=ann@x.io", "--ring", "+14152000012", "--ring-seconds", "30", "--greeting", "Hi", "--record", "true"]);
+        assert_eq!(set["ring"], json!([{ "phone": "+14152000011", "user_id": 1 }, { "phone": "+14152000012", "user_id": null }]));
+        assert_eq!((&set["ring_seconds"], &set["greeting"], &set["record"]), (&json!(30), &json!("Hi"), &json!(true)));
+        let cleared = calls(&["--ring", "", "--greeting", ""]);
+        assert_eq!((&cleared["ring"], &cleared["ring_seconds"], &cleared["greeting"]), (&json!([]), &json!(30), &Value::Null));
+        for wrong in [["--ring", "+14152000011=eve@x.io"], ["--ring", "12"], ["--ring-seconds", "4"]] {
+            assert_eq!(refused(&place, &[&["account", "set", "--org", "acme", "1"], &wrong[..]].concat()), "validation_failed");
+        }
         assert_eq!(place.run(&["account", "set", "--org", "acme", "1"]).status.code(), Some(2), "nothing is given");
         let listed = place.ok(&["account", "list", "--org", "acme", "--json"]);
         assert!(listed.contains(NUMBER) && !listed.contains(TOKEN), "{listed}");

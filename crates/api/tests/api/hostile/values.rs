@@ -51,8 +51,9 @@ pub(crate) fn in_field(document: &Value, schema: &Value) -> Vec<Wrong> {
         all.extend(match *kind {
             "string" => texts(schema),
             "integer" => integers(schema),
+            "object" if schema["properties"].is_object() => fields(document, schema),
             "object" => objects(),
-            "array" => lists(schema),
+            "array" => lists(document, schema),
             _ => Vec::new(),
         });
     }
@@ -104,7 +105,18 @@ fn objects() -> Vec<Wrong> {
     ]
 }
 
-fn lists(schema: &Value) -> Vec<Wrong> {
+/// Objects of which one field is wrong. Fields that are not known are ignored, whatever is in them.
+fn fields(document: &Value, schema: &Value) -> Vec<Wrong> {
+    let mut all = Vec::new();
+    for (name, field) in schema["properties"].as_object().unwrap() {
+        for Wrong { what, raw } in in_field(document, field) {
+            all.push(wrong(format!("{name}: {what}"), [format!("{{\"{name}\":").as_bytes(), &raw, b"}"].concat()));
+        }
+    }
+    all
+}
+
+fn lists(document: &Value, schema: &Value) -> Vec<Wrong> {
     let mut all = Vec::new();
     if schema["minItems"].as_u64().is_some_and(|least| least > 0) {
         all.push(wrong("an empty list", "[]"));
@@ -112,7 +124,11 @@ fn lists(schema: &Value) -> Vec<Wrong> {
     if let Some(most) = schema["maxItems"].as_u64().and_then(|most| usize::try_from(most).ok()) {
         all.push(wrong("too many items", format!("[{}]", vec!["1"; most + 1].join(","))));
     }
-    if schema["items"].is_object() {
+    let items = follow(document, &schema["items"]);
+    if items["properties"].is_object() {
+        all.extend(fields(document, items).into_iter().map(|Wrong { what, raw }| wrong(what, [b"[", &raw[..], b"]"].concat())));
+    }
+    if items.is_object() {
         all.extend(["[null]", "[{}]", "[[]]", "[true]", "[\"\"]", "[\"\\u0000\"]", "[-1]"].map(|raw| wrong(raw, raw)));
     }
     all

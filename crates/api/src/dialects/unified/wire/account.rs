@@ -9,7 +9,8 @@ use parlance_model::delivery::DeliveryError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::value::{Number, Text, Word, not_null, present};
+use super::voice::{ChangeVoice, Voice};
+use crate::value::{Fields, Number, Text, Word, not_null, present};
 
 /// A secret that is kept: that it is, and how it ends.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -52,6 +53,8 @@ pub(crate) struct Account {
     whatsapp_number: Option<String>,
     /// How many messages are handed over in a second, 0 for no limit of ours. Null: as many as its number may send.
     messages_per_second: Option<i64>,
+    /// What becomes of phone calls.
+    voice: Voice,
     /// Where the provider is to call: put this into its console.
     hook_url: String,
     /// How it does.
@@ -128,6 +131,7 @@ impl Account {
             messaging_service_sid: twilio.messaging_service_sid,
             whatsapp_number: twilio.whatsapp_number.map(|number| number.to_string()),
             messages_per_second: twilio.messages_per_second,
+            voice: twilio.voice.into(),
             hook_url,
             health: Health::of(health, account.enabled),
             inserted_at: iso8601(account.created_ms),
@@ -155,6 +159,8 @@ pub(crate) struct ConnectAccount {
     whatsapp_number: Option<Text<64>>,
     /// How many messages are handed over in a second, 0 for no limit of ours. Null: as many as its number may send.
     messages_per_second: Option<Number<0, 1000>>,
+    /// What becomes of phone calls. When not given, nobody is rung, and callers may leave a message.
+    voice: Option<Fields<ChangeVoice>>,
 }
 
 impl ConnectAccount {
@@ -169,6 +175,7 @@ impl ConnectAccount {
             whatsapp_number: self.whatsapp_number.map(Text::into_inner),
             base_url: None,
             messages_per_second: self.messages_per_second.map(Number::get),
+            voice: self.voice.map(|Fields(voice)| voice.into()).unwrap_or_default(),
         };
         (self.name.map(Text::into_inner), new)
     }
@@ -193,6 +200,10 @@ pub(crate) struct ChangeAccount {
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<Number<0, 1000>>")]
     messages_per_second: Option<Option<Number<0, 1000>>>,
+    /// What becomes of phone calls.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<ChangeVoice>", transform = not_null)]
+    voice: Option<Fields<ChangeVoice>>,
 }
 
 impl From<ChangeAccount> for AccountChanges {
@@ -202,6 +213,7 @@ impl From<ChangeAccount> for AccountChanges {
             enabled: from.enabled,
             whatsapp_number: from.whatsapp_number.map(|number| number.map(Text::into_inner)),
             messages_per_second: from.messages_per_second.map(|pace| pace.map(Number::get)),
+            voice: from.voice.map(|Fields(voice)| voice.into()).unwrap_or_default(),
         }
     }
 }

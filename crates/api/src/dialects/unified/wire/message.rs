@@ -2,7 +2,7 @@
 
 use parlance_app::media::Shown;
 use parlance_app::send;
-use parlance_model::call::Call;
+use parlance_model::call::{self, CallStatus};
 use parlance_model::channel::Channel;
 use parlance_model::clock::iso8601;
 use parlance_model::contact;
@@ -29,7 +29,9 @@ pub(crate) struct Message {
     sender_type: Word<SenderType>,
     /// Who wrote it, exactly.
     sender: Word<SenderKind>,
-    /// The text; may be empty.
+    /// What it is.
+    kind: Word<Kind>,
+    /// The text; may be empty. Of calls: what the caller said, where it was written down.
     body: String,
     /// The medium.
     channel: Word<Channel>,
@@ -49,6 +51,8 @@ pub(crate) struct Message {
     call_duration_seconds: Option<i64>,
     /// Of calls: where its first recording is, once it is here.
     recording_url: Option<String>,
+    /// Of calls: how they went.
+    call: Option<Call>,
     /// When it was read: by the team, if it is inbound, else by the contact.
     read_at: Option<String>,
     /// When it was sent or received.
@@ -64,6 +68,8 @@ pub(crate) struct Message {
     /// The alphabet that its text needs as SMS: one character outside of `gsm7` makes all of it `ucs2`, of which fewer fit into one.
     /// Null with files, and on other channels than SMS.
     encoding: Option<Word<Encoding>>,
+    /// Whether it was found in the provider's lists afterwards: it did not move the unread number, and opened nothing again.
+    history: bool,
     /// Its files, in order.
     attachments: Vec<Attachment>,
     /// Usage, tools, analysis, appointments, context; the provider's facts under `provider`.
@@ -83,6 +89,7 @@ impl From<Shown> for Message {
             sender_id: from.sender_user.map(|user| user.0),
             sender_type: Word(from.sender.into()),
             sender: Word(from.sender),
+            kind: Word(from.kind),
             body: from.body,
             channel: Word(from.channel),
             direction: Word(from.direction),
@@ -91,8 +98,9 @@ impl From<Shown> for Message {
             error_code: reason(from.error_code),
             error_message: reason(from.error_message),
             ghl_message_id: None,
-            call_duration_seconds: from.call.as_ref().and_then(Call::length_s),
-            recording_url: from.call.and(files.first()).and_then(|recording| recording.url.clone()),
+            call_duration_seconds: from.call.as_ref().and_then(call::Call::length_s),
+            recording_url: from.call.as_ref().and(files.first()).and_then(|recording| recording.url.clone()),
+            call: from.call.map(Call::from),
             read_at: from.read_ms.map(iso8601),
             inserted_at: iso8601(from.at_ms),
             updated_at: iso8601(from.updated_ms),
@@ -100,8 +108,50 @@ impl From<Shown> for Message {
             segments: from.segments,
             estimated_segments: if has_files { sms.map(|_| 1) } else { sms.map(|sms| sms.count) },
             encoding: sms.filter(|_| !has_files).map(|sms| Word(sms.encoding)),
+            history: from.history,
             attachments: files.into_iter().map(Into::into).collect(),
             meta: from.meta.0,
+        }
+    }
+}
+
+/// How a call went.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Call {
+    /// How far it got.
+    status: Word<CallStatus>,
+    /// How long the talk was, or the message that the caller left.
+    duration_seconds: Option<i64>,
+    /// Who of the staff took it, where that is known.
+    answered_by: Option<i64>,
+    /// Whether the caller left a message.
+    voicemail: bool,
+    /// What the caller said, where it was written down.
+    transcription: Option<String>,
+    /// Its recordings.
+    recordings: Vec<Recording>,
+}
+
+/// A recording of a call.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "CallRecording")]
+struct Recording {
+    /// How long it is.
+    duration_seconds: Option<i64>,
+    /// Which of the message's `attachments` it is, from 0.
+    attachment: Option<usize>,
+}
+
+impl From<call::Call> for Call {
+    fn from(from: call::Call) -> Self {
+        let recording = |of: call::Recording| Recording { duration_seconds: of.duration_s, attachment: of.file };
+        Self {
+            status: Word(from.status),
+            duration_seconds: from.length_s(),
+            answered_by: from.answered_by.map(|user| user.0),
+            voicemail: from.status == CallStatus::Voicemail,
+            transcription: from.transcription,
+            recordings: from.recordings.into_iter().map(recording).collect(),
         }
     }
 }

@@ -21,6 +21,7 @@ mod staff;
 mod template;
 #[cfg(test)]
 mod tests;
+mod voice;
 
 pub(crate) use account::{Account, ChangeAccount, ConnectAccount};
 pub(crate) use answer::{Created, Data, Done, Opened, Page, Rows, ShownOnce};

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::media::{MediaIds, MediaUrls};
 use super::template::Template;
 use crate::moment::Moment;
-use crate::value::{Integer, Number, Object, Text, Vocabulary, Word, not_null, present, without_nul};
+use crate::value::{Fields, Integer, Number, Object, Text, Vocabulary, Word, not_null, present, without_nul};
 
 /// The most bytes of a conversation's `metadata`.
 const METADATA: usize = 16 * 1024;
@@ -146,7 +146,7 @@ pub(crate) struct Reply {
     media_urls: Option<MediaUrls>,
     /// Of WhatsApp: an approved template that is sent in place of the text, also to somebody who has not written for a day. `message` is then
     /// what the thread shows.
-    template: Option<Template>,
+    template: Option<Fields<Template>>,
     /// When it is to be sent: in the future, at most 35 days ahead. The answer does not wait for it.
     send_at: Option<Moment>,
     /// For how many seconds it is worth delivering, from now or from `send_at`. After that it is `expired`.
@@ -165,7 +165,7 @@ impl Reply {
             body: self.message.unwrap_or_default(),
             media_ids: self.media_ids.map(|ids| ids.0).unwrap_or_default(),
             media_urls: self.media_urls.map(|urls| urls.0).unwrap_or_default(),
-            template: self.template.map(Template::read),
+            template: self.template.map(|Fields(template)| template.read()),
             as_assistant: self.sender.is_some_and(|word| word.0 == Speaker::Assistant),
             meta: self.meta.map(|object| object.0).unwrap_or_default(),
             send_at_ms: self.send_at.map(|at| at.0),
@@ -204,7 +204,7 @@ pub(crate) struct Send {
     media_urls: Option<MediaUrls>,
     /// Of WhatsApp: an approved template that is sent in place of the text, also to somebody who has not written for a day. `message` is then
     /// what the thread shows.
-    template: Option<Template>,
+    template: Option<Fields<Template>>,
     /// When it is to be sent: in the future, at most 35 days ahead. The answer does not wait for it.
     send_at: Option<Moment>,
     /// For how many seconds it is worth delivering, from now or from `send_at`. After that it is `expired`.

@@ -1,18 +1,19 @@
 //! The wire types against the contract's own examples, and against the whole answers that the OpenAPI document shows.
 
 use parlance_app::audit::Record;
-use parlance_app::media::{Shown, ShownMedia};
+use parlance_app::media::{Shown, ShownFile, ShownMedia};
 use parlance_app::message::Attempt as StoredAttempt;
 use parlance_app::search::{Findings, Hit};
 use parlance_app::send;
 use parlance_model::audit::{Act, Action, ActorKind};
+use parlance_model::call::{Call, CallStatus, Recording};
 use parlance_model::channel::{Channel, JsonObject};
 use parlance_model::contact::{Contact as StoredContact, Identity, IdentityKind, Profile};
 use parlance_model::conversation::{Conversation as StoredConversation, Standing, Visitor};
 use parlance_model::delivery::{DeliveryError, DeliveryState, Outcome};
 use parlance_model::id::{AccountId, AttemptId, ContactId, ConversationId, KeyId, MediaId, MessageId, UserId};
 use parlance_model::media::{Facts, Media as StoredMedia};
-use parlance_model::message::{Direction, Kind, Message as StoredMessage, SenderKind};
+use parlance_model::message::{Attachment, Direction, Kind, Message as StoredMessage, SenderKind};
 use parlance_model::opt_out::{OptOut as StoredOptOut, OptSource};
 use serde_json::{Value, json};
 
@@ -83,11 +84,62 @@ fn shown(message: StoredMessage) -> Shown {
 }
 
 fn sent() -> Value {
+    sent_in(conversation(), message())
+}
+
+fn sent_in(conversation: StoredConversation, message: StoredMessage) -> Value {
     let (first_name, last_name) = ("John".to_owned(), "Doe".to_owned());
     let phone = Some("+15551234567".to_owned());
     let contact = StoredContact { id: ContactId(123), first_name, last_name, phone, email: None, created_ms: AT_MS, updated_ms: AT_MS };
-    let sent = send::Sent { conversation: conversation(), contact, message: message(), files: Vec::new() };
+    let sent = send::Sent { conversation, contact, message, files: Vec::new() };
     serde_json::to_value(Data::<Sent>::of(sent).0).unwrap()
+}
+
+/// A call that was just asked for.
+fn called() -> Value {
+    let with = StoredConversation {
+        id: ConversationId(457),
+        session_key: "voice_+15551234567".to_owned(),
+        channel: Channel::Voice,
+        preview: "Outgoing call".to_owned(),
+        ..conversation()
+    };
+    sent_in(with, call(CallStatus::Queued, DeliveryState::Queued))
+}
+
+/// A call that the staff made.
+fn call(status: CallStatus, state: DeliveryState) -> StoredMessage {
+    StoredMessage {
+        id: MessageId(791),
+        conversation_id: ConversationId(457),
+        channel: Channel::Voice,
+        kind: Kind::Call,
+        body: String::new(),
+        state,
+        call: Some(Call { duration_s: (status == CallStatus::Completed).then_some(61), ..Call::of(status) }),
+        ..message()
+    }
+}
+
+/// A message that a caller left.
+fn voicemail() -> Shown {
+    let facts = Facts { content_type: "audio/mpeg".to_owned(), size: 168_204, name: "file.mp3".to_owned(), width: None, height: None };
+    let attachment = Attachment::Stored { media_id: MediaId(31), facts, has_thumbnail: false };
+    let recording = Recording { file: Some(0), ..Recording::new("RE1".to_owned(), Some(42)) };
+    let said = "Hello, this is John. Please call me back.".to_owned();
+    let heard = Call { recordings: vec![recording], transcription: Some(said.clone()), ..Call::of(CallStatus::Voicemail) };
+    let message = StoredMessage {
+        id: MessageId(790),
+        direction: Direction::Inbound,
+        sender: SenderKind::Contact,
+        sender_user: None,
+        body: said,
+        attachments: vec![attachment.clone()],
+        call: Some(heard),
+        ..call(CallStatus::Voicemail, DeliveryState::Delivered)
+    };
+    let url = golden!("media")["data"]["url"].as_str().map(str::to_owned);
+    Shown { message, files: vec![ShownFile { attachment, url, thumbnail_url: None }] }
 }
 
 fn profile() -> Profile {
@@ -188,7 +240,9 @@ fn the_documents_examples_are_what_is_answered() {
     let conversation_json = serde_json::to_value(Data::<Conversation>::of(conversation()).0).unwrap();
     let thread = serde_json::to_value(Data::<Thread>::of((conversation(), vec![shown(message())])).0).unwrap();
     let meta = json!({ "total": 1, "limit": 50, "offset": 0, "next_cursor": null, "total_bounded": false });
-    let message_json = thread["data"]["messages"][0].clone();
+    let completed = shown(call(CallStatus::Completed, DeliveryState::Delivered));
+    let calls: Vec<Message> = vec![completed.into(), voicemail().into()];
+    let calls_meta = json!({ "total": 2, "limit": 50, "offset": 0, "next_cursor": null, "total_bounded": false });
     let contact = serde_json::to_value(Data::<Contact>::of(profile()).0).unwrap();
     let opt_out = serde_json::to_value(Data::<OptOut>::of(opt_out()).0).unwrap();
     let canceled = StoredMessage { state: DeliveryState::Canceled, ..message() };
@@ -211,7 +265,8 @@ fn the_documents_examples_are_what_is_answered() {
             json!({ "data": attempts().into_iter().map(Attempt::from).collect::<Vec<_>>(), "meta": { "total": 2, "limit": 50, "offset": 0 } }),
         ),
         ("audit", golden!("audit"), json!({ "data": [record], "meta": meta })),
-        ("messages", golden!("messages"), json!({ "data": [message_json], "meta": meta })),
+        ("messages", golden!("messages"), json!({ "data": calls, "meta": calls_meta })),
+        ("called", golden!("called"), called()),
     ] {
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             let path = format!("{}/src/dialects/unified/golden/{name}.json", env!("CARGO_MANIFEST_DIR"));
