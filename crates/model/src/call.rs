@@ -51,7 +51,7 @@ pub struct Call {
     /// Whether the contact and the staff were connected.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub answered: bool,
-    /// How long it was, in seconds.
+    /// How long it was, in seconds: the least that was told, because some of what tells it counts more than the talk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_s: Option<i64>,
     /// Who of the staff talked.
@@ -107,7 +107,7 @@ impl Call {
         }
     }
 
-    /// Both images together. Commutative, associative and idempotent; of two texts or numbers the greater is kept.
+    /// Both images together. Commutative, associative and idempotent; of two durations of the call the lesser is kept, of other values the greater.
     #[must_use]
     pub fn fold(self, other: Self) -> Self {
         let answered = self.answered || other.answered;
@@ -127,7 +127,7 @@ impl Call {
             // That a call is over is told without whether anybody talked.
             status: if answered && status.is_end() { CallStatus::Completed } else { status },
             answered,
-            duration_s: self.duration_s.max(other.duration_s),
+            duration_s: [self.duration_s, other.duration_s].into_iter().flatten().min(),
             answered_by: self.answered_by.max(other.answered_by),
             transcription: self.transcription.max(other.transcription),
             recordings,
