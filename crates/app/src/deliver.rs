@@ -97,7 +97,7 @@ pub(crate) fn begin(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId) ->
     for lost in attempt::unfinished(tx, id)? {
         let error = DeliveryError {
             code: "answer_lost".to_owned(),
-            message: "The server stopped while the provider was being called, so it may have been sent. It is being found out.".to_owned(),
+            message: "The server stopped while the provider was being called, so it may have gone out. It is being found out.".to_owned(),
         };
         attempt::finish(tx, lost.id, None, &Outcome::with_error(DeliveryState::Unknown, error))?;
         reconcile::begin(tx, &lost)?;

@@ -91,10 +91,10 @@ fn done(tx: &mut OrgTx<'_, '_>, who: &Principal, once: Option<&str>, id: Message
 pub(crate) fn cancel(tx: &mut OrgTx<'_, '_>, id: MessageId) -> Result<()> {
     let message = outbound(tx, id)?;
     if message.state != DeliveryState::Pending {
-        return Err(Error::conflict("too_late", format!("Too late: this message is {} already.", message.state)));
+        return Err(Error::conflict("too_late", format!("Too late: it is {} already.", message.state)));
     }
     if is_being_called(tx, id)? {
-        return Err(Error::conflict("too_late", "Too late: this message is just being handed to the provider."));
+        return Err(Error::conflict("too_late", "Too late: it is just being handed to the provider."));
     }
     message::end(tx, id, &Outcome::of(DeliveryState::Canceled))?;
     let job = if message.kind == Kind::Call { Job::Call { message_id: id } } else { Job::Send { message_id: id } };
@@ -138,9 +138,7 @@ fn outbound(tx: &mut OrgTx<'_, '_>, id: MessageId) -> Result<Message> {
     let message = message::get(tx, id)?;
     match (message.direction, message.kind) {
         (Direction::Outbound, Kind::Text | Kind::Email | Kind::Call) => Ok(message),
-        (Direction::Inbound, _) => {
-            Err(Error::refused("not_outbound", "This message came in. Only messages that go out can be canceled or retried."))
-        }
+        (Direction::Inbound, _) => Err(Error::refused("not_outbound", "It came in. Only what goes out can be canceled or retried.")),
         (Direction::Outbound, kind) => {
             let text = format!("This is a {kind}, which no provider is given. Only messages that go out can be canceled or retried.");
             Err(Error::refused("not_outbound", text))

@@ -369,7 +369,7 @@ fn sms_is_on(tx: &mut OrgTx<'_, '_>, channel: Channel) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn no_account(channel: Channel) -> Error {
+fn no_account(channel: Channel) -> Error {
     if channel == Channel::Whatsapp {
         let text = "No account of this organisation has a WhatsApp number. Set it with PUT /accounts/{id}, or `parlance account set`.";
         return Error::refused("no_account", text);

@@ -18,7 +18,7 @@ use parlance_store::{OrgTx, account, attempt, contact, conversation, idempotency
 
 use super::voice;
 use crate::deliver::{begin, end, hand_over, prepared};
-use crate::send::{Sent, no_account, sent};
+use crate::send::{Sent, sent};
 use crate::{App, once_key};
 
 /// How long a call may wait for being placed, in milliseconds: 5 minutes. Whoever asked for one does not sit by the phone for longer.
@@ -65,7 +65,8 @@ fn accept(tx: &mut OrgTx<'_, '_>, who: &Principal, new: &NewCall) -> Result<(Mes
     let about = conversation::get(tx, new.conversation)?;
     let account = account::get(tx, about.account_id)?;
     if !account.enabled {
-        return Err(no_account(Channel::Voice));
+        let text = "The account that carries this conversation is switched off. Switch it on, or call from a conversation of another one.";
+        return Err(Error::refused("no_account", text));
     }
     let staff_phone = staff_phone(&account, who, new.staff_phone.as_deref())?;
     let before = thread(tx, &account, &about)?;

@@ -129,12 +129,12 @@ fn outcome(answer: &Response) -> SendOutcome {
     let code = twilio.clone().unwrap_or_else(|| format!("http_{http_status}"));
     match (http_status, twilio.as_deref()) {
         (429, _) | (_, Some(errors::TOO_MANY_REQUESTS)) => {
-            let message = "Twilio is taking no more messages of this account for the moment. They go out by themselves after a pause.";
+            let message = "Twilio is taking no more of this account for the moment. It goes out by itself after a pause.";
             let error = DeliveryError { code, message: message.to_owned() };
             SendOutcome::TooFast { error, retry_after_ms: retry_after_ms(answer) }
         }
         (503, Some(errors::UNAVAILABLE)) => {
-            let message = "Twilio is taking no more messages for the moment. It will be tried again by itself.".to_owned();
+            let message = "Twilio is taking no more for the moment. It will be tried again by itself.".to_owned();
             SendOutcome::NotTaken { error: DeliveryError { code, message }, retry_after_ms: retry_after_ms(answer) }
         }
         (401, _) | (_, Some(errors::CREDENTIALS)) => {
@@ -144,9 +144,8 @@ fn outcome(answer: &Response) -> SendOutcome {
         // 408 comes from whatever stands between: it says nothing of what Twilio did.
         (300..=407 | 409..=499, Some(code)) => SendOutcome::Refused { error: errors::explain(code), why: errors::refusal(code) },
         (300..=407 | 409..=499, None) => {
-            let message = format!(
-                "The message was refused with HTTP status {http_status} and no reason. Check the account's base URL, if it has one."
-            );
+            let message =
+                format!("It was refused with HTTP status {http_status} and no reason. Check the account's base URL, if it has one.");
             SendOutcome::Refused { error: DeliveryError { code, message }, why: Refusal::Message }
         }
         _ => unknown(&code, &format!("Twilio answered with HTTP status {http_status}.")),
@@ -188,7 +187,7 @@ fn refused(code: &str, message: &str, why: Refusal) -> SendOutcome {
 }
 
 fn unknown(code: &str, seen: &str) -> SendOutcome {
-    let message = format!("It is not known whether the message went out; this is being found out. {seen}");
+    let message = format!("It is not known whether it went out; this is being found out. {seen}");
     SendOutcome::Unknown { error: DeliveryError { code: code.to_owned(), message } }
 }
 
