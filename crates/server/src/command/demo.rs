@@ -29,6 +29,8 @@ const ORG: &str = "demo";
 const EMAIL: &str = "ann@demo.example";
 const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
 const NUMBER: &str = "+15551234567";
+/// When a customer calls, in milliseconds after the start. No phone of the demo rings, so they leave a message.
+const CALL_MS: u64 = 30_000;
 
 pub(crate) fn run(args: &PlaceArgs, form: Form, options: &DemoArgs) -> Result<()> {
     // In the environment of a server these are the server's: nothing of the demo may come to stand among its data.
@@ -62,7 +64,8 @@ pub(crate) fn run(args: &PlaceArgs, form: Form, options: &DemoArgs) -> Result<()
         let sample = sample(&app, &sim, auth_token).await?;
         let (guide, url) = (app.clone(), public_url.clone());
         let guided = app.tasks().spawn(async move { explain(form, &guide, &url, &sample).await });
-        let customers = Customers::start(&sim, ACCOUNT_SID, NUMBER, Pace::default());
+        let pace = Pace { call_ms: Some(CALL_MS), ..Pace::default() };
+        let customers = Customers::start(&sim, ACCOUNT_SID, NUMBER, pace);
         let options = Options { rate_limit: RATE_LIMIT, metrics_token: None };
         let served = serve(app, &options, Front::plain(listener), ended()).await;
         guided.abort();
@@ -178,6 +181,9 @@ Answer it, and watch for the customer's reply:
   curl -s -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' \
     -d '{{"message": "Hello! How can we help?"}}' {url}/api/v1/conversations/{id}/messages
   curl -s -H 'Authorization: Bearer {token}' {url}/api/v1/conversations/{id}/messages
+
+After half a minute a customer calls and leaves a message, with its recording:
+  curl -s -H 'Authorization: Bearer {token}' '{url}/api/v1/conversations?channel=voice'
 
 The whole API, to read: {url}/docs
 "#

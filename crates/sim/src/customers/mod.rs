@@ -13,10 +13,11 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::twilio::{Inbound, Inner, Sim};
+use crate::twilio::{Inbound, InboundCall, Inner, Sim};
 
 pub use script::{CAST, Person};
 
+use script::CALLER;
 use street::{Line, Street};
 
 /// Nobody sleeps longer than this before looking at the street again, in milliseconds; timers have an end.
@@ -33,11 +34,13 @@ pub struct Pace {
     pub waiting: usize,
     /// The shortest time for an answer, in milliseconds; the longest is twice that.
     pub reply_ms: u64,
+    /// When one of them calls, once, in milliseconds after the start. `None`: nobody does.
+    pub call_ms: Option<u64>,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { interval_ms: 20_000, per_minute: 10, waiting: 4, reply_ms: 1200 }
+        Self { interval_ms: 20_000, per_minute: 10, waiting: 4, reply_ms: 1200, call_ms: None }
     }
 }
 
@@ -53,7 +56,12 @@ impl Customers {
     pub fn start(sim: &Sim, account_sid: impl Into<String>, number: impl Into<String>, pace: Pace) -> Self {
         let inner = Arc::clone(sim.inner());
         let stop = inner.stop.child_token();
-        let live = live(Arc::clone(&inner), account_sid.into(), number.into(), pace);
+        let number = number.into();
+        if let Some(wait_ms) = pace.call_ms {
+            let calls = calls(Arc::clone(&inner), number.clone(), wait_ms);
+            inner.tasks.spawn(stop.clone().run_until_cancelled_owned(calls));
+        }
+        let live = live(Arc::clone(&inner), account_sid.into(), number, pace);
         inner.tasks.spawn(stop.clone().run_until_cancelled_owned(live));
         Self { stop }
     }
@@ -63,6 +71,12 @@ impl Drop for Customers {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+async fn calls(inner: Arc<Inner>, number: String, wait_ms: u64) {
+    tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+    let (person, words) = CALLER;
+    inner.call_in(InboundCall { says: Some(words.to_owned()), ..InboundCall::new(person.number, number) }).await;
 }
 
 async fn live(inner: Arc<Inner>, account_sid: String, number: String, pace: Pace) {
@@ -93,13 +107,13 @@ async fn live(inner: Arc<Inner>, account_sid: String, number: String, pace: Pace
 #[cfg(test)]
 mod tests {
     use super::Pace;
-    use crate::customers::{CAST, Customers};
+    use crate::customers::{CALLER, CAST, Customers};
     use crate::twilio::tests::{ACCOUNT, Bench, NUMBER};
 
     #[tokio::test]
     async fn one_customer_writes_at_once_and_answers_what_is_sent() {
         let mut bench = Bench::start().await;
-        let pace = Pace { interval_ms: 3_600_000, per_minute: 100, waiting: 4, reply_ms: 0 };
+        let pace = Pace { interval_ms: 3_600_000, per_minute: 100, waiting: 4, reply_ms: 0, call_ms: None };
         let customers = Customers::start(&bench.sim, ACCOUNT, NUMBER, pace);
         let first = bench.hook().await;
         let customer = first.field("From").to_owned();
@@ -110,6 +124,18 @@ mod tests {
         let second = bench.hook().await;
         assert_eq!(second.field("From"), customer);
         assert_ne!(second.field("Body"), first.field("Body"));
+        drop(customers);
+    }
+
+    #[tokio::test]
+    async fn one_customer_calls_when_asked_to() {
+        let mut bench = Bench::start().await;
+        bench.sim.set_voice_urls(ACCOUNT, bench.business.clone(), None);
+        let pace = Pace { interval_ms: 3_600_000, call_ms: Some(0), ..Pace::default() };
+        let customers = Customers::start(&bench.sim, ACCOUNT, NUMBER, pace);
+        let hooks = [bench.hook().await, bench.hook().await];
+        let call = hooks.iter().find(|hook| hook.form.contains_key("CallSid")).unwrap();
+        assert_eq!((call.field("From"), call.field("To")), (CALLER.0.number, NUMBER));
         drop(customers);
     }
 }

@@ -47,6 +47,10 @@ pub const CAST: &[Person] = &[
     Person { name: "Sam O'Neill", number: "+15125550124" },
 ];
 
+/// Who calls rather than writes, and what they say when a message is taken.
+pub(crate) const CALLER: (&Person, &str) =
+    (&CAST[5], "Hi, this is Dave Kowalski. I would like to rent two bikes for the weekend. Please call me back. Thanks!");
+
 /// What someone says who is written to before they ever wrote.
 pub(crate) const COLD: Turn = Turn {
     wordings: &[
