@@ -177,7 +177,7 @@ both_databases! {
         assert_eq!(only(&on).await.0.preview, "Missed call");
     }
 
-    async fn anonymous_callers_share_one_conversation_that_cannot_be_answered(database) {
+    async fn an_anonymous_caller_has_one_conversation_that_cannot_be_answered(database) {
         let on = Fixture::new(database).await;
         for (number, from) in ["+266696687", "anonymous", "Restricted", ""].into_iter().enumerate() {
             taken(&on, calling(&format!("CA{number}"), from)).await;

@@ -21,7 +21,7 @@ async fn assert_healthy(on: &Fixture) {
 }
 
 both_databases! {
-    async fn thirty_two_copies_of_one_hook_at_once_make_one_message(database) {
+    async fn a_duplicate_delivery_changes_nothing_even_thirty_two_at_once(database) {
         let on = Fixture::new(database).await;
         let copies = (0..32).map(|_| on.app.hook(inbound(&sid(1), CUSTOMER, NUMBER, "Hello")));
         for answer in join_all(copies).await {
@@ -60,7 +60,7 @@ both_databases! {
         assert_eq!(refused.kind(), Kind::NotFound);
     }
 
-    async fn a_number_of_our_messaging_service_is_ours(database) {
+    async fn any_number_of_our_messaging_service_is_ours(database) {
         let on = Fixture::new(database).await;
         on.app.create_org("service", "Service", "US").await.unwrap();
         let new = parlance_app::directory::NewTwilio { messaging_service_sid: Some(SERVICE.into()), ..twilio(&on.sim, "+15550001111") };

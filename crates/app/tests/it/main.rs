@@ -16,4 +16,5 @@ mod pace;
 mod reconcile;
 mod restored;
 mod retry;
+mod traps;
 mod whatsapp;

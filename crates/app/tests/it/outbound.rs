@@ -54,7 +54,7 @@ both_databases! {
         assert_healthy(&on).await;
     }
 
-    async fn a_stop_between_accept_and_claim_stops_the_send(database) {
+    async fn an_opt_out_race_is_won_by_the_stop_before_the_claim(database) {
         let on = Fixture::new(database).await;
         let sent = on.send("Special offer").await.unwrap();
         on.app.hook(inbound(&sid(1), CUSTOMER, NUMBER, " stop ")).await.unwrap();
@@ -69,7 +69,7 @@ both_databases! {
         assert_healthy(&on).await;
     }
 
-    async fn a_timeout_after_acceptance_is_unknown_until_the_callback_settles_it(database) {
+    async fn accept_then_timeout_is_unknown_until_the_callback_settles_it(database) {
         let on = Fixture::new(database).await;
         on.sim.fault(Fault::new(FaultKind::AcceptThenTimeout { hold_ms: 0 }).times(1));
         let sent = on.send("Did it arrive?").await.unwrap();
@@ -200,7 +200,7 @@ both_databases! {
         assert_healthy(&on).await;
     }
 
-    async fn every_order_of_callbacks_ends_equal_even_before_our_own_commit(database) {
+    async fn a_status_before_our_own_commit_counts_and_every_order_ends_equal(database) {
         let on = Fixture::new(database).await;
         let reports = [("queued", None), ("sent", None), ("undelivered", Some("30003")), ("delivered", None)];
         let mut ends = Vec::new();

@@ -51,7 +51,7 @@ fn taken(on: &Fixture) -> usize {
 }
 
 both_databases! {
-    async fn a_message_accepted_before_the_timeout_is_found_in_the_list_and_never_sent_again(database) {
+    async fn accept_then_timeout_is_found_in_the_list_and_never_sent_again(database) {
         let on = Fixture::new(database).await;
         swallow(&on, 1);
         let sent = unknown(&on, "Are you there?").await;

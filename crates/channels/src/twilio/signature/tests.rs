@@ -57,7 +57,7 @@ fn repeated_parameters_count_once_and_in_order() {
 }
 
 #[test]
-fn every_url_is_tried_with_and_without_its_port() {
+fn the_signed_url_counts_with_and_without_its_port() {
     for (signed, configured) in [
         (URL, URL),
         ("https://chat.example.com:443/webhooks/twilio", URL),
