@@ -19,13 +19,14 @@ const OTHER_CHANNEL: &str = "It came over a channel of Twilio's that this versio
 pub(super) const NO_SID: &str = "It names no message or call: the id is missing or malformed.";
 const NO_RECIPIENT: &str = "It says neither a To number nor a Messaging Service, so it cannot be told whose it is.";
 const NO_CONTENT: &str = "It is neither a message (no Body, no NumMedia) nor a report (no MessageStatus).";
+const OTHER_PRODUCT: &str = "It is an event of Twilio Conversations, which this version does not take.";
 const UNKNOWN_STATUS: &str = "It reports a MessageStatus that this version does not know.";
 
 /// Twilio documents ten files a message. More are kept too, up to a number that no message has.
 const MAX_MEDIA: usize = 32;
 
 /// Facts that only Twilio has, and their names under `meta.provider`.
-const META: [(&str, &str); 26] = [
+const META: [(&str, &str); 31] = [
     ("To", "to"),
     ("MessagingServiceSid", "messaging_service_sid"),
     ("FromCity", "from_city"),
@@ -44,6 +45,11 @@ const META: [(&str, &str); 26] = [
     ("ButtonPayload", "button_payload"),
     ("ListTitle", "list_title"),
     ("ListId", "list_id"),
+    ("ListDescription", "list_description"),
+    ("ButtonType", "button_type"),
+    ("InteractiveData", "interactive_data"),
+    ("FlowData", "flow_data"),
+    ("OriginalRepliedMessageSender", "original_replied_message_sender"),
     ("OriginalRepliedMessageSid", "original_replied_message_sid"),
     ("Forwarded", "forwarded"),
     ("FrequentlyForwarded", "frequently_forwarded"),
@@ -83,9 +89,12 @@ impl Reader<'_> {
         if self.form.text("AccountSid").is_some_and(|sid| sid != self.settings.account_sid) {
             return Parsed::NotOurs;
         }
+        if self.form.has("ConversationSid") {
+            return Parsed::Quarantine(OTHER_PRODUCT);
+        }
         let Some(sid) = self.message_sid() else { return Parsed::Quarantine(NO_SID) };
         // Inbound messages carry an SmsStatus too. Only a report has one without a Body.
-        let is_message = self.form.has("Body") || self.form.has("NumMedia");
+        let is_message = ["Body", "NumMedia", "MediaUrl0"].into_iter().any(|name| self.form.has(name));
         match self.form.text("MessageStatus").or_else(|| self.form.text("SmsStatus").filter(|_| !is_message)) {
             Some(word) if !status::is_inbound(&word) => self.receipt(sid, &word),
             Some(_) => self.message(sid),
@@ -107,7 +116,7 @@ impl Reader<'_> {
             return Parsed::Quarantine(NO_RECIPIENT);
         }
         if !to.as_deref().is_some_and(|to| is_own_number(self.account, to)) && !self.is_own_service(service.as_deref()) {
-            return Parsed::NotOurs;
+            return elsewhere(to.as_deref());
         }
         let Some(channel) = channel([Some(&*from), to.as_deref()]) else { return Parsed::Quarantine(OTHER_CHANNEL) };
         let body = self.body();
@@ -134,9 +143,10 @@ impl Reader<'_> {
             || from.as_deref().is_some_and(|from| is_own_number(self.account, from))
             || self.is_own_service(service.as_deref());
         if !ours {
-            return Parsed::NotOurs;
+            return elsewhere(from.as_deref());
         }
-        if channel([from.as_deref(), to.as_deref()]).is_none() {
+        // A Messaging Service may choose the channel by itself. A report of our attempt is ours on any.
+        if self.attempt.is_none() && channel([from.as_deref(), to.as_deref()]).is_none() {
             return Parsed::Quarantine(OTHER_CHANNEL);
         }
         let Some(state) = status::state(word) else { return Parsed::Quarantine(UNKNOWN_STATUS) };
@@ -148,7 +158,7 @@ impl Reader<'_> {
             about_account: code.as_deref().is_some_and(errors::is_about_account),
             opted_out: code.as_deref() == Some(errors::OPTED_OUT),
             error: code.as_deref().map(errors::explain),
-            to: to.map(|to| Address::parse(&to, self.account.region)),
+            to: to.map(|to| Address::parse(to.rsplit_once(':').map_or(&*to, |(_, bare)| bare), self.account.region)),
         })])
     }
 
@@ -177,13 +187,12 @@ impl Reader<'_> {
     }
 
     fn attachments(&self) -> Vec<Attachment> {
-        let count = self.form.text("NumMedia").and_then(|count| count.parse::<usize>().ok()).unwrap_or(0);
         let attachment = |n| {
             let provider_url = self.form.text(&format!("MediaUrl{n}"))?;
             let content_type = self.form.text(&format!("MediaContentType{n}"));
             Some(Attachment::remote(provider_url, content_type.unwrap_or_else(|| "application/octet-stream".to_owned())))
         };
-        (0..count.min(MAX_MEDIA)).filter_map(attachment).collect()
+        (0..MAX_MEDIA).filter_map(attachment).collect()
     }
 
     /// Twilio's own judgement (Advanced Opt-Out knows words of other languages) before the words that we know.
@@ -215,6 +224,11 @@ pub(super) fn is_own_number(account: &Account, text: &str) -> bool {
     is_own(text) || Phone::parse(text, account.region).is_ok_and(|phone| is_own(phone.as_str()))
 }
 
+/// A hook whose end on our side is not the account's. On a channel that we do not take, nobody's settings could say whose it is.
+fn elsewhere(end: Option<&str>) -> Parsed {
+    if channel([end, None]).is_none() { Parsed::Quarantine(OTHER_CHANNEL) } else { Parsed::NotOurs }
+}
+
 /// The medium by the addresses of both ends: `whatsapp:+15551234567` or one without a mark. `None` for `messenger:…`, `rcs:…` and what
 /// may come. No number, short code or name has a colon.
 fn channel(ends: [Option<&str>; 2]) -> Option<Channel> {
@@ -229,5 +243,7 @@ fn channel(ends: [Option<&str>; 2]) -> Option<Channel> {
     Some(if whatsapp { Channel::Whatsapp } else { Channel::Sms })
 }
 
+#[cfg(test)]
+mod payloads;
 #[cfg(test)]
 mod tests;

@@ -18,7 +18,7 @@ use super::twiml::{Verb, response};
 use super::{hook_url, is_sid, settings};
 use crate::{Hook, Parsed};
 
-const NO_STATUS: &str = "It is about a phone call, and says nothing of it that this version knows.";
+pub(super) const NO_STATUS: &str = "It is about a phone call, and says nothing of it that this version knows.";
 
 /// The longest message that a caller may leave, in seconds.
 const MAX_MESSAGE_S: i64 = 180;
@@ -85,7 +85,7 @@ pub(super) fn parse(account: &Account, hook: &Hook<'_>, form: &Form<'_>) -> Pars
 
 fn news(account: &Account, form: &Form<'_>, place: &Place) -> Option<News> {
     let n = place.n;
-    let seconds = |name| form.text(name).and_then(|text| text.parse::<i64>().ok()).filter(|seconds| *seconds >= 0);
+    let seconds = |name| seconds(form, name);
     match place.step.as_deref() {
         Some("answered") => return Some(News::Answered { n }),
         Some("accepted") => return Some(News::Accepted { n }),
@@ -93,7 +93,7 @@ fn news(account: &Account, form: &Form<'_>, place: &Place) -> Option<News> {
             let bridged = form.text("DialBridged").is_some_and(|word| word == "true");
             return Some(News::Dialed { n, bridged, duration_s: seconds("DialCallDuration") });
         }
-        Some("leg") => return Some(News::Leg { status: status(&form.text("CallStatus")?)?, duration_s: seconds("CallDuration") }),
+        Some("leg") => return leg(form),
         _ => {}
     }
     if form.has("TranscriptionStatus") || form.has("TranscriptionText") {
@@ -101,6 +101,9 @@ fn news(account: &Account, form: &Form<'_>, place: &Place) -> Option<News> {
     }
     if form.has("RecordingSid") || form.has("RecordingUrl") {
         return Some(recorded(form, place, seconds("RecordingDuration")));
+    }
+    if form.text("ParentCallSid").is_some() {
+        return leg(form);
     }
     let status = status(&form.text("CallStatus")?)?;
     // What Twilio tells of the number itself carries no step: first the call, and in the end how it went.
@@ -111,6 +114,14 @@ fn news(account: &Account, form: &Form<'_>, place: &Place) -> Option<News> {
         return Some(News::Incoming { from, provider_meta: JsonObject(texts.collect()), missed_ms: None });
     }
     Some(News::Call { status, duration_s: seconds("CallDuration") })
+}
+
+fn seconds(form: &Form<'_>, name: &str) -> Option<i64> {
+    form.text(name)?.parse().ok().filter(|seconds| *seconds >= 0)
+}
+
+fn leg(form: &Form<'_>) -> Option<News> {
+    Some(News::Leg { status: status(&form.text("CallStatus")?)?, duration_s: seconds(form, "CallDuration") })
 }
 
 /// What is said of a recording: by its own callback, or where `<Record>` goes on.

@@ -103,9 +103,9 @@ fn pictures_come_with_their_addresses_and_types() {
 #[test]
 fn the_number_of_files_is_bounded_and_never_trusted() {
     let many: String = (0..100).map(|n| format!("&MediaUrl{n}=https%3A%2F%2Fexample.com%2F{n}")).collect();
-    for (count, found) in [("2", 2), ("100", MAX_MEDIA), ("99999999999999999999", 0), ("-1", 0), ("", 0), ("two", 0)] {
+    for count in ["2", "100", "99999999999999999999", "-1", "", "two"] {
         let message = message_of(parsed(&(with(&sms(), "NumMedia", count) + &many)));
-        assert_eq!(message.attachments.len(), found, "{count}");
+        assert_eq!(message.attachments.len(), MAX_MEDIA, "{count}");
     }
     let gap = message_of(parsed(&(with(&sms(), "NumMedia", "2") + "&MediaUrl1=https%3A%2F%2Fexample.com%2F1")));
     assert_eq!(gap.attachments, [Attachment::remote("https://example.com/1".into(), "application/octet-stream".into())]);
