@@ -65,7 +65,9 @@ async fn messages(asked: &Asked<'_>, url: Url, since_ms: i64) -> Result<Part, Li
     let answer: Messages = asked.get(url).await?;
     let all_older = answer.messages.iter().all(|entry| entry.at_ms().is_some_and(|at_ms| at_ms < since_ms));
     let mut items = Vec::new();
-    for entry in answer.messages {
+    // The filter knows days only. What is too old is nobody's, and its files need not be asked for.
+    let is_wanted = |entry: &Entry| entry.at_ms().is_none_or(|at_ms| at_ms >= since_ms);
+    for entry in answer.messages.into_iter().filter(is_wanted) {
         items.extend(asked.listed(entry).await?);
     }
     Ok((items, answer.next_page_uri, all_older))
@@ -216,13 +218,15 @@ impl<'a> Asked<'a> {
     }
 
     async fn files(&self, message: &str) -> Result<Vec<Attachment>, ListFailure> {
-        let list: MediaList = self.get(self.url(&["Messages", message, "Media.json"])?).await?;
+        // Deleted since the list was made: then there are none.
+        let list = self.find::<MediaList>(self.url(&["Messages", message, "Media.json"])?).await?;
         let attachment = |media: Media| {
             let url = self.url(&["Messages", message, "Media", &media.sid])?;
             let content_type = media.content_type.unwrap_or_else(|| "application/octet-stream".to_owned());
             Ok(Attachment::remote(url.into(), content_type))
         };
-        list.media_list.into_iter().filter(|media| is_sid(&media.sid)).map(attachment).collect()
+        let files = list.into_iter().flat_map(|list| list.media_list);
+        files.filter(|media| is_sid(&media.sid)).map(attachment).collect()
     }
 
     pub(super) fn url(&self, path: &[&str]) -> Result<Url, ListFailure> {

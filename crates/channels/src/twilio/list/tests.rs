@@ -129,6 +129,22 @@ async fn a_message_that_came_is_history_with_its_files() {
     assert!(lines[1].contains("/Messages/SM00000000000000000000000000000001/Media.json "), "{lines:?}");
 }
 
+/// The day that is asked for has messages from before the time that is wanted. Nobody asks for their files, every quarter of an hour anew.
+#[tokio::test]
+async fn of_what_is_too_old_no_files_are_asked_for() {
+    let old = entry(json!({ "num_media": "1", "date_sent": "Thu, 05 Mar 2026 19:59:59 +0000" }));
+    let (listed, lines) = asked(|_| {}, &FIRST, None, &[answer(&[old, entry(json!({ "sid": "SM2" }))], None)]).await;
+    assert_eq!((listed.unwrap().items.len(), lines.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_message_whose_files_were_deleted_meanwhile_has_none() {
+    let gone = (404, json!({ "code": 20404 }));
+    let (listed, _) = asked(|_| {}, &FIRST, None, &[answer(&[entry(json!({ "num_media": "1" }))], None), gone]).await;
+    let items = listed.unwrap().items;
+    assert!(matches!(&items[..], [Listed::Came(message)] if message.attachments.is_empty()), "{items:?}");
+}
+
 #[tokio::test]
 async fn a_message_that_went_brings_how_far_it_got() {
     let went = entry(

@@ -161,7 +161,7 @@ fn calls_come_in_from_whoever_calls() {
     ] {
         for status in ["queued", "ringing", "in-progress"] {
             let more = "&To=%2B15551234567&Direction=inbound&StirVerstat=TN-Validation-Failed-C&ForwardedFrom=%2B15550000000&CallToken=%7B%22a%22%3A1%7D";
-            let News::Incoming { from, provider_meta } = call("", &format!("&From={from}&CallStatus={status}{more}")).news else {
+            let News::Incoming { from, provider_meta, .. } = call("", &format!("&From={from}&CallStatus={status}{more}")).news else {
                 panic!("{from}")
             };
             assert_eq!(from.key(), key);
