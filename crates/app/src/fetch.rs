@@ -18,9 +18,13 @@ use parlance_store::{OrgTx, account, health, job, media, message};
 
 use crate::App;
 use crate::media::Arrived;
+use crate::share::{Place, Shares};
 
 /// Waits before the next try, in milliseconds. After the last the file is given up.
 const WAITS_MS: [i64; 7] = [1_000, 5_000, 30_000, 120_000, 600_000, 3_600_000, 21_600_000];
+
+/// How long a file waits for one of its account's places, in milliseconds.
+const PLACE_WAIT_MS: i64 = 2_000;
 
 /// Queues a job for each file of a message that is at its provider.
 pub(crate) fn enqueue(tx: &mut OrgTx<'_, '_>, message_id: MessageId, files: &[Attachment]) -> Result<()> {
@@ -38,6 +42,8 @@ struct Wanted {
     account: Account,
     url: String,
     content_type: String,
+    /// Held until the file is here.
+    _place: Place,
 }
 
 /// Why there is no file.
@@ -52,8 +58,8 @@ enum Missing {
 
 /// Runs a job to its end. An error leaves the job to its lease.
 pub(crate) async fn run(app: &App, claimed: &Claimed, id: MessageId, index: usize) -> Result<()> {
-    let job = claimed.clone();
-    let Some(wanted) = app.store().write(claimed.org, move |tx| prepare(tx, &job, id, index)).await? else { return Ok(()) };
+    let (job, shares) = (claimed.clone(), app.0.file_shares.clone());
+    let Some(wanted) = app.store().write(claimed.org, move |tx| prepare(tx, &job, id, index, &shares)).await? else { return Ok(()) };
     let file = match fetch(app, &wanted).await {
         Ok(file) => file,
         Err(missing) => {
@@ -79,11 +85,17 @@ pub(crate) async fn run(app: &App, claimed: &Claimed, id: MessageId, index: usiz
     Ok(())
 }
 
-fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, index: usize) -> Result<Option<Wanted>> {
+fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, index: usize, shares: &Shares) -> Result<Option<Wanted>> {
     let Some(message) = waiting(tx, claimed, id, index)? else { return Ok(None) };
     let account = account::get(tx, message.account_id)?;
+    let Some(_place) = shares.take(account.id) else {
+        let run_at_ms = tx.now_ms() + PLACE_WAIT_MS;
+        return job::decline(tx, claimed, run_at_ms).map(|()| None);
+    };
     match message.attachments.into_iter().nth(index) {
-        Some(Attachment::Remote { provider_url, content_type, .. }) => Ok(Some(Wanted { account, url: provider_url, content_type })),
+        Some(Attachment::Remote { provider_url, content_type, .. }) => {
+            Ok(Some(Wanted { account, url: provider_url, content_type, _place }))
+        }
         _ => Ok(None),
     }
 }

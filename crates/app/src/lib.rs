@@ -84,6 +84,7 @@ struct Inner {
     wrong_tokens: Failures<Network>,
     seen: health::Memory,
     shares: share::Shares,
+    file_shares: share::Shares,
     measured: metrics::Measured,
 }
 
@@ -107,7 +108,8 @@ impl App {
             wrong_passwords: session::failures(),
             wrong_tokens: session::failures(),
             seen: health::Memory::default(),
-            shares: share::Shares::default(),
+            shares: share::Shares::of_messages(),
+            file_shares: share::Shares::of_files(),
             measured,
         }))
     }

@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use parlance_model::id::AccountId;
 
-/// The most places that one account holds at once.
-const MOST: usize = 8;
-
 /// Who holds how many places.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Shares(Arc<Mutex<HashMap<AccountId, usize>>>);
+#[derive(Debug, Clone)]
+pub(crate) struct Shares {
+    most: usize,
+    held: Arc<Mutex<HashMap<AccountId, usize>>>,
+}
 
 /// A place that is held until this is dropped.
 #[derive(Debug)]
@@ -22,11 +22,25 @@ pub(crate) struct Place {
 }
 
 impl Shares {
+    /// The places for messages that an account hands over.
+    pub(crate) fn of_messages() -> Self {
+        Self::new(8)
+    }
+
+    /// The places for files that come in: fewer than the uploads that an org may have at once, so that its people can still upload.
+    pub(crate) fn of_files() -> Self {
+        Self::new(2)
+    }
+
+    fn new(most: usize) -> Self {
+        Self { most, held: Arc::default() }
+    }
+
     /// A place for a call over the account. `None`: it holds its share already.
     pub(crate) fn take(&self, account: AccountId) -> Option<Place> {
         let mut all = self.lock();
         let held = all.entry(account).or_default();
-        if *held >= MOST {
+        if *held >= self.most {
             return None;
         }
         *held += 1;
@@ -34,7 +48,7 @@ impl Shares {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<AccountId, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -55,8 +69,8 @@ mod tests {
 
     #[test]
     fn a_place_above_the_share_is_free_again_when_one_is_given_back() {
-        let shares = Shares::default();
-        let mut held: Vec<_> = (0..MOST).map(|_| shares.take(AccountId(1)).unwrap()).collect();
+        let shares = Shares::new(3);
+        let mut held: Vec<_> = (0..3).map(|_| shares.take(AccountId(1)).unwrap()).collect();
         assert!(shares.take(AccountId(1)).is_none());
         assert!(shares.take(AccountId(2)).is_some(), "another account has a share of its own");
         held.pop();

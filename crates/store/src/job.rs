@@ -7,10 +7,12 @@ use parlance_model::{Error, Result};
 use crate::db::{Sql, params};
 use crate::{OrgTx, SystemTx};
 
-/// What people wait for comes first; campaigns and the like later.
-pub const PRIORITY_PERSON: i64 = 0;
+/// What people wait for comes first.
+const PRIORITY_PERSON: i64 = 0;
+/// Files that come in: however many strangers send, no message of ours waits behind them.
+const PRIORITY_FILE: i64 = 10;
 /// Every priority, in the order of claims.
-const PRIORITIES: [i64; 1] = [PRIORITY_PERSON];
+const PRIORITIES: [i64; 2] = [PRIORITY_PERSON, PRIORITY_FILE];
 
 /// Queues a job, in the transaction of what it is about. Jobs of one lane run in order, one at a time.
 ///
@@ -22,7 +24,19 @@ pub fn enqueue(tx: &mut OrgTx<'_, '_>, job: &Job, lane: Option<Lane>, run_at_ms:
     let payload = serde_json::to_string(job).map_err(Error::internal)?;
     let now_ms = tx.now_ms();
     tx.mark_jobs();
-    tx.query_one(INSERT, params![job.kind(), payload, lane.map(Lane::number), PRIORITY_PERSON, run_at_ms, now_ms], |row| row.get(0))
+    tx.query_one(INSERT, params![job.kind(), payload, lane.map(Lane::number), priority(job), run_at_ms, now_ms], |row| row.get(0))
+}
+
+const fn priority(job: &Job) -> i64 {
+    match job {
+        Job::FetchMedia { .. } => PRIORITY_FILE,
+        Job::Send { .. }
+        | Job::Call { .. }
+        | Job::Reconcile { .. }
+        | Job::Backfill { .. }
+        | Job::FindCall { .. }
+        | Job::Unassign { .. } => PRIORITY_PERSON,
+    }
 }
 
 /// Claims up to `limit` due jobs for `lease_ms`. A job whose lease ran out is due again, with a higher `attempt`.
@@ -170,6 +184,17 @@ pub fn postpone(tx: &mut OrgTx<'_, '_>, job: &Claimed, run_at_ms: i64) -> Result
     const POSTPONE: &str =
         "UPDATE job SET run_at_ms = $3, lease_until_ms = NULL, given_back = given_back + 1 WHERE org_id = $1 AND id = $2 AND attempt = $4";
     tx.execute(POSTPONE, params![job.id, run_at_ms, job.attempt]).map(drop)
+}
+
+/// Gives a job back that was not begun, to be claimed again at `run_at_ms`: this claim counts as none. Nothing happens when
+/// somebody claimed it since.
+///
+/// # Errors
+/// Those of the database.
+pub fn decline(tx: &mut OrgTx<'_, '_>, job: &Claimed, run_at_ms: i64) -> Result<()> {
+    const DECLINE: &str =
+        "UPDATE job SET run_at_ms = $3, lease_until_ms = NULL, attempt = attempt - 1 WHERE org_id = $1 AND id = $2 AND attempt = $4";
+    tx.execute(DECLINE, params![job.id, run_at_ms, job.attempt]).map(drop)
 }
 
 /// The turn that a job waits for, unix ms, and the epoch in which it was given.

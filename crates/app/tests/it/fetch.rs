@@ -295,6 +295,42 @@ both_databases! {
         on.assert_healthy().await;
     }
 
+    async fn files_of_one_account_leave_places_for_others(database) {
+        let on = On::new(database).await;
+        let origin = format!("http://{}", on.server.local_addr().unwrap());
+        let comes_in = async |number: usize| {
+            let (id, url) = (sid(number), format!("{origin}/{number}"));
+            let form = [("AccountSid", SID), ("MessageSid", &id), ("From", CUSTOMER), ("To", NUMBER), ("MediaUrl0", &url), ("MediaContentType0", "image/png")];
+            on.on.app.hook(hook("/webhooks/twilio", &form)).await.unwrap();
+        };
+        let whole = answer("200 OK", PIXEL);
+        comes_in(1).await;
+        let others = async {
+            let mut first = on.asked().await;
+            comes_in(2).await;
+            let others = async {
+                let mut second = on.asked().await;
+                comes_in(3).await;
+                for _ in 0..9 {
+                    on.on.clock.advance_ms(3000);
+                    assert_eq!(on.runs(&[]).await, 1, "it is given back and nobody is asked");
+                }
+                first.write_all(&whole).await.unwrap();
+                second.write_all(&whole).await.unwrap();
+            };
+            tokio::join!(on.on.app.run_jobs(), others).0.unwrap()
+        };
+        let (ran, others) = tokio::join!(on.on.app.run_jobs(), others);
+        assert_eq!((ran.unwrap(), others), (1, 1));
+        on.on.clock.advance_ms(3000);
+        // What was given back for want of a place is no try.
+        assert_eq!(on.runs(&[answer("404 Not Found", b"")]).await, 1);
+        on.on.clock.advance_ms(1000);
+        assert_eq!(on.runs(&[whole]).await, 1);
+        assert_eq!(kept_files(on.on.files.path()), 3);
+        on.assert_healthy().await;
+    }
+
     async fn two_runs_of_one_job_keep_one_file(database) {
         let on = On::new(database).await;
         let other = on.on.second_node().await;

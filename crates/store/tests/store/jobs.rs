@@ -57,6 +57,23 @@ both_databases! {
         assert_eq!(claimed_ids(&f, 10).await, [second]);
     }
 
+    async fn what_people_wait_for_is_claimed_before_files(database) {
+        let f = Fixture::new(database).await;
+        let file = f.write(|tx| job::enqueue(tx, &Job::FetchMedia { message_id: MessageId(1), index: 0 }, None, START_MS)).await.unwrap();
+        let message = enqueue(&f, 2, None, START_MS).await;
+        assert_eq!((claimed_ids(&f, 1).await, claimed_ids(&f, 1).await), (vec![message], vec![file]));
+    }
+
+    async fn a_claim_that_was_declined_counts_as_none(database) {
+        let f = Fixture::new(database).await;
+        enqueue(&f, 1, None, START_MS).await;
+        for _ in 0..2 {
+            let claimed = claim(&f.store, 1).await.remove(0);
+            assert_eq!((claimed.attempt, claimed.lost), (1, 0));
+            f.write(move |tx| job::decline(tx, &claimed, START_MS)).await.unwrap();
+        }
+    }
+
     async fn jobs_are_counted_by_kind_and_by_where_they_stand(database) {
         let f = Fixture::new(database).await;
         let standing = async || {
