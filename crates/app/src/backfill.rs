@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use parlance_model::account::Account;
 use parlance_model::call::news::{CallNews, News};
+use parlance_model::delivery::DeliveryError;
 use parlance_model::id::{AccountId, OrgId};
 use parlance_model::inbound::Inbound;
 use parlance_model::job::{Claimed, Job, Lane};
@@ -18,7 +19,6 @@ use parlance_store::{OrgTx, account, attempt, health, job, message};
 
 use crate::App;
 use crate::call;
-use crate::deliver::LEASE_MS;
 use crate::ingest::record;
 
 /// What is younger is left to its hook, in milliseconds. A provider tries a hook for less than a minute.
@@ -37,6 +37,8 @@ const FRESH_MS: i64 = 3_600_000;
 const FIND_AGAIN_MS: [i64; 5] = [5_000, 30_000, 120_000, 600_000, 3_600_000];
 /// Entries that are held in memory: of more, the oldest, and the rest in the next round.
 const HELD: usize = 20_000;
+/// Pages that are read in one round at most: a million entries. A list that is longer goes round in circles.
+const PAGES: usize = 5000;
 /// Entries that are stored in one transaction.
 const CHUNK: usize = 100;
 
@@ -71,35 +73,30 @@ impl App {
     /// Compares an account's lists from `since_ms` on, else from where the last comparison ended, and stores what is missing.
     ///
     /// # Errors
-    /// `not_found`; `provider_refused` and `unavailable` of the provider; those of the database.
+    /// `not_found`; `account_disabled`; `provider_refused` and `unavailable` of the provider; those of the database.
     pub async fn backfill(&self, slug: &str, id: AccountId, since_ms: Option<i64>, watch: &dyn Watch) -> Result<Compared> {
         let org = self.org(slug).await?.id;
-        self.compare(org, id, since_ms, None, watch).await
+        self.compare(org, id, since_ms, watch).await
     }
 
-    async fn compare(
-        &self,
-        org: OrgId,
-        id: AccountId,
-        since_ms: Option<i64>,
-        claimed: Option<&Claimed>,
-        watch: &dyn Watch,
-    ) -> Result<Compared> {
-        let read = move |tx: &mut OrgTx<'_, '_>| Ok((account::get(tx, id)?, sync::get(tx, id)?));
+    async fn compare(&self, org: OrgId, id: AccountId, since_ms: Option<i64>, watch: &dyn Watch) -> Result<Compared> {
+        let read = move |tx: &mut OrgTx<'_, '_>| Ok((enabled(tx, id)?, sync::get(tx, id)?));
         let (account, known) = self.store().read(org, read).await?;
-        let before = known.unwrap_or(Sync { through_ms: account.created_ms, looked_ms: 0, found: 0, error: None });
+        let mut before = known.unwrap_or(Sync { through_ms: account.created_ms, looked_ms: 0, found: 0, error: None });
+        // A clock that was ahead would put the next comparison off until its time comes.
+        before.through_ms = before.through_ms.min(self.now_ms());
         let mut since_ms = since_ms.unwrap_or(before.through_ms - OVERLAP_MS);
         let mut compared = Compared::default();
         loop {
             let until_ms = self.now_ms() - LEFT_TO_HOOKS_MS;
-            let round = match self.round(&account, since_ms, until_ms, claimed, watch).await? {
+            let round = match self.round(&account, since_ms, until_ms, watch).await? {
                 Ok(round) => round,
                 Err(failure) => return Err(self.compared_nothing(&account, before, failure).await?),
             };
             watch.stage("storing", Some(round.items.len() as u64), Unit::Rows);
             let mut stored = 0;
             for chunk in round.items.chunks(CHUNK) {
-                match self.store_missing(&account, chunk, claimed).await? {
+                match self.store_missing(&account, chunk).await? {
                     Ok(missing) => stored += missing,
                     Err(failure) => return Err(self.compared_nothing(&account, before, failure).await?),
                 }
@@ -127,14 +124,13 @@ impl App {
         account: &Account,
         since_ms: i64,
         until_ms: i64,
-        claimed: Option<&Claimed>,
         watch: &dyn Watch,
     ) -> Result<std::result::Result<Round, ListFailure>> {
         let channel = parlance_channels::of(account.provider());
         let wanted = Listing { since_ms, sent_to: None };
         let (mut held, mut page) = (Held::new(since_ms, until_ms, HELD), None);
         watch.stage("listing", None, Unit::Rows);
-        loop {
+        for _ in 0..PAGES {
             let listed = match channel.list(&self.0.http, account, &wanted, page.as_deref()).await {
                 Ok(listed) => listed,
                 Err(failure) => return Ok(Err(failure)),
@@ -145,17 +141,14 @@ impl App {
             if page.is_none() {
                 return Ok(Ok(held.round()));
             }
-            self.go_on(claimed).await?;
         }
+        let text =
+            format!("The provider's list has no end: after {PAGES} pages there are more. Check the account's base URL, if it has one.");
+        Ok(Err(ListFailure::Later { error: DeliveryError { code: "list_endless".to_owned(), message: text }, retry_after_ms: None }))
     }
 
     /// Stores what is missing of these, in their order. Answers how many messages and calls were.
-    async fn store_missing(
-        &self,
-        account: &Account,
-        items: &[Listed],
-        claimed: Option<&Claimed>,
-    ) -> Result<std::result::Result<u64, ListFailure>> {
+    async fn store_missing(&self, account: &Account, items: &[Listed]) -> Result<std::result::Result<u64, ListFailure>> {
         let (mut stored, mut told) = (0, Vec::new());
         for item in items {
             match item {
@@ -175,7 +168,6 @@ impl App {
                             Ok(was_missing) => stored += u64::from(was_missing),
                             Err(failure) => return Ok(Err(failure)),
                         }
-                        self.go_on(claimed).await?;
                     }
                 },
             }
@@ -189,9 +181,9 @@ impl App {
         if told.is_empty() {
             return Ok(0);
         }
-        let account = account.clone();
-        let org = account.org;
+        let (org, id) = (account.org, account.id);
         let write = move |tx: &mut OrgTx<'_, '_>| {
+            let account = enabled(tx, id)?;
             let mut stored = 0;
             for told in &told {
                 match told {
@@ -257,15 +249,6 @@ impl App {
         self.store_told(account, news.into_iter().map(Told::Call).collect()).await.map(|stored| Ok(stored > 0))
     }
 
-    /// Holds the job for as long again.
-    async fn go_on(&self, claimed: Option<&Claimed>) -> Result<()> {
-        let Some(job) = claimed.cloned() else { return Ok(()) };
-        match self.store().write(job.org, move |tx| job::hold(tx, &job, LEASE_MS)).await? {
-            true => Ok(()),
-            false => Err(Error::internal("somebody else has claimed the job")),
-        }
-    }
-
     /// Keeps why a comparison came to nothing, and makes the error of it.
     async fn compared_nothing(&self, account: &Account, before: Sync, failure: ListFailure) -> Result<Error> {
         let (id, error) = (account.id, failure.error().clone());
@@ -286,6 +269,15 @@ impl App {
             }
         })
     }
+}
+
+/// The account, as long as it may take anything in.
+fn enabled(tx: &mut OrgTx<'_, '_>, id: AccountId) -> Result<Account> {
+    let account = account::get(tx, id)?;
+    if account.enabled && !account.org_disabled {
+        return Ok(account);
+    }
+    Err(Error::refused("account_disabled", "The account or its organisation is switched off. Switch it on first."))
 }
 
 /// The oldest entries of lists that are read newest first.
@@ -348,7 +340,7 @@ struct Round {
 
 /// Runs a job to its end. One that came to nothing is queued anew by the next sweep.
 pub(crate) async fn run(app: &App, claimed: &Claimed, account: AccountId) -> Result<()> {
-    let compared = app.compare(claimed.org, account, None, Some(claimed), &Unwatched::default()).await;
+    let compared = app.compare(claimed.org, account, None, &Unwatched::default()).await;
     match &compared {
         Ok(Compared { stored: 0, .. }) => {}
         Ok(Compared { stored, .. }) => {

@@ -4,6 +4,7 @@
 //! for the recipient are matched with the attempts that nothing has settled, one to one. What cannot be told apart, and what is
 //! not there after the last look, stays `unknown` with words for a person; it is never sent again by itself.
 
+use parlance_model::Result;
 use parlance_model::account::Account;
 use parlance_model::channel::Channel;
 use parlance_model::clock::iso8601;
@@ -14,12 +15,10 @@ use parlance_model::inbound::Receipt;
 use parlance_model::job::{Claimed, Job};
 use parlance_model::listed::{ListFailure, Listed, Listing, Went};
 use parlance_model::message::{Kind, Message};
-use parlance_model::{Error, Result};
 use parlance_store::attempt::Attempt;
 use parlance_store::{OrgTx, account, attempt, conversation, job, message};
 
 use crate::App;
-use crate::deliver::LEASE_MS;
 use crate::ingest::acknowledge;
 
 /// When the list is looked at, in milliseconds since the attempt was begun: the callback comes first as a rule, and a list may be
@@ -54,7 +53,7 @@ pub(crate) async fn run(app: &App, claimed: &Claimed, id: AttemptId) -> Result<(
         let job = claimed.clone();
         return app.store().write(claimed.org, move |tx| job::finish(tx, &job)).await;
     };
-    let found = list(app, claimed, &look).await?;
+    let found = list(app, &look).await;
     let job = claimed.clone();
     app.store().write(claimed.org, move |tx| conclude(tx, &job, id, &found)).await
 }
@@ -72,7 +71,7 @@ fn is_open(attempt: &Attempt) -> bool {
 }
 
 /// What the provider has for the recipient since shortly before the attempt.
-async fn list(app: &App, claimed: &Claimed, look: &Look) -> Result<std::result::Result<Vec<Went>, ListFailure>> {
+async fn list(app: &App, look: &Look) -> std::result::Result<Vec<Went>, ListFailure> {
     let channel = parlance_channels::of(look.account.provider());
     // Of a call that we make, the phone of the staff rings first.
     let rung = look.message.call.as_ref().and_then(|call| call.staff_phone.as_ref()).map(|phone| (Channel::Voice, phone.to_string()));
@@ -80,10 +79,7 @@ async fn list(app: &App, claimed: &Claimed, look: &Look) -> Result<std::result::
     let wanted = Listing { since_ms: look.attempt.started_ms - APART_MS, sent_to };
     let (mut went, mut page) = (Vec::new(), None);
     for _ in 0..PAGES {
-        let listed = match channel.list(&app.0.http, &look.account, &wanted, page.as_deref()).await {
-            Ok(listed) => listed,
-            Err(failure) => return Ok(Err(failure)),
-        };
+        let listed = channel.list(&app.0.http, &look.account, &wanted, page.as_deref()).await?;
         went.extend(listed.items.into_iter().filter_map(|item| match item {
             Listed::Went(went) => Some(went),
             Listed::Called(called) => called.went(),
@@ -91,14 +87,10 @@ async fn list(app: &App, claimed: &Claimed, look: &Look) -> Result<std::result::
         }));
         page = listed.next;
         if page.is_none() {
-            return Ok(Ok(went));
-        }
-        let job = claimed.clone();
-        if !app.store().write(claimed.org, move |tx| job::hold(tx, &job, LEASE_MS)).await? {
-            return Err(Error::internal("somebody else has claimed the job"));
+            break;
         }
     }
-    Ok(Ok(went))
+    Ok(went)
 }
 
 fn conclude(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: AttemptId, found: &std::result::Result<Vec<Went>, ListFailure>) -> Result<()> {

@@ -1,5 +1,6 @@
 //! The worker: claims due jobs, runs them side by side, and sweeps what has aged.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ const SHORTEST_REST_MS: u64 = 5;
 /// A job that hands a message over and fails at this claim, those not counted that gave it back, is ended: it would fail for ever, and hold up
 /// its conversation.
 const LAST_CLAIM: i64 = 60;
+/// How often the lease of a job is renewed while it runs: a third of it.
+const RENEWAL: Duration = Duration::from_millis(deliver::LEASE_MS.unsigned_abs() / 3);
 /// How often aged rows are swept, and resting jobs marked.
 const SWEEP: Duration = Duration::from_secs(600);
 
@@ -117,13 +120,16 @@ async fn claim(app: &App, limit: usize) -> (Vec<Claimed>, Duration) {
 
 async fn run(app: &App, claimed: &Claimed) {
     let result = match &claimed.job {
+        // Both are shorter than any lease.
         Job::Send { message_id } => deliver::run(app, claimed, *message_id).await,
         Job::Call { message_id } => call::run(app, claimed, *message_id).await,
-        Job::FetchMedia { message_id, index } => fetch::run(app, claimed, *message_id, *index).await,
-        Job::Reconcile { attempt_id } => reconcile::run(app, claimed, *attempt_id).await,
-        Job::Backfill { account_id } => backfill::run(app, claimed, *account_id).await,
-        Job::FindCall { account_id, provider_id } => backfill::find_call(app, claimed, *account_id, provider_id).await,
-        Job::Unassign { user_id } => staff::unassign(app, claimed, *user_id).await,
+        Job::FetchMedia { message_id, index } => held(app, claimed, RENEWAL, fetch::run(app, claimed, *message_id, *index)).await,
+        Job::Reconcile { attempt_id } => held(app, claimed, RENEWAL, reconcile::run(app, claimed, *attempt_id)).await,
+        Job::Backfill { account_id } => held(app, claimed, RENEWAL, backfill::run(app, claimed, *account_id)).await,
+        Job::FindCall { account_id, provider_id } => {
+            held(app, claimed, RENEWAL, backfill::find_call(app, claimed, *account_id, provider_id)).await
+        }
+        Job::Unassign { user_id } => held(app, claimed, RENEWAL, staff::unassign(app, claimed, *user_id)).await,
     };
     if let Err(error) = result {
         if claimed.lost + 1 >= LAST_CLAIM
@@ -133,6 +139,31 @@ async fn run(app: &App, claimed: &Claimed) {
             tracing::error!(?error, job = %claimed.id, "a job that keeps failing could not be ended");
         }
         tracing::error!(?error, job = %claimed.id, kind = claimed.job.kind(), attempt = claimed.attempt, "a job failed; it runs again when its lease ends");
+    }
+}
+
+/// Does work that may take longer than a lease, and renews the lease meanwhile. Without that, somebody else would begin the same work
+/// before it is done, and so would the next.
+async fn held<T>(app: &App, claimed: &Claimed, every: Duration, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            () = tokio::time::sleep(every) => {}
+        }
+        let job = claimed.clone();
+        let renewing = app.store().write(claimed.org, move |tx| job::hold(tx, &job, deliver::LEASE_MS));
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            renewed = renewing => match renewed {
+                Ok(true) => {}
+                // It is done, or somebody else's: the work looks by itself before it writes.
+                Ok(false) => return work.await,
+                Err(error) => tracing::warn!(?error, job = %claimed.id, "the lease of a job could not be renewed; trying again"),
+            },
+        }
     }
 }
 
@@ -166,5 +197,45 @@ async fn sweep(app: &App) {
             () = tokio::time::sleep(SWEEP) => {}
             () = app.tasks().stopping() => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use parlance_model::clock::ManualClock;
+    use parlance_model::entropy::SeededEntropy;
+    use parlance_model::id::UserId;
+    use parlance_store::secret::SecretKey;
+    use parlance_store::{Durability, OrgTx, Place, Setup, Store};
+
+    use super::*;
+    use crate::Config;
+
+    #[tokio::test]
+    async fn a_lease_is_renewed_for_as_long_as_the_work_takes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (clock, entropy) = (Arc::new(ManualClock::at(1_772_740_800_000)), Arc::new(SeededEntropy::new(1)));
+        let setup = Setup { clock: clock.clone(), entropy: entropy.clone(), secret: SecretKey::new([3; 32]) };
+        let place = Place::Sqlite { data: folder.path().to_owned(), durability: Durability::Relaxed };
+        let http = parlance_net::Client::new(parlance_net::Policy::default()).unwrap();
+        let app = App::new(Store::open(&place, setup).unwrap(), http, entropy, Config::default());
+        let org = app.create_org("acme", "Acme", "US").await.unwrap().id;
+        let queue = |tx: &mut OrgTx<'_, '_>| job::enqueue(tx, &Job::Unassign { user_id: UserId(1) }, None, 0);
+        app.store().write(org, queue).await.unwrap();
+        let claim = async || app.store().system_write(|tx| job::claim(tx, 1, deliver::LEASE_MS)).await.unwrap();
+        let claimed = claim().await.remove(0);
+        let lease_ms = async || app.store().system_read(job::waiting).await.unwrap().1.unwrap();
+        // Three times as long as a lease.
+        let work = async {
+            for _ in 0..6 {
+                let before_ms = lease_ms().await;
+                clock.advance_ms(deliver::LEASE_MS / 2);
+                while lease_ms().await == before_ms {
+                    tokio::task::yield_now().await;
+                }
+                assert!(claim().await.is_empty());
+            }
+        };
+        held(&app, &claimed, Duration::from_millis(1), work).await;
     }
 }

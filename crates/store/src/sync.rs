@@ -48,13 +48,16 @@ pub fn save(tx: &mut OrgTx<'_, '_>, account: AccountId, sync: &Sync) -> Result<(
     tx.execute(SAVE, params![account, sync.through_ms, sync.looked_ms, sync.found, code, text]).map(drop)
 }
 
-/// Accounts that were made before `before_ms`, and that nobody has tried to compare since. Of orgs that are switched off there are none.
+/// Accounts that were made before `before_ms`, and that nobody has tried to compare since; a try in the future was made by a clock that
+/// was ahead, and counts for nothing. Of orgs that are switched off there are none.
 ///
 /// # Errors
 /// Those of the database.
 pub fn due(tx: &mut SystemTx<'_, '_>, before_ms: i64) -> Result<Vec<(OrgId, AccountId)>> {
     const DUE: &str = "SELECT a.org_id, a.id FROM account a JOIN org o ON o.id = a.org_id
         LEFT JOIN account_sync s ON s.org_id = a.org_id AND s.account_id = a.id
-        WHERE o.disabled_ms IS NULL AND a.enabled AND COALESCE(s.looked_ms, a.created_ms) < $1 ORDER BY a.org_id, a.id";
-    tx.tx.query(DUE, params![before_ms], |row| Ok((row.get(0)?, row.get(1)?)))
+        WHERE o.disabled_ms IS NULL AND a.enabled
+          AND (COALESCE(s.looked_ms, a.created_ms) < $1 OR s.looked_ms > $2) ORDER BY a.org_id, a.id";
+    let now_ms = tx.now_ms();
+    tx.tx.query(DUE, params![before_ms, now_ms], |row| Ok((row.get(0)?, row.get(1)?)))
 }

@@ -1,16 +1,21 @@
 //! What no hook told: found in the provider's lists, stored once, in order, as history.
 
+use bytes::BytesMut;
 use parlance_app::backfill::Compared;
 use parlance_app::conversation::Changes;
-use parlance_model::account::Settings;
+use parlance_model::account::{Account, Settings};
 use parlance_model::contact::{Identity, IdentityKind};
 use parlance_model::conversation::{Conversation, Status};
 use parlance_model::delivery::DeliveryState;
+use parlance_model::job::{Job, Lane};
 use parlance_model::message::Message;
 use parlance_sim::twilio::{Fault, FaultKind, Inbound};
+use parlance_store::sync::Sync;
 use parlance_store::watch::Unwatched;
-use parlance_store::{OrgTx, account, conversation, doctor, opt_out, sync};
+use parlance_store::{OrgTx, account, conversation, doctor, job, opt_out, sync};
 use parlance_testkit::both_databases;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::fixture::{CUSTOMER, Fixture, NUMBER, TOKEN, inbound, sid};
 
@@ -130,6 +135,79 @@ both_databases! {
         assert_eq!((conversation.message_count, conversation.preview.as_str()), (450, "Message 449"));
         assert_eq!(messages.last().unwrap().body, "Message 449");
         assert_healthy(&on).await;
+    }
+
+    async fn an_account_that_was_switched_off_meanwhile_takes_nothing_in(database) {
+        let on = Fixture::new(database).await;
+        missed(&on, "Too late").await;
+        on.clock.advance_ms(10 * MINUTE_MS);
+        let id = on.app.store().read(on.who.org, |tx| Ok(account::list(tx)?[0].id)).await.unwrap();
+        let write = move |tx: &mut OrgTx<'_, '_>| {
+            let account = account::get(tx, id)?;
+            account::save(tx, &Account { enabled: false, ..account })?;
+            let now_ms = tx.now_ms();
+            job::enqueue(tx, &Job::Backfill { account_id: id }, Some(Lane::Account(id)), now_ms).map(drop)
+        };
+        on.app.store().write(on.who.org, write).await.unwrap();
+        assert_eq!(on.app.run_jobs().await.unwrap(), 1);
+        assert_eq!(on.app.org("acme").await.unwrap().seq, 0);
+        let refused = on.app.backfill("acme", id, None, &Unwatched::default()).await.unwrap_err();
+        assert_eq!(refused.code(), "account_disabled");
+    }
+
+    async fn a_clock_that_was_ahead_does_not_put_the_next_comparison_off(database) {
+        let on = Fixture::new(database).await;
+        on.clock.advance_ms(365 * 24 * 60 * MINUTE_MS);
+        compare(&on).await;
+        on.clock.advance_ms(-365 * 24 * 60 * MINUTE_MS);
+        missed(&on, "Now").await;
+        on.clock.advance_ms(10 * MINUTE_MS);
+        assert_eq!(compare(&on).await, Compared { listed: 1, stored: 1 });
+        let id = on.app.store().read(on.who.org, |tx| Ok(account::list(tx)?[0].id)).await.unwrap();
+        let kept = on.app.store().read(on.who.org, move |tx| sync::get(tx, id)).await.unwrap().unwrap();
+        assert!(kept.through_ms <= on.app.now_ms() && kept.looked_ms <= on.app.now_ms());
+    }
+
+    async fn a_list_without_an_end_is_left(database) {
+        let on = Fixture::new(database).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}", listener.local_addr().unwrap());
+        let write = move |tx: &mut OrgTx<'_, '_>| {
+            let mut account = account::list(tx)?.remove(0);
+            let Settings::Twilio(twilio) = &mut account.settings;
+            twilio.base_url = Some(base_url.clone());
+            account::save(tx, &account).map(|()| account.id)
+        };
+        let id = on.app.store().write(on.who.org, write).await.unwrap();
+        let provider = async {
+            let text = r#"{"sid":"SM1","direction":"inbound","status":"received","date_sent":"Thu, 05 Mar 2026 20:00:00 +0000"}"#;
+            let body = format!(r#"{{"messages":[{text}],"next_page_uri":"/x?Page=1&PageToken=PASM1"}}"#);
+            let answer = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = BytesMut::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0, "the request ended early");
+                }
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        };
+        let watch = Unwatched::default();
+        tokio::select! {
+            compared = on.app.backfill("acme", id, None, &watch) => assert_eq!(compared.unwrap_err().code(), "unavailable"),
+            () = provider => {}
+        }
+        let kept = on.app.store().read(on.who.org, move |tx| sync::get(tx, id)).await.unwrap().unwrap();
+        assert_eq!(kept.error.unwrap().code, "list_endless");
+    }
+
+    async fn a_try_whose_time_is_ahead_does_not_count(database) {
+        let on = Fixture::new(database).await;
+        let id = on.app.store().read(on.who.org, |tx| Ok(account::list(tx)?[0].id)).await.unwrap();
+        let due = async || { let now_ms = on.app.now_ms(); on.app.store().system_read(move |tx| sync::due(tx, now_ms - MINUTE_MS)).await.unwrap() };
+        let ahead = Sync { through_ms: 0, looked_ms: on.app.now_ms() + 10 * MINUTE_MS, found: 0, error: None };
+        on.app.store().write(on.who.org, move |tx| sync::save(tx, id, &ahead)).await.unwrap();
+        assert_eq!(due().await, [(on.who.org, id)]);
     }
 
     async fn a_report_that_was_missed_is_read_from_the_list(database) {
