@@ -11,7 +11,7 @@ use parlance_model::{Error, Result, text};
 use parlance_store::{OrgTx, account, health, org, pace};
 
 use crate::App;
-use crate::directory::{NewTwilio, TwilioFields, check_pace, checked_number, connect};
+use crate::directory::{ApiKey, NewTwilio, TwilioFields, check_pace, checked_number, connect};
 
 pub use voice::{GREETING_LIMIT, LONGEST_RING_S, RING_LIMIT, RingChange, RingOwner, SHORTEST_RING_S, VoiceChanges};
 pub(crate) use voice::{audited as audited_voice, changed as changed_voice};
@@ -19,6 +19,8 @@ pub(crate) use voice::{audited as audited_voice, changed as changed_voice};
 const FIELDS: TwilioFields = TwilioFields {
     account_sid: "account_sid",
     auth_token: "auth_token",
+    api_key_sid: "api_key.sid",
+    api_key_secret: "api_key.secret",
     phone_number: "phone_number",
     messaging_service_sid: "messaging_service_sid",
     whatsapp_number: "whatsapp_number",
@@ -35,6 +37,8 @@ pub struct AccountChanges {
     pub name: Option<String>,
     /// Whether it sends and receives.
     pub enabled: Option<bool>,
+    /// What the API is asked with in the account's place.
+    pub api_key: Option<Option<ApiKey>>,
     /// The number that WhatsApp messages go out from, in any written form.
     pub whatsapp_number: Option<Option<String>>,
     /// How many messages are handed over in a second: 0 to 1000, 0 for no limit of ours.
@@ -98,6 +102,10 @@ pub(crate) fn change(tx: &mut OrgTx<'_, '_>, id: AccountId, changes: &AccountCha
         account.name = checked_name(name)?;
     }
     let Settings::Twilio(twilio) = &mut account.settings;
+    if let Some(key) = &changes.api_key {
+        let key = key.as_ref().map(|key| key.checked(fields)).transpose()?;
+        (twilio.api_key_sid, twilio.api_key_secret) = key.map_or((None, String::new()), |(sid, secret)| (Some(sid), secret));
+    }
     if let Some(number) = &changes.whatsapp_number {
         twilio.whatsapp_number =
             number.as_deref().map(|number| checked_number(fields.whatsapp_number, number, before.region)).transpose()?;
@@ -149,13 +157,15 @@ pub(crate) fn save(tx: &mut OrgTx<'_, '_>, before: &Account, after: &Account) ->
         .changed("messaging_service_sid", was.messaging_service_sid.as_deref(), is.messaging_service_sid.as_deref())
         .changed("messages_per_second", was.messages_per_second, is.messages_per_second)
         .hidden("account_sid", was.account_sid != is.account_sid)
-        .hidden("auth_token", was.auth_token != is.auth_token);
+        .changed("api_key_sid", was.api_key_sid.as_deref(), is.api_key_sid.as_deref())
+        .hidden("auth_token", was.auth_token != is.auth_token)
+        .hidden("api_key_secret", was.api_key_secret != is.api_key_secret);
     let act = audited_voice(act, &was.voice, &is.voice);
     if !act.changes_something() {
         return Ok(());
     }
     account::save(tx, after)?;
-    if was.account_sid != is.account_sid || was.auth_token != is.auth_token {
+    if was.account_sid != is.account_sid || was.auth_token != is.auth_token || was.credentials() != is.credentials() {
         health::works(tx, after.id)?;
         pace::release(tx, after.id)?;
     }

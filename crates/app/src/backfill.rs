@@ -271,10 +271,14 @@ impl App {
     }
 }
 
+const fn takes_in(account: &Account) -> bool {
+    account.enabled && !account.org_disabled
+}
+
 /// The account, as long as it may take anything in.
 fn enabled(tx: &mut OrgTx<'_, '_>, id: AccountId) -> Result<Account> {
     let account = account::get(tx, id)?;
-    if account.enabled && !account.org_disabled {
+    if takes_in(&account) {
         return Ok(account);
     }
     Err(Error::refused("account_disabled", "The account or its organisation is switched off. Switch it on first."))
@@ -357,6 +361,11 @@ pub(crate) async fn run(app: &App, claimed: &Claimed, account: AccountId) -> Res
 /// Asks the provider for a call that a hook named and nobody here knows. What it cannot tell now is asked again later, a few times.
 pub(crate) async fn find_call(app: &App, claimed: &Claimed, id: AccountId, provider_id: &str) -> Result<()> {
     let account = app.store().read(claimed.org, move |tx| account::get(tx, id)).await?;
+    if !takes_in(&account) {
+        // Once it is switched on, the lists tell of the call.
+        let job = claimed.clone();
+        return app.store().write(claimed.org, move |tx| job::finish(tx, &job)).await;
+    }
     let again = match app.find(&account, provider_id, false, FRESH_MS).await? {
         Ok(_) => None,
         Err(failure) => {

@@ -15,6 +15,32 @@ use parlance_store::{OrgTx, SystemTx, account, key, org, staff};
 use crate::account::{VoiceChanges, audited_voice, changed_voice};
 use crate::{App, password};
 
+/// An API key of Twilio's, beside the account's own credentials.
+#[derive(Clone)]
+pub struct ApiKey {
+    /// `SK…`.
+    pub sid: String,
+    /// Its secret.
+    pub secret: String,
+}
+
+parlance_model::show_only!(ApiKey {});
+
+impl ApiKey {
+    /// The key as it is kept; what is wrong is named as in `fields`.
+    ///
+    /// # Errors
+    /// `validation_failed`.
+    pub(crate) fn checked(&self, fields: &TwilioFields) -> Result<(String, String)> {
+        check_sid(fields.api_key_sid, "SK", &self.sid)?;
+        let secret = text::clean(self.secret.trim());
+        if secret.is_empty() || secret.contains(char::is_whitespace) {
+            return Err(Error::invalid(fields.api_key_secret, "Must be the API key's secret, as Twilio's console showed it once."));
+        }
+        Ok((self.sid.clone(), secret))
+    }
+}
+
 /// What `account create twilio` is given.
 #[derive(Clone)]
 pub struct NewTwilio {
@@ -22,6 +48,8 @@ pub struct NewTwilio {
     pub account_sid: String,
     /// The auth token.
     pub auth_token: String,
+    /// What the API is asked with in the account's place.
+    pub api_key: Option<ApiKey>,
     /// The number, in any written form.
     pub phone_number: String,
     /// `MG…`.
@@ -126,6 +154,8 @@ impl App {
 pub(crate) struct TwilioFields {
     pub(crate) account_sid: &'static str,
     pub(crate) auth_token: &'static str,
+    pub(crate) api_key_sid: &'static str,
+    pub(crate) api_key_secret: &'static str,
     pub(crate) phone_number: &'static str,
     pub(crate) messaging_service_sid: &'static str,
     pub(crate) whatsapp_number: &'static str,
@@ -138,6 +168,8 @@ pub(crate) struct TwilioFields {
 pub(crate) const FLAGS: TwilioFields = TwilioFields {
     account_sid: "account-sid",
     auth_token: "auth-token",
+    api_key_sid: "api-key-sid",
+    api_key_secret: "api-key-secret",
     phone_number: "phone-number",
     messaging_service_sid: "messaging-service-sid",
     whatsapp_number: "whatsapp-number",
@@ -158,7 +190,7 @@ impl NewTwilio {
             check_sid(fields.messaging_service_sid, "MG", sid)?;
         }
         let auth_token = text::clean(self.auth_token.trim());
-        if auth_token.is_empty() {
+        if auth_token.is_empty() || auth_token.contains(char::is_whitespace) {
             return Err(Error::invalid(fields.auth_token, "Must be the account's auth token, as Twilio's console shows it."));
         }
         if let Some(base) = &self.base_url {
@@ -167,13 +199,17 @@ impl NewTwilio {
                 return Err(Error::invalid("base-url", "Must be an http or https URL, such as http://127.0.0.1:9000."));
             }
         }
+        let (api_key_sid, api_key_secret) = match &self.api_key {
+            Some(key) => key.checked(fields).map(|(sid, secret)| (Some(sid), secret))?,
+            None => (None, String::new()),
+        };
         let whatsapp_number = self.whatsapp_number.map(|number| checked_number(fields.whatsapp_number, &number, region)).transpose()?;
         check_pace(fields.messages_per_second, self.messages_per_second)?;
         Ok(TwilioSettings {
             account_sid: self.account_sid,
             auth_token,
-            api_key_sid: None,
-            api_key_secret: String::new(),
+            api_key_sid,
+            api_key_secret,
             phone_number: checked_number(fields.phone_number, &self.phone_number, region)?,
             messaging_service_sid: self.messaging_service_sid,
             base_url: self.base_url,

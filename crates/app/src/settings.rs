@@ -49,6 +49,9 @@ pub struct ProviderChanges {
 const FIELDS: TwilioFields = TwilioFields {
     account_sid: "twilio_account_sid_encrypted",
     auth_token: "twilio_auth_token_encrypted",
+    // Not among these settings.
+    api_key_sid: "api_key.sid",
+    api_key_secret: "api_key.secret",
     phone_number: "twilio_phone_number",
     messaging_service_sid: "twilio_messaging_service_sid",
     // Not among these settings.
@@ -188,6 +191,7 @@ fn merged(before: Option<&Account>, changes: &ProviderChanges, region: Region) -
     let new = NewTwilio {
         account_sid,
         auth_token,
+        api_key: None,
         phone_number,
         messaging_service_sid: service,
         whatsapp_number: None,
@@ -198,6 +202,14 @@ fn merged(before: Option<&Account>, changes: &ProviderChanges, region: Region) -
     let settings = new.checked(region, &FIELDS)?;
     // What these settings do not show stays as it is.
     Ok(Some(match before.cloned() {
+        // An API key is its account's.
+        Some(before) if before.account_sid == settings.account_sid => TwilioSettings {
+            account_sid: settings.account_sid,
+            auth_token: settings.auth_token,
+            phone_number: settings.phone_number,
+            messaging_service_sid: settings.messaging_service_sid,
+            ..before
+        },
         Some(TwilioSettings { whatsapp_number, messages_per_second, voice, .. }) => {
             TwilioSettings { whatsapp_number, messages_per_second, voice, ..settings }
         }
@@ -232,6 +244,7 @@ fn clear(tx: &mut OrgTx<'_, '_>, before: &Account) -> Result<()> {
     let mut account = before.clone();
     let Settings::Twilio(twilio) = &mut account.settings;
     twilio.auth_token.clear();
+    (twilio.api_key_sid, twilio.api_key_secret) = (None, String::new());
     twilio.messaging_service_sid = None;
     account.enabled = false;
     crate::account::save(tx, before, &account)

@@ -137,6 +137,7 @@ impl TestApp {
         let account = NewTwilio {
             account_sid: SID.into(),
             auth_token: TOKEN.into(),
+            api_key: None,
             phone_number: number.into(),
             messaging_service_sid: None,
             whatsapp_number: None,

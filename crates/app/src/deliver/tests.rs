@@ -28,6 +28,7 @@ async fn waiting() -> (App, MessageId, Arc<ManualClock>, TempDir) {
     let twilio = NewTwilio {
         account_sid: "AC00000000000000000000000000000001".into(),
         auth_token: "not-a-real-auth-token-0000000001".into(),
+        api_key: None,
         phone_number: "+15551234567".into(),
         messaging_service_sid: None,
         whatsapp_number: None,

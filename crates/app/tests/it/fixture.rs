@@ -18,7 +18,7 @@ use parlance_model::entropy::SeededEntropy;
 use parlance_model::key::Principal;
 use parlance_model::message::Message;
 use parlance_net::{Client, Policy};
-use parlance_sim::twilio::{AccountConfig, Config as SimConfig, Sim, signature};
+use parlance_sim::twilio::{AccountConfig, ApiKey, Config as SimConfig, Sim, signature};
 use parlance_store::secret::SecretKey;
 use parlance_store::{Place, Setup, Store};
 use parlance_testkit::{Database, FreshDatabase};
@@ -26,6 +26,9 @@ use tempfile::TempDir;
 
 pub(crate) const SID: &str = "AC00000000000000000000000000000001";
 pub(crate) const TOKEN: &str = "not-a-real-auth-token-0000000001";
+/// An API key of the simulated account.
+pub(crate) const KEY_SID: &str = "SK00000000000000000000000000000001";
+pub(crate) const KEY_SECRET: &str = "not-a-real-secret";
 pub(crate) const NUMBER: &str = "+15551234567";
 pub(crate) const SERVICE: &str = "MG00000000000000000000000000000001";
 pub(crate) const CUSTOMER: &str = "+14152000001";
@@ -71,6 +74,7 @@ impl Fixture {
         let account = AccountConfig {
             phone_numbers: vec![NUMBER.into()],
             messaging_service_sid: Some(SERVICE.into()),
+            api_keys: vec![ApiKey { sid: KEY_SID.into(), secret: KEY_SECRET.into() }],
             ..AccountConfig::new(SID, TOKEN)
         };
         let config = SimConfig { accounts: vec![account], callback_step_ms: 0, webhook_timeout_ms: 200, ..SimConfig::default() };
@@ -113,6 +117,7 @@ pub(crate) fn twilio(sim: &Sim, number: &str) -> NewTwilio {
     NewTwilio {
         account_sid: SID.into(),
         auth_token: TOKEN.into(),
+        api_key: None,
         phone_number: number.into(),
         messaging_service_sid: None,
         whatsapp_number: None,

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use parlance_app::account::AccountChanges;
+use parlance_app::directory::ApiKey;
 use parlance_app::message::Retry;
 use parlance_app::send::{Draft, Recipient, Sent};
 use parlance_app::settings::ProviderChanges;
@@ -16,7 +17,7 @@ use parlance_sim::twilio::{AccountConfig, Config as SimConfig, Fault, FaultKind,
 use parlance_store::doctor;
 use parlance_testkit::{Database, both_databases};
 
-use crate::fixture::{Fixture, NUMBER, SID, TOKEN, callback, draft, inbound, sid, twilio};
+use crate::fixture::{Fixture, KEY_SECRET, KEY_SID, NUMBER, SID, TOKEN, callback, draft, inbound, sid, twilio};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
@@ -133,6 +134,29 @@ both_databases! {
             assert_eq!(after_ms(&on, 60_000).await, Vec::<String>::new());
         }
         assert_eq!((after_ms(&on, 60_000).await, attempts(&on, &sent).await), (vec!["a".to_owned()], 21));
+    }
+
+    async fn an_api_key_is_used_in_the_accounts_place_and_a_right_one_releases_the_queue(database) {
+        let on = Fixture::new(database).await;
+        let set = async |secret: Option<&str>| {
+            let key = secret.map(|secret| ApiKey { sid: KEY_SID.into(), secret: secret.into() });
+            let changes = AccountChanges { api_key: Some(key), ..AccountChanges::default() };
+            on.app.change_account(&on.who, account(&on).await, changes).await.unwrap();
+        };
+        set(Some("not-the-secret")).await;
+        send(&on, 1, "With a key").await;
+        on.app.run_jobs().await.unwrap();
+        assert_eq!(taken(&on), Vec::<String>::new());
+        set(Some(KEY_SECRET)).await;
+        on.app.run_jobs().await.unwrap();
+        assert_eq!(taken(&on), ["With a key"]);
+        // Hooks are signed with the auth token all the same.
+        on.app.hook(inbound(&sid(1), "+14152000101", NUMBER, "Thanks")).await.unwrap();
+        set(None).await;
+        send(&on, 1, "Without").await;
+        on.app.run_jobs().await.unwrap();
+        assert_eq!(taken(&on), ["With a key", "Without"]);
+        assert_eq!(doctor::check(on.app.store(), true).await.unwrap().findings, Vec::new());
     }
 
     async fn refused_credentials_lose_nothing_and_new_ones_release_it_at_once(database) {

@@ -36,6 +36,7 @@ impl On {
         let twilio = NewTwilio {
             account_sid: SID.into(),
             auth_token: TOKEN.into(),
+            api_key: None,
             phone_number: NUMBER.into(),
             messaging_service_sid: None,
             whatsapp_number: Some(WHATSAPP_NUMBER.into()),

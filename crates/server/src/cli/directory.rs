@@ -252,6 +252,12 @@ pub(crate) struct TwilioArgs {
     /// The account's auth token, from Twilio's console
     #[arg(long, value_name = "TOKEN", env = "PARLANCE_TWILIO_AUTH_TOKEN", hide_env_values = true)]
     pub(crate) auth_token: String,
+    /// SK and 32 hexadecimal digits: an API key that the API is asked with in the account's place
+    #[arg(long, requires = "api_key_secret")]
+    pub(crate) api_key_sid: Option<String>,
+    /// The API key's secret
+    #[arg(long, value_name = "SECRET", env = "PARLANCE_TWILIO_API_KEY_SECRET", hide_env_values = true)]
+    pub(crate) api_key_secret: Option<String>,
     /// The number, best in E.164 form: +15551234567
     #[arg(long)]
     pub(crate) phone_number: String,

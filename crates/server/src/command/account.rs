@@ -5,7 +5,7 @@ use std::time::Duration;
 use parlance_app::Config;
 use parlance_app::account::{AccountChanges, RingChange, RingOwner, VoiceChanges};
 use parlance_app::check::{Finding, Trial};
-use parlance_app::directory::NewTwilio;
+use parlance_app::directory::{ApiKey, NewTwilio};
 use parlance_model::account::{Account, Ring, Settings};
 use parlance_model::id::AccountId;
 use parlance_model::{Error, Result};
@@ -23,6 +23,7 @@ pub(crate) fn run(place: &PlaceArgs, form: Form, action: AccountAction) -> Resul
             let new = NewTwilio {
                 account_sid: twilio.account_sid,
                 auth_token: twilio.auth_token,
+                api_key: twilio.api_key_sid.zip(twilio.api_key_secret).map(|(sid, secret)| ApiKey { sid, secret }),
                 phone_number: twilio.phone_number,
                 messaging_service_sid: twilio.messaging_service_sid,
                 whatsapp_number: twilio.whatsapp_number,

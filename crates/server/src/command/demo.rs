@@ -128,6 +128,7 @@ async fn sample(app: &App, sim: &Sim, auth_token: String) -> Result<Sample> {
     let twilio = NewTwilio {
         account_sid: ACCOUNT_SID.to_owned(),
         auth_token,
+        api_key: None,
         phone_number: NUMBER.to_owned(),
         messaging_service_sid: None,
         whatsapp_number: None,

@@ -1,7 +1,7 @@
 //! Accounts on the wire. Secrets go in and never come out.
 
 use parlance_app::account::AccountChanges;
-use parlance_app::directory::NewTwilio;
+use parlance_app::directory::{self, NewTwilio};
 use parlance_model::account::{Account as Stored, Health as Known, HealthState, Settings};
 use parlance_model::channel::Provider;
 use parlance_model::clock::iso8601;
@@ -45,6 +45,8 @@ pub(crate) struct Account {
     account_sid: Secret,
     /// The provider's secret.
     auth_token: Secret,
+    /// The API key that the provider's API is asked with; null where it is asked with the account's own credentials.
+    api_key_sid: Option<String>,
     /// Its number, in E.164 form.
     phone_number: String,
     /// Sent in place of the number, where it is set.
@@ -127,6 +129,7 @@ impl Account {
             enabled: account.enabled,
             account_sid: Secret::of(Some(&twilio.account_sid)),
             auth_token: Secret::of(Some(&twilio.auth_token)),
+            api_key_sid: twilio.api_key_sid,
             phone_number: twilio.phone_number.to_string(),
             messaging_service_sid: twilio.messaging_service_sid,
             whatsapp_number: twilio.whatsapp_number.map(|number| number.to_string()),
@@ -151,6 +154,8 @@ pub(crate) struct ConnectAccount {
     account_sid: Text<64>,
     /// The account's auth token. Kept encrypted and never shown.
     auth_token: Text<200>,
+    /// An API key that the provider's API is asked with in the account's place. Hooks are signed with the auth token all the same.
+    api_key: Option<Fields<ApiKey>>,
     /// Its number; best in E.164 form.
     phone_number: Text<64>,
     /// `MG` and 32 hexadecimal digits: sent in place of the number.
@@ -170,6 +175,7 @@ impl ConnectAccount {
         let new = NewTwilio {
             account_sid: self.account_sid.into_inner(),
             auth_token: self.auth_token.into_inner(),
+            api_key: self.api_key.map(|Fields(key)| key.into()),
             phone_number: self.phone_number.into_inner(),
             messaging_service_sid: self.messaging_service_sid.map(Text::into_inner),
             whatsapp_number: self.whatsapp_number.map(Text::into_inner),
@@ -178,6 +184,22 @@ impl ConnectAccount {
             voice: self.voice.map(|Fields(voice)| voice.into()).unwrap_or_default(),
         };
         (self.name.map(Text::into_inner), new)
+    }
+}
+
+/// An API key of the provider's.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct ApiKey {
+    /// `SK` and 32 hexadecimal digits.
+    sid: Text<64>,
+    /// Its secret. Kept encrypted and never shown.
+    secret: Text<200>,
+}
+
+impl From<ApiKey> for directory::ApiKey {
+    fn from(from: ApiKey) -> Self {
+        Self { sid: from.sid.into_inner(), secret: from.secret.into_inner() }
     }
 }
 
@@ -192,6 +214,10 @@ pub(crate) struct ChangeAccount {
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<bool>", transform = not_null)]
     enabled: Option<bool>,
+    /// An API key that the provider's API is asked with in the account's place; null: the account's own credentials.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<ApiKey>")]
+    api_key: Option<Option<Fields<ApiKey>>>,
     /// The number that WhatsApp messages go out from; best in E.164 form.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<Text<64>>")]
@@ -211,6 +237,7 @@ impl From<ChangeAccount> for AccountChanges {
         Self {
             name: from.name.map(Text::into_inner),
             enabled: from.enabled,
+            api_key: from.api_key.map(|key| key.map(|Fields(key)| key.into())),
             whatsapp_number: from.whatsapp_number.map(|number| number.map(Text::into_inner)),
             messages_per_second: from.messages_per_second.map(|pace| pace.map(Number::get)),
             voice: from.voice.map(|Fields(voice)| voice.into()).unwrap_or_default(),
