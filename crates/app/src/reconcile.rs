@@ -98,7 +98,7 @@ fn conclude(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: AttemptId, found: &st
         return Ok(());
     }
     // A callback may have settled it meanwhile.
-    let Some(Look { attempt, account, conversation, .. }) = look(tx, id)? else { return job::finish(tx, claimed) };
+    let Some(Look { attempt, account, conversation, message }) = look(tx, id)? else { return job::finish(tx, claimed) };
     let unsettled = attempt::unsettled(tx, conversation.id, attempt.started_ms - WAITED_MS)?;
     let matched = match found {
         Ok(went) => matched(&attempt, &unsettled, &unclaimed(tx, &account, went)?),
@@ -113,7 +113,7 @@ fn conclude(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: AttemptId, found: &st
     if let Some(next) = next {
         return job::postpone(tx, claimed, next);
     }
-    attempt::explain(tx, id, &matched.words(now_ms))?;
+    attempt::explain(tx, id, &matched.words(message.kind, now_ms))?;
     job::finish(tx, claimed)
 }
 
@@ -144,9 +144,12 @@ enum Matched {
 
 impl Matched {
     /// What a person is told after the last look.
-    fn words(&self, now_ms: i64) -> DeliveryError {
+    fn words(&self, kind: Kind, now_ms: i64) -> DeliveryError {
         let looks = format!("(looked {} times, last at {})", LOOKS_MS.len(), iso8601(now_ms / 1000 * 1000));
-        let advice = "Ask the recipient, or retry it and accept that it may arrive twice.";
+        let advice = match kind {
+            Kind::Call => "Call again, if nobody was called.",
+            _ => "Ask the recipient, or retry it and accept that it may arrive twice.",
+        };
         let (code, message) = match self {
             Self::NotLooked(error) => {
                 let text = format!("No delivery report came, and the provider's list could not be read: {} {advice}", error.message);
