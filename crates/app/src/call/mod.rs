@@ -1,5 +1,5 @@
 //! Phone calls: what hooks tell of them goes into the one message of the call, and the answer says what the provider is to do
-//! next. Whom to ring is decided here; how a provider is told is the adapter's. Calls that we make begin in [`place`].
+//! next. Whom to ring is decided here; how a provider is told is the adapter's. Calls that we make begin in `place`.
 
 mod place;
 
