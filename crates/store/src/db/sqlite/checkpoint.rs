@@ -28,13 +28,17 @@ thread_local! {
 /// The writer's side of the checkpoint thread.
 pub(super) struct Checkpointer {
     ask: SyncSender<()>,
-    /// After a RESTART that readers held up, the next is not tried before this.
+    /// After a RESTART that was held up, the next is not tried before this.
     not_before: Cell<Option<Instant>>,
+    /// How long the last one put the next off.
+    pause: Cell<Duration>,
     measured: Batches,
 }
 
-/// How long the writer leaves a WAL alone that could not be restarted.
-const PAUSE: Duration = Duration::from_secs(1);
+/// How long the writer leaves a WAL alone that could not be restarted: at first, when it may have been the checkpoint thread alone that
+/// held it up, and at most, when readers hold it up again and again.
+const FIRST_PAUSE: Duration = Duration::from_millis(125);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How long a RESTART may wait for readers: writers wait meanwhile.
 const PATIENCE: Duration = Duration::from_millis(50);
 
@@ -51,7 +55,7 @@ impl Checkpointer {
     pub(super) fn start(path: PathBuf, durability: Durability, measured: Batches) -> Result<Self> {
         let (ask, asked) = sync_channel(1);
         Builder::new().name("sqlite-checkpoint".into()).spawn(move || checkpoint(&path, durability, &asked)).map_err(Error::internal)?;
-        Ok(Self { ask, not_before: Cell::new(None), measured })
+        Ok(Self { ask, not_before: Cell::new(None), pause: Cell::new(Duration::ZERO), measured })
     }
 
     /// Counts the WAL's pages on the calling thread's connection.
@@ -72,21 +76,27 @@ impl Checkpointer {
                     WAL_PAGES.set(0);
                     self.measured.restarts.increment(1);
                     self.not_before.set(None);
+                    self.pause.set(Duration::ZERO);
                 }
                 // A reader holds it up, perhaps one of another process. Writing goes on meanwhile.
                 Ok(false) => {
                     self.measured.held_up.increment(1);
-                    self.not_before.set(Some(Instant::now() + PAUSE));
+                    self.put_off();
                 }
                 Err(cause) => {
                     tracing::warn!(?cause, pages, "the WAL could not be restarted");
-                    self.not_before.set(Some(Instant::now() + PAUSE));
+                    self.put_off();
                 }
             }
         } else if pages >= PASSIVE_PAGES {
             // One request may wait; more would say nothing new.
             let _ = self.ask.try_send(());
         }
+    }
+
+    fn put_off(&self) {
+        self.pause.set((self.pause.get() * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE));
+        self.not_before.set(Some(Instant::now() + self.pause.get()));
     }
 }
 
