@@ -42,6 +42,9 @@ const MIGRATIONS: &[Migration] = migrations![
 /// The advisory lock that orders migrating nodes on PostgreSQL; any constant will do.
 pub(crate) const LOCK: &str = "SELECT pg_advisory_xact_lock(7241106)";
 
+/// How long a process waits for another one's migration of an embedded database.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// How long PostgreSQL may take to notice that a server has just ended, in looks of 100 ms.
 const LOOKS: u32 = 20;
 
@@ -125,6 +128,8 @@ pub(crate) fn run(place: &Place, setup: &Setup) -> Result<Vec<&'static str>> {
     match place {
         Place::Sqlite { data, durability } => {
             let database = sqlite::Database::open(&sqlite::file(data), *durability, sqlite::Access::Write)?;
+            // Another process may be at it, which takes as long as it takes.
+            database.connection().busy_timeout(PATIENCE).map_err(Error::internal)?;
             database.run("BEGIN IMMEDIATE")?;
             let ran = apply(&mut Tx::Sqlite(sqlite::SqliteTx(&database)), setup);
             database.run(if ran.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
