@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, Region as MetadataRegion};
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, PhoneNumberType, Region as MetadataRegion};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -93,6 +93,16 @@ impl Phone {
             Some(_) => Line::Long,
             None => Line::Other,
         }
+    }
+
+    /// Whether calls to it earn its owner money by the minute, as the numbering plans say (`+1 900 …`, `+44 9…`): no number of a contact
+    /// or of the staff, and what fraud is made with.
+    #[must_use]
+    pub fn is_premium(&self) -> bool {
+        PHONE_NUMBER_UTIL.parse(&self.0, None).is_ok_and(|number| {
+            let kind = PHONE_NUMBER_UTIL.get_number_type(&number);
+            kind == PhoneNumberType::PremiumRate
+        })
     }
 
     /// The E.164 text.
@@ -229,6 +239,15 @@ mod tests {
     fn what_is_no_country_is_no_region() {
         for text in ["", "ZZ", "XX", "USA", "U", "1"] {
             assert!(text.parse::<Region>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_cost_by_the_minute_are_known() {
+        for (text, premium) in
+            [("+19002345678", true), ("+449012345678", true), ("+4930901820", false), ("+14155552671", false), ("+18005551212", false)]
+        {
+            assert_eq!(Phone::parse(text, us()).unwrap().is_premium(), premium, "{text}");
         }
     }
 

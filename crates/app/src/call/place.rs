@@ -92,7 +92,11 @@ fn accept(tx: &mut OrgTx<'_, '_>, who: &Principal, new: &NewCall) -> Result<(Mes
 fn staff_phone(account: &Account, who: &Principal, given: Option<&str>) -> Result<Phone> {
     if let Some(given) = given {
         let wrong = |_| Error::invalid("staff_phone", "Must be a phone number, best in E.164 form, such as +15551234567.");
-        return Phone::parse(given, account.region).map_err(wrong);
+        let phone = Phone::parse(given, account.region).map_err(wrong)?;
+        if phone.is_premium() {
+            return Err(Error::invalid("staff_phone", "Must not be a number that costs by the minute."));
+        }
+        return Ok(phone);
     }
     let own = voice(account).ring.iter().find(|ring| ring.user_id.is_some() && ring.user_id == who.user);
     own.map(|ring| ring.phone.clone()).ok_or_else(|| {
@@ -106,6 +110,9 @@ fn thread(tx: &mut OrgTx<'_, '_>, account: &Account, about: &Conversation) -> Re
     let on_the_telephone = matches!(about.channel, Channel::Sms | Channel::Voice | Channel::Whatsapp);
     let peer = Phone::parse(&about.peer, account.region).ok().filter(|_| on_the_telephone);
     let peer = peer.ok_or_else(|| Error::refused("not_answerable", "This contact has no number here, so they cannot be called."))?;
+    if peer.is_premium() {
+        return Err(Error::refused("not_answerable", "This number costs by the minute, so it is not called."));
+    }
     let contact = contact::get(tx, about.contact_id)?;
     let (channel, number) = (Channel::Voice, peer.to_string());
     let session_key = session_key(channel, &Address::Phone(peer));

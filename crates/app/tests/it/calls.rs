@@ -239,6 +239,17 @@ both_databases! {
         assert!(matches!(&jobs(&on).await[..], [Job::FindCall { provider_id, .. }] if provider_id == CALL));
     }
 
+    async fn no_number_that_costs_by_the_minute_is_called_or_rung(database) {
+        let on = Fixture::new(database).await;
+        on.app.hook(inbound(&sid(1), "+19002345678", NUMBER, "Call us")).await.unwrap();
+        let costly = conversations(&on).await.remove(0);
+        assert_eq!(call(&on, &costly, Some(FIRST)).await.unwrap_err().code(), "not_answerable");
+        on.app.hook(inbound(&sid(2), CUSTOMER, NUMBER, "Call me")).await.unwrap();
+        let customer = conversations(&on).await.into_iter().find(|with| with.peer == CUSTOMER).unwrap();
+        assert_eq!(call(&on, &customer, Some("+19002345678")).await.unwrap_err().code(), "validation_failed");
+        assert_eq!(on.app.run_jobs().await.unwrap(), 0);
+    }
+
     async fn a_call_of_ours_rings_the_staff_and_then_the_contact(database) {
         let on = Fixture::new(database).await;
         let path = rings(&on, &[]).await;
