@@ -94,6 +94,9 @@ fn rings(tx: &mut OrgTx<'_, '_>, of: &TwilioSettings, region: Region, given: &[R
         if phone == of.phone_number {
             return Err(Error::invalid(named, "Must not be the account's own number: the call would come back."));
         }
+        if phone.is_premium() {
+            return Err(Error::invalid(named, "Must not be a number that costs by the minute."));
+        }
         if rings.iter().any(|ring| ring.phone == phone) {
             return Err(Error::invalid(named, "Must be given once."));
         }
