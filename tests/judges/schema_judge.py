@@ -62,7 +62,7 @@ def random_requests_get_documented_answers(server: Server):
     something_to_find(server)
     # Made last: requests that take away the first people and keys do not lock the callers out.
     agent, owner = person(server, "agent", "agatha"), person(server, "owner", "olga")
-    runs = [Run(server, agent, "positive", 110), Run(server, owner, "positive", 110)]
+    runs = [Run(server, agent, "positive", 90), Run(server, owner, "positive", 90)]
     fitting = sum(run.sent() for run in runs)
     others = Run(server, owner, "negative", 20).sent()
     print(f"{server.database}: {fitting} random requests that fit the document, {others} that do not", flush=True)
