@@ -1,6 +1,13 @@
 //! Lists: Twilio's filters and its pages, newest first (twilio-oai, `ListMessage`, `ListCall`). Pages follow each other
 //! by a token that names the last entry seen, so entries that arrive in between shift nothing.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{FromRequestParts, Path};
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
@@ -10,6 +17,7 @@ use super::draft::Fields;
 use super::message::SimMessage;
 use super::refusal::Refusal;
 use super::resource;
+use super::state::{Account, Inner};
 
 /// Twilio's own default, and its limit.
 const PAGE_SIZE: usize = 50;
@@ -25,12 +33,49 @@ pub(crate) trait Entry: Clone {
 
 /// Which page a list asks for.
 #[derive(Debug)]
-pub(crate) struct Query {
+struct Query {
     /// The query as it came, without what chooses the page.
     filters: Vec<(String, String)>,
     page_size: usize,
     page: usize,
     start: Start,
+}
+
+/// A list that somebody asks for: whose, and which part of it.
+pub(crate) struct Asked {
+    /// The account in the path, whose credentials came along.
+    pub(crate) account: Arc<Account>,
+    /// The parameters of the query.
+    pub(crate) fields: Fields,
+    query: Query,
+    path: String,
+}
+
+impl FromRequestParts<Arc<Inner>> for Asked {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, inner: &Arc<Inner>) -> Result<Self, Refusal> {
+        let path = parts.uri.path().to_owned();
+        let named = Path::<HashMap<String, String>>::from_request_parts(parts, inner).await;
+        let account_sid = named.ok().and_then(|Path(mut named)| named.remove("account")).unwrap_or_default();
+        let account = inner.authenticate(&parts.headers, &account_sid, &path)?;
+        let query = parts.uri.query().unwrap_or_default();
+        let fields = Fields::parse(query.as_bytes());
+        Ok(Self { account, query: Query::parse(query, &fields)?, fields, path })
+    }
+}
+
+impl Asked {
+    /// The page of these entries, which come oldest first, under this name.
+    pub(crate) fn answer<'a, T: Entry + 'a>(
+        &self,
+        entries: impl DoubleEndedIterator<Item = &'a T>,
+        wants: impl Fn(&T) -> bool,
+        shown: (&str, impl Fn(&T) -> Value),
+    ) -> Response {
+        let page = page(entries, &self.account.config.account_sid, &self.query, wants);
+        Json(envelope(&self.path, &self.query, &page, shown)).into_response()
+    }
 }
 
 /// Where a page begins.
@@ -46,14 +91,14 @@ enum Start {
 
 /// One page.
 #[derive(Debug)]
-pub(crate) struct Page<T> {
+struct Page<T> {
     entries: Vec<T>,
     more_before: bool,
     more_after: bool,
 }
 
 impl Query {
-    pub(crate) fn parse(query: &str, fields: &Fields) -> Result<Self, Refusal> {
+    fn parse(query: &str, fields: &Fields) -> Result<Self, Refusal> {
         let number = |name: &str, default: usize| match fields.get(name) {
             None => Ok(default),
             Some(text) => text.parse().map_err(|_| Refusal::saying(20001, format!("Invalid parameter: {name} must be a number"))),
@@ -139,7 +184,7 @@ fn moment(text: &str) -> Option<(i64, i64)> {
 }
 
 /// Cuts a page from the account's entries, which come oldest first.
-pub(crate) fn page<'a, T: Entry + 'a>(
+fn page<'a, T: Entry + 'a>(
     entries: impl DoubleEndedIterator<Item = &'a T>,
     account_sid: &str,
     query: &Query,
@@ -169,7 +214,7 @@ pub(crate) fn page<'a, T: Entry + 'a>(
 }
 
 /// The list as Twilio shows it, its entries under `name`.
-pub(crate) fn envelope<T: Entry>(path: &str, query: &Query, page: &Page<T>, (name, show): (&str, impl Fn(&T) -> Value)) -> Value {
+fn envelope<T: Entry>(path: &str, query: &Query, page: &Page<T>, (name, show): (&str, impl Fn(&T) -> Value)) -> Value {
     let start = query.page.saturating_mul(query.page_size);
     let token = |kind: &str, entry: Option<&T>| entry.map(|entry| format!("{kind}{}", entry.sid()));
     let next = page.more_after.then(|| query.uri(path, query.page + 1, token("PA", page.entries.last())));

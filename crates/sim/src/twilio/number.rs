@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, RawQuery, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -11,8 +11,8 @@ use http::{HeaderMap, Uri};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::draft::{Fields, web_url};
-use super::listing::{self, Entry};
+use super::draft::web_url;
+use super::listing::{Asked, Entry};
 use super::refusal::Refusal;
 use super::resource::date;
 use super::rest::{form, stem};
@@ -75,21 +75,11 @@ async fn account(State(inner): State<Arc<Inner>>, Path(file): Path<String>, head
     Ok(Json(resource).into_response())
 }
 
-async fn list(
-    State(inner): State<Arc<Inner>>,
-    Path(account_sid): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Refusal> {
-    let account = inner.authenticate(&headers, &account_sid, uri.path())?;
-    let query = query.as_deref().unwrap_or_default();
-    let fields = Fields::parse(query.as_bytes());
-    let query = listing::Query::parse(query, &fields)?;
-    let numbers: Vec<_> = account.config.phone_numbers.iter().map(|number| owned(&inner, &account, number)).collect();
-    let wanted = fields.get("PhoneNumber");
-    let page = listing::page(numbers.iter(), &account_sid, &query, |owned| wanted.is_none_or(|wanted| owned.number == wanted));
-    Ok(Json(listing::envelope(uri.path(), &query, &page, ("incoming_phone_numbers", resource))).into_response())
+async fn list(State(inner): State<Arc<Inner>>, asked: Asked) -> Response {
+    let account = &asked.account;
+    let numbers: Vec<_> = account.config.phone_numbers.iter().map(|number| owned(&inner, account, number)).collect();
+    let wanted = asked.fields.get("PhoneNumber");
+    asked.answer(numbers.iter(), |owned| wanted.is_none_or(|wanted| owned.number == wanted), ("incoming_phone_numbers", resource))
 }
 
 async fn fetch(

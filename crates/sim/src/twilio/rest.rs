@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, RawQuery, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use super::draft::{Draft, Fields};
 use super::effects::{Answer, Effects};
 use super::line::Line;
-use super::listing;
+use super::listing::{self, Asked};
 use super::magic;
 use super::message::{self, Direction, Media, SimMessage, Status};
 use super::refusal::Refusal;
@@ -128,19 +128,9 @@ impl Inner {
     }
 }
 
-async fn list(
-    State(inner): State<Arc<Inner>>,
-    Path(account_sid): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Refusal> {
-    let account = inner.authenticate(&headers, &account_sid, uri.path())?;
-    let query = query.as_deref().unwrap_or_default();
-    let fields = Fields::parse(query.as_bytes());
-    let (query, filter) = (listing::Query::parse(query, &fields)?, listing::MessageFilter::parse(&fields)?);
-    let page = listing::page(inner.messages().iter(), &account.config.account_sid, &query, |message| filter.wants(message));
-    Ok(Json(listing::envelope(uri.path(), &query, &page, ("messages", resource::message))).into_response())
+async fn list(State(inner): State<Arc<Inner>>, asked: Asked) -> Result<Response, Refusal> {
+    let filter = listing::MessageFilter::parse(&asked.fields)?;
+    Ok(asked.answer(inner.messages().iter(), |message| filter.wants(message), ("messages", resource::message)))
 }
 
 async fn fetch(

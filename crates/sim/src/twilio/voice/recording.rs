@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{lock, sound};
 use crate::twilio::cdn;
 use crate::twilio::draft::Fields;
-use crate::twilio::listing::{self, Entry};
+use crate::twilio::listing::{self, Asked, Entry};
 use crate::twilio::refusal::Refusal;
 use crate::twilio::resource::date;
 use crate::twilio::rest::stem;
@@ -92,44 +92,38 @@ pub(super) fn router() -> Router<Arc<Inner>> {
         .route("/2010-04-01/Accounts/{account}/Calls/{call}/Recordings.json", get(list_of_call))
 }
 
-async fn list(
-    State(inner): State<Arc<Inner>>,
-    Path(account_sid): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Refusal> {
-    let account = inner.authenticate(&headers, &account_sid, uri.path())?;
-    let query = query.unwrap_or_default();
-    let call_sid = Fields::parse(query.as_bytes()).get("CallSid").map(str::to_owned);
-    page(&inner, &account, (uri.path(), &query), (call_sid.as_deref(), |recording| resource(&inner, recording)))
+async fn list(State(inner): State<Arc<Inner>>, asked: Asked) -> Result<Response, Refusal> {
+    let wanted = Wanted::parse(&asked.fields, asked.fields.get("CallSid"))?;
+    Ok(asked.answer(lock(&inner.voice.recordings).iter(), |one| wanted.holds(one), ("recordings", |one| resource(&inner, one))))
 }
 
 async fn list_of_call(
     State(inner): State<Arc<Inner>>,
-    Path((account_sid, call_sid)): Path<(String, String)>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    Path((_, call_sid)): Path<(String, String)>,
     uri: Uri,
+    asked: Asked,
 ) -> Result<Response, Refusal> {
-    let account = inner.authenticate(&headers, &account_sid, uri.path())?;
-    let call = inner.call_of(&account, &call_sid).ok_or_else(|| Refusal::not_found(uri.path()))?;
-    page(&inner, &account, (uri.path(), &query.unwrap_or_default()), (Some(&call.sid), resource_of_call))
+    let call = inner.call_of(&asked.account, &call_sid).ok_or_else(|| Refusal::not_found(uri.path()))?;
+    let wanted = Wanted::parse(&asked.fields, Some(&call.sid))?;
+    Ok(asked.answer(lock(&inner.voice.recordings).iter(), |one| wanted.holds(one), ("recordings", resource_of_call)))
 }
 
-fn page(
-    inner: &Inner,
-    account: &Account,
-    (path, query): (&str, &str),
-    (call_sid, show): (Option<&str>, impl Fn(&SimRecording) -> Value),
-) -> Result<Response, Refusal> {
-    let fields = Fields::parse(query.as_bytes());
-    let (query, created) = (listing::Query::parse(query, &fields)?, listing::span(&fields, "DateCreated")?);
-    let wants = |recording: &SimRecording| {
-        call_sid.is_none_or(|sid| sid == recording.call_sid) && (created.0..=created.1).contains(&recording.started_ms)
-    };
-    let page = listing::page(lock(&inner.voice.recordings).iter(), &account.config.account_sid, &query, wants);
-    Ok(Json(listing::envelope(path, &query, &page, ("recordings", show))).into_response())
+/// The recordings that a list asks for.
+struct Wanted {
+    call_sid: Option<String>,
+    /// Unix ms, first and last, of their beginning.
+    created: (i64, i64),
+}
+
+impl Wanted {
+    fn parse(fields: &Fields, call_sid: Option<&str>) -> Result<Self, Refusal> {
+        Ok(Self { call_sid: call_sid.map(str::to_owned), created: listing::span(fields, "DateCreated")? })
+    }
+
+    fn holds(&self, recording: &SimRecording) -> bool {
+        self.call_sid.as_ref().is_none_or(|sid| *sid == recording.call_sid)
+            && (self.created.0..=self.created.1).contains(&recording.started_ms)
+    }
 }
 
 /// The resource with `.json`; else the sound, by way of a redirect that needs no credentials.

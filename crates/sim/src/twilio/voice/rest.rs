@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, RawQuery, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
@@ -14,7 +14,7 @@ use super::outbound::CallDraft;
 use crate::twilio::draft::Fields;
 use crate::twilio::effects::Effects;
 use crate::twilio::line::Line;
-use crate::twilio::listing;
+use crate::twilio::listing::{self, Asked};
 use crate::twilio::refusal::Refusal;
 use crate::twilio::rest::{answer, form, meet, stem};
 use crate::twilio::state::{Account, Inner};
@@ -77,19 +77,9 @@ impl CallFilter {
     }
 }
 
-async fn list(
-    State(inner): State<Arc<Inner>>,
-    Path(account_sid): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Refusal> {
-    let account = inner.authenticate(&headers, &account_sid, uri.path())?;
-    let query = query.as_deref().unwrap_or_default();
-    let fields = Fields::parse(query.as_bytes());
-    let (query, filter) = (listing::Query::parse(query, &fields)?, CallFilter::parse(&fields)?);
-    let page = listing::page(lock(&inner.voice.calls).iter(), &account.config.account_sid, &query, |call| filter.wants(call));
-    Ok(Json(listing::envelope(uri.path(), &query, &page, ("calls", call::resource))).into_response())
+async fn list(State(inner): State<Arc<Inner>>, asked: Asked) -> Result<Response, Refusal> {
+    let filter = CallFilter::parse(&asked.fields)?;
+    Ok(asked.answer(lock(&inner.voice.calls).iter(), |call| filter.wants(call), ("calls", call::resource)))
 }
 
 async fn fetch(
