@@ -94,6 +94,18 @@ impl App {
     }
 }
 
+/// The account, as long as it works.
+///
+/// # Errors
+/// `not_found`; `account_disabled`.
+pub(crate) fn working(tx: &mut OrgTx<'_, '_>, id: AccountId) -> Result<Account> {
+    let found = account::get(tx, id)?;
+    if found.works() {
+        return Ok(found);
+    }
+    Err(Error::refused("account_disabled", "The account or its organisation is switched off. Switch it on first."))
+}
+
 /// Changes what is given; what is wrong is named as in `fields`.
 pub(crate) fn change(tx: &mut OrgTx<'_, '_>, id: AccountId, changes: &AccountChanges, fields: &TwilioFields) -> Result<Account> {
     let before = account::get(tx, id)?;

@@ -18,6 +18,7 @@ use parlance_store::watch::{Unit, Unwatched, Watch, advance};
 use parlance_store::{OrgTx, account, attempt, health, job, message};
 
 use crate::App;
+use crate::account::working;
 use crate::call;
 use crate::ingest::record;
 
@@ -80,7 +81,7 @@ impl App {
     }
 
     async fn compare(&self, org: OrgId, id: AccountId, since_ms: Option<i64>, watch: &dyn Watch) -> Result<Compared> {
-        let read = move |tx: &mut OrgTx<'_, '_>| Ok((enabled(tx, id)?, sync::get(tx, id)?));
+        let read = move |tx: &mut OrgTx<'_, '_>| Ok((working(tx, id)?, sync::get(tx, id)?));
         let (account, known) = self.store().read(org, read).await?;
         let mut before = known.unwrap_or(Sync { through_ms: account.created_ms, looked_ms: 0, found: 0, error: None });
         // A clock that was ahead would put the next comparison off until its time comes.
@@ -162,9 +163,9 @@ impl App {
                         attempt: None,
                         news: called.news(),
                     })),
-                    Missing::More { known } => {
+                    Missing::More => {
                         stored += self.store_told(account, std::mem::take(&mut told)).await?;
-                        match self.find(account, &called.provider_id, known, 0).await? {
+                        match self.find(account, &called.provider_id, 0).await? {
                             Ok(was_missing) => stored += u64::from(was_missing),
                             Err(failure) => return Ok(Err(failure)),
                         }
@@ -183,7 +184,7 @@ impl App {
         }
         let (org, id) = (account.org, account.id);
         let write = move |tx: &mut OrgTx<'_, '_>| {
-            let account = enabled(tx, id)?;
+            let account = working(tx, id)?;
             let mut stored = 0;
             for told in &told {
                 match told {
@@ -207,13 +208,13 @@ impl App {
         let read = move |tx: &mut OrgTx<'_, '_>| {
             let Some(message) = parlance_store::call::find(tx, id, &called.provider_id)? else {
                 // A call that was made past us is nobody's message.
-                return Ok(if called.inbound && called.status.is_end() { Missing::More { known: false } } else { Missing::Nothing });
+                return Ok(if called.inbound && called.status.is_end() { Missing::More } else { Missing::Nothing });
             };
             let Some(known) = message::get(tx, message)?.call else { return Ok(Missing::Nothing) };
             let may_have_more =
                 known.recordings.is_empty() && called.duration_s.is_some_and(|seconds| seconds > 0) && (records || !known.answered);
             Ok(match called.status.is_end() {
-                true if may_have_more => Missing::More { known: true },
+                true if may_have_more => Missing::More,
                 true if !known.status.is_end() || known.duration_s.is_none() => Missing::End,
                 _ => Missing::Nothing,
             })
@@ -223,18 +224,14 @@ impl App {
 
     /// Asks the provider for a call and stores what it says: as history, unless it began within the last `fresh_ms`. Answers whether the
     /// call was missing.
-    async fn find(
-        &self,
-        account: &Account,
-        provider_id: &str,
-        known: bool,
-        fresh_ms: i64,
-    ) -> Result<std::result::Result<bool, ListFailure>> {
+    async fn find(&self, account: &Account, provider_id: &str, fresh_ms: i64) -> Result<std::result::Result<bool, ListFailure>> {
         let channel = parlance_channels::of(account.provider());
         let mut news = match channel.find_call(&self.0.http, account, provider_id).await {
             Ok(news) => news,
             Err(failure) => return Ok(Err(failure)),
         };
+        let (id, sid) = (account.id, provider_id.to_owned());
+        let known = self.store().read(account.org, move |tx| parlance_store::call::find(tx, id, &sid)).await?.is_some();
         // Of a call that we directed, our own hooks know better whether a person or a machine answered.
         news.retain(|news| !known || !matches!(news.news, News::Dialed { .. }));
         let fresh_since_ms = self.now_ms() - fresh_ms;
@@ -269,19 +266,6 @@ impl App {
             }
         })
     }
-}
-
-const fn takes_in(account: &Account) -> bool {
-    account.enabled && !account.org_disabled
-}
-
-/// The account, as long as it may take anything in.
-fn enabled(tx: &mut OrgTx<'_, '_>, id: AccountId) -> Result<Account> {
-    let account = account::get(tx, id)?;
-    if takes_in(&account) {
-        return Ok(account);
-    }
-    Err(Error::refused("account_disabled", "The account or its organisation is switched off. Switch it on first."))
 }
 
 /// The oldest entries of lists that are read newest first.
@@ -329,9 +313,7 @@ enum Missing {
     /// How it ended.
     End,
     /// Perhaps its recordings, and all of it where it is not known.
-    More {
-        known: bool,
-    },
+    More,
 }
 
 /// A part of an account's lists.
@@ -361,12 +343,12 @@ pub(crate) async fn run(app: &App, claimed: &Claimed, account: AccountId) -> Res
 /// Asks the provider for a call that a hook named and nobody here knows. What it cannot tell now is asked again later, a few times.
 pub(crate) async fn find_call(app: &App, claimed: &Claimed, id: AccountId, provider_id: &str) -> Result<()> {
     let account = app.store().read(claimed.org, move |tx| account::get(tx, id)).await?;
-    if !takes_in(&account) {
+    if !account.works() {
         // Once it is switched on, the lists tell of the call.
         let job = claimed.clone();
         return app.store().write(claimed.org, move |tx| job::finish(tx, &job)).await;
     }
-    let again = match app.find(&account, provider_id, false, FRESH_MS).await? {
+    let again = match app.find(&account, provider_id, FRESH_MS).await? {
         Ok(_) => None,
         Err(failure) => {
             tracing::warn!(error = ?failure.error(), org = %claimed.org, account = %id, "a call could not be asked for");

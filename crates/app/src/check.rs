@@ -10,12 +10,13 @@ use parlance_model::id::{AccountId, MessageId, OrgId};
 use parlance_model::message::{Direction, Message};
 use parlance_model::phone::Phone;
 use parlance_model::{Error, Result};
-use parlance_store::{OrgTx, account, contact, message, org};
+use parlance_store::{OrgTx, contact, message};
 use tokio::time::Instant;
 
 pub use parlance_channels::Finding;
 
 use crate::App;
+use crate::account::working;
 use crate::contact::created;
 use crate::send::{Draft, Recipient, Route, queue};
 
@@ -70,10 +71,7 @@ impl App {
         let (org, id, to) = (self.org(&trial.org).await?, trial.account, trial.to.clone());
         let peer = Phone::parse(&to, org.region).map_err(|_| Error::invalid("to", "Must be a phone number, best in E.164 form."))?;
         let write = move |tx: &mut OrgTx<'_, '_>| {
-            let account = account::get(tx, id)?;
-            if !account.enabled || org::current(tx)?.disabled_ms.is_some() {
-                return Err(Error::refused("account_disabled", "The account or its organisation is switched off. Switch it on first."));
-            }
+            let account = working(tx, id)?;
             let identity = parlance_model::contact::Identity::phone(&peer);
             let (contact, made) = contact::find_or_create(tx, &identity, &contact::Details::default())?;
             if made {

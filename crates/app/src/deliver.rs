@@ -1,4 +1,5 @@
-//! The send job, and what the call job has in common with it: opt-out checked again, the attempt written down, the provider called, the outcome recorded.
+//! The send job, and what the call job has in common with it: opt-out checked again, the attempt written down, the provider
+//! called, the outcome recorded.
 //!
 //! The attempt is committed before the call. A job that is claimed again and finds an attempt without an outcome
 //! knows that the message may have gone out: it becomes `unknown` and is never sent again silently.

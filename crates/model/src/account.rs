@@ -41,6 +41,12 @@ impl Account {
         }
     }
 
+    /// Whether anything goes out or is taken in over it now: neither it nor its org is switched off.
+    #[must_use]
+    pub const fn works(&self) -> bool {
+        self.enabled && !self.org_disabled
+    }
+
     /// Whether new conversations of this medium may begin on it. Those that begin outside run over it either way.
     #[must_use]
     pub const fn carries(&self, channel: Channel) -> bool {
