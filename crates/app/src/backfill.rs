@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use parlance_model::account::Account;
+use parlance_model::account::{Account, Backfill};
 use parlance_model::call::news::{CallNews, News};
 use parlance_model::delivery::DeliveryError;
 use parlance_model::id::{AccountId, OrgId};
@@ -13,9 +13,8 @@ use parlance_model::inbound::Inbound;
 use parlance_model::job::{Claimed, Job, Lane};
 use parlance_model::listed::{Called, ListFailure, Listed, Listing};
 use parlance_model::{Error, Result};
-use parlance_store::sync::{self, Sync};
 use parlance_store::watch::{Unit, Unwatched, Watch, advance};
-use parlance_store::{OrgTx, account, attempt, health, job, message};
+use parlance_store::{OrgTx, account, attempt, backfill, health, job, message};
 
 use crate::App;
 use crate::account::working;
@@ -59,7 +58,7 @@ impl App {
     /// Those of the database.
     pub(crate) async fn queue_backfills(&self, at_start: bool) -> Result<usize> {
         let before_ms = self.now_ms() - if at_start { AT_START_MS } else { PERIOD_MS };
-        let due = self.store().system_read(move |tx| sync::due(tx, before_ms)).await?;
+        let due = self.store().system_read(move |tx| backfill::due(tx, before_ms)).await?;
         for (org, id) in &due {
             let (job, lane) = (Job::Backfill { account_id: *id }, Lane::Account(*id));
             let write = move |tx: &mut OrgTx<'_, '_>| {
@@ -81,9 +80,9 @@ impl App {
     }
 
     async fn compare(&self, org: OrgId, id: AccountId, since_ms: Option<i64>, watch: &dyn Watch) -> Result<Compared> {
-        let read = move |tx: &mut OrgTx<'_, '_>| Ok((working(tx, id)?, sync::get(tx, id)?));
+        let read = move |tx: &mut OrgTx<'_, '_>| Ok((working(tx, id)?, backfill::get(tx, id)?));
         let (account, known) = self.store().read(org, read).await?;
-        let mut before = known.unwrap_or(Sync { through_ms: account.created_ms, looked_ms: 0, found: 0, error: None });
+        let mut before = known.unwrap_or(Backfill { through_ms: account.created_ms, looked_ms: 0, found: 0, error: None });
         // A clock that was ahead would put the next comparison off until its time comes.
         before.through_ms = before.through_ms.min(self.now_ms());
         let mut since_ms = since_ms.unwrap_or(before.through_ms - OVERLAP_MS);
@@ -104,13 +103,13 @@ impl App {
                 advance(watch, chunk.len() as u64)?;
             }
             compared = Compared { listed: compared.listed + round.items.len() as u64, stored: compared.stored + stored };
-            let after = Sync {
+            let after = Backfill {
                 through_ms: before.through_ms.max(round.through_ms),
                 looked_ms: self.now_ms(),
                 found: before.found + i64::try_from(compared.stored).unwrap_or(i64::MAX),
                 error: None,
             };
-            self.store().write(org, move |tx| sync::save(tx, id, &after)).await?;
+            self.store().write(org, move |tx| backfill::save(tx, id, &after)).await?;
             // A round that was full goes on where it ended.
             if round.through_ms >= until_ms || round.through_ms <= since_ms {
                 return Ok(compared);
@@ -247,15 +246,15 @@ impl App {
     }
 
     /// Keeps why a comparison came to nothing, and makes the error of it.
-    async fn compared_nothing(&self, account: &Account, before: Sync, failure: ListFailure) -> Result<Error> {
+    async fn compared_nothing(&self, account: &Account, before: Backfill, failure: ListFailure) -> Result<Error> {
         let (id, error) = (account.id, failure.error().clone());
-        let after = Sync { looked_ms: self.now_ms(), error: Some(error.clone()), ..before };
+        let after = Backfill { looked_ms: self.now_ms(), error: Some(error.clone()), ..before };
         let is_refused = matches!(failure, ListFailure::Account(_));
         let write = move |tx: &mut OrgTx<'_, '_>| {
             if is_refused {
                 health::fails(tx, id, after.error.as_ref().unwrap_or(&error))?;
             }
-            sync::save(tx, id, &after)
+            backfill::save(tx, id, &after)
         };
         self.store().write(account.org, write).await?;
         Ok(match failure {

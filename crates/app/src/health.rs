@@ -10,7 +10,7 @@ use parlance_model::Result;
 use parlance_model::account::{Account, Health, Seen};
 use parlance_model::id::{AccountId, OrgId};
 use parlance_model::key::Principal;
-use parlance_store::{OrgTx, health};
+use parlance_store::{OrgTx, backfill, health};
 
 use crate::App;
 
@@ -75,10 +75,11 @@ impl App {
     /// # Errors
     /// Those of the database.
     pub async fn healths(&self, who: &Principal, accounts: &[Account]) -> Result<Vec<Health>> {
-        let mut stored = self.store().read(who.org, health::all).await?;
+        let (mut stored, mut backfills) = self.store().read(who.org, |tx| Ok((health::all(tx)?, backfill::all(tx)?))).await?;
         let of = |account: &Account| {
             let known = stored.remove(&account.id).unwrap_or_default();
-            Health { seen: known.seen.and(&self.0.seen.of((account.org, account.id))), ..known }
+            let seen = known.seen.and(&self.0.seen.of((account.org, account.id)));
+            Health { seen, backfill: backfills.remove(&account.id), ..known }
         };
         Ok(accounts.iter().map(of).collect())
     }

@@ -218,6 +218,21 @@ pub struct Health {
     pub last_error: Option<(DeliveryError, i64)>,
     /// What passed over it.
     pub seen: Seen,
+    /// How far its lists at the provider were compared; `None` before the first try.
+    pub backfill: Option<Backfill>,
+}
+
+/// How far an account's lists at its provider were compared with what came by hooks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backfill {
+    /// Everything up to here was compared, unix ms.
+    pub through_ms: i64,
+    /// When it was last tried, unix ms.
+    pub looked_ms: i64,
+    /// How many messages and calls were found that no hook had told, in all.
+    pub found: i64,
+    /// Why the last try came to nothing.
+    pub error: Option<DeliveryError>,
 }
 
 impl Health {

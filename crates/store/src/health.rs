@@ -27,10 +27,10 @@ fn read(row: &Row<'_>) -> Result<(AccountId, Health)> {
         None => None,
     };
     let seen = Seen { last_in_ms: row.get(2)?, last_out_ms: row.get(3)?, refused_hooks: row.get(7)?, last_refused_ms: row.get(8)? };
-    Ok((row.get(0)?, Health { failing: row.get(1)?, last_error: error, seen }))
+    Ok((row.get(0)?, Health { failing: row.get(1)?, last_error: error, seen, backfill: None }))
 }
 
-/// What is known of each of the org's accounts. One that nothing is known of is absent.
+/// What is known of each of the org's accounts, but for its backfill. One that nothing is known of is absent.
 ///
 /// # Errors
 /// Those of the database.
@@ -39,7 +39,7 @@ pub fn all(tx: &mut OrgTx<'_, '_>) -> Result<HashMap<AccountId, Health>> {
     Ok(tx.query(ALL, &[], read)?.into_iter().collect())
 }
 
-/// What is known of one account.
+/// What is known of one account, but for its backfill.
 ///
 /// # Errors
 /// Those of the database.

@@ -7,6 +7,7 @@
 pub mod account;
 pub mod attempt;
 pub mod audit;
+pub mod backfill;
 pub mod backup;
 pub mod bus;
 pub mod call;
@@ -33,7 +34,6 @@ pub mod search;
 pub mod secret;
 pub mod session;
 pub mod staff;
-pub mod sync;
 pub mod total;
 mod tx;
 pub mod user;

@@ -1,7 +1,9 @@
 //! Calling messages back and sending them once more, over the API; and how accounts do.
 
+use parlance_model::id::AccountId;
 use parlance_model::role::Role;
-use parlance_sim::twilio::{Fault, FaultKind};
+use parlance_sim::twilio::{Fault, FaultKind, Inbound};
+use parlance_store::watch::Unwatched;
 use parlance_testkit::both_databases;
 use serde_json::json;
 
@@ -71,7 +73,7 @@ both_databases! {
         let (app, org, staff) = TestApp::new(database).await;
         let ada = app.staff(&org, "ada", Role::Admin).await;
         let health = async || ada.get("/api/v1/accounts").await.expect(200).json["data"][0]["health"].clone();
-        let unused = json!({ "state": "unused", "last_in_at": null, "last_out_at": null, "last_error": null, "refused_hooks": { "count": 0, "last_at": null } });
+        let unused = json!({ "state": "unused", "last_in_at": null, "last_out_at": null, "last_error": null, "refused_hooks": { "count": 0, "last_at": null }, "backfill": null });
         assert_eq!(health().await, unused);
         let form = inbound_form("SM1", CUSTOMER, NUMBER, "Hello?");
         app.hook_signed("/webhooks/twilio", &form, "forged").await.expect_problem(403, "bad_signature");
@@ -92,5 +94,25 @@ both_databases! {
         let id = ada.get("/api/v1/accounts").await.json["data"][0]["id"].clone();
         let off = ada.put(&format!("/api/v1/accounts/{id}"), json!({ "enabled": false })).await.expect(200);
         assert_eq!(off.data()["health"]["state"], "off");
+    }
+
+    async fn an_accounts_record_says_how_far_its_lists_were_compared(database) {
+        let (app, org, _) = TestApp::new(database).await;
+        let ada = app.staff(&org, "ada", Role::Admin).await;
+        let account = async || ada.get("/api/v1/accounts").await.expect(200).data()[0].clone();
+        let id = AccountId(account().await["id"].as_i64().unwrap());
+        let compare = async || app.app.backfill(&org.slug, id, None, &Unwatched::default()).await;
+        // No hook of the simulator comes here.
+        app.sim.inbound(Inbound::text(CUSTOMER, NUMBER, "Did you get this?")).await;
+        app.clock.advance_ms(600_000);
+        compare().await.unwrap();
+        let found = json!({ "compared_through": "2026-03-05T20:08:00Z", "tried_at": "2026-03-05T20:10:00Z", "found": 1, "error": null });
+        assert_eq!(account().await["health"]["backfill"], found);
+        ada.put("/api/v1/settings/providers", json!({ "twilio_auth_token_encrypted": "a-wrong-token" })).await.expect(200);
+        app.clock.advance_ms(60_000);
+        compare().await.unwrap_err();
+        let refused = account().await["health"]["backfill"].clone();
+        assert_eq!((&refused["compared_through"], &refused["found"]), (&found["compared_through"], &found["found"]));
+        assert_eq!((&refused["tried_at"], &refused["error"]["code"]), (&json!("2026-03-05T20:11:00Z"), &json!("20003")));
     }
 }

@@ -66,6 +66,8 @@ both_databases! {
             (json!({ "ring": [{ "phone": PHONE }, { "phone": NUMBER }] }), "voice.ring[1].phone"),
             (json!({ "ring": [{ "phone": PHONE }, { "phone": "12" }] }), "voice.ring[1].phone"),
             (json!({ "ring": [{ "phone": "anonymous" }] }), "voice.ring[0].phone"),
+            // Costs by the minute.
+            (json!({ "ring": [{ "phone": "+19002345678" }] }), "voice.ring[0].phone"),
             (json!({ "ring": [{ "phone": "" }] }), "voice.ring[0].phone"),
             (json!({ "ring": [{ "user_id": 1 }] }), "voice.ring[0].phone"),
             (json!({ "ring": [[PHONE, null]] }), "voice.ring[0]"),

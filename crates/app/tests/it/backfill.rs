@@ -3,16 +3,15 @@
 use bytes::BytesMut;
 use parlance_app::backfill::Compared;
 use parlance_app::conversation::Changes;
-use parlance_model::account::{Account, Settings};
+use parlance_model::account::{Account, Backfill, Settings};
 use parlance_model::contact::{Identity, IdentityKind};
 use parlance_model::conversation::{Conversation, Status};
 use parlance_model::delivery::DeliveryState;
 use parlance_model::job::{Job, Lane};
 use parlance_model::message::Message;
 use parlance_sim::twilio::{Fault, FaultKind, Inbound};
-use parlance_store::sync::Sync;
 use parlance_store::watch::Unwatched;
-use parlance_store::{OrgTx, account, conversation, doctor, job, opt_out, sync};
+use parlance_store::{OrgTx, account, backfill, conversation, doctor, job, opt_out};
 use parlance_testkit::both_databases;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -164,7 +163,7 @@ both_databases! {
         on.clock.advance_ms(10 * MINUTE_MS);
         assert_eq!(compare(&on).await, Compared { listed: 1, stored: 1 });
         let id = on.app.store().read(on.who.org, |tx| Ok(account::list(tx)?[0].id)).await.unwrap();
-        let kept = on.app.store().read(on.who.org, move |tx| sync::get(tx, id)).await.unwrap().unwrap();
+        let kept = on.app.store().read(on.who.org, move |tx| backfill::get(tx, id)).await.unwrap().unwrap();
         assert!(kept.through_ms <= on.app.now_ms() && kept.looked_ms <= on.app.now_ms());
     }
 
@@ -197,16 +196,16 @@ both_databases! {
             compared = on.app.backfill("acme", id, None, &watch) => assert_eq!(compared.unwrap_err().code(), "unavailable"),
             () = provider => {}
         }
-        let kept = on.app.store().read(on.who.org, move |tx| sync::get(tx, id)).await.unwrap().unwrap();
+        let kept = on.app.store().read(on.who.org, move |tx| backfill::get(tx, id)).await.unwrap().unwrap();
         assert_eq!(kept.error.unwrap().code, "list_endless");
     }
 
     async fn a_try_whose_time_is_ahead_does_not_count(database) {
         let on = Fixture::new(database).await;
         let id = on.app.store().read(on.who.org, |tx| Ok(account::list(tx)?[0].id)).await.unwrap();
-        let due = async || { let now_ms = on.app.now_ms(); on.app.store().system_read(move |tx| sync::due(tx, now_ms - MINUTE_MS)).await.unwrap() };
-        let ahead = Sync { through_ms: 0, looked_ms: on.app.now_ms() + 10 * MINUTE_MS, found: 0, error: None };
-        on.app.store().write(on.who.org, move |tx| sync::save(tx, id, &ahead)).await.unwrap();
+        let due = async || { let now_ms = on.app.now_ms(); on.app.store().system_read(move |tx| backfill::due(tx, now_ms - MINUTE_MS)).await.unwrap() };
+        let ahead = Backfill { through_ms: 0, looked_ms: on.app.now_ms() + 10 * MINUTE_MS, found: 0, error: None };
+        on.app.store().write(on.who.org, move |tx| backfill::save(tx, id, &ahead)).await.unwrap();
         assert_eq!(due().await, [(on.who.org, id)]);
     }
 
@@ -239,7 +238,7 @@ both_databases! {
         };
         set_token("wrong").await;
         assert_eq!(on.app.backfill("acme", id, None, &Unwatched::default()).await.unwrap_err().code(), "provider_refused");
-        let kept = on.app.store().read(on.who.org, move |tx| sync::get(tx, id)).await.unwrap().unwrap();
+        let kept = on.app.store().read(on.who.org, move |tx| backfill::get(tx, id)).await.unwrap().unwrap();
         assert_eq!(kept.error.unwrap().code, "20003");
         set_token(TOKEN).await;
         assert_eq!(compare(&on).await, Compared { listed: 1, stored: 1 });

@@ -2,7 +2,7 @@
 
 use parlance_app::account::AccountChanges;
 use parlance_app::directory::{self, NewTwilio};
-use parlance_model::account::{Account as Stored, Health as Known, HealthState, Settings};
+use parlance_model::account::{Account as Stored, Backfill as Compared, Health as Known, HealthState, Settings};
 use parlance_model::channel::Provider;
 use parlance_model::clock::iso8601;
 use parlance_model::delivery::DeliveryError;
@@ -81,6 +81,8 @@ struct Health {
     /// Hooks that claimed to be for this account and whose signature did not fit. A few come from strangers; many come from a wrong
     /// public URL or auth token.
     refused_hooks: RefusedHooks,
+    /// What came of comparing the provider's lists with what its hooks told; null before the first comparison.
+    backfill: Option<Backfill>,
 }
 
 /// Why a provider refused an account.
@@ -104,6 +106,32 @@ struct RefusedHooks {
     last_at: Option<String>,
 }
 
+/// How far the provider's lists of messages and calls were compared with what its hooks told.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AccountBackfill")]
+struct Backfill {
+    /// Everything up to here was compared.
+    compared_through: String,
+    /// When it was last tried.
+    tried_at: String,
+    /// How many messages and calls were found, in all, that no hook had told.
+    found: i64,
+    /// Why the last try came to nothing; null where it did not.
+    error: Option<HealthError>,
+}
+
+impl Backfill {
+    fn of(known: Compared) -> Self {
+        let tried_at = iso8601(known.looked_ms);
+        Self {
+            compared_through: iso8601(known.through_ms),
+            found: known.found,
+            error: known.error.map(|error| HealthError { code: error.code, message: error.message, at: tried_at.clone() }),
+            tried_at,
+        }
+    }
+}
+
 impl Health {
     fn of(known: Known, enabled: bool) -> Self {
         let error = |(error, at_ms): (DeliveryError, i64)| HealthError { code: error.code, message: error.message, at: iso8601(at_ms) };
@@ -113,6 +141,7 @@ impl Health {
             last_out_at: known.seen.last_out_ms.map(iso8601),
             last_error: known.last_error.map(error),
             refused_hooks: RefusedHooks { count: known.seen.refused_hooks, last_at: known.seen.last_refused_ms.map(iso8601) },
+            backfill: known.backfill.map(Backfill::of),
         }
     }
 }
