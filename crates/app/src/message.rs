@@ -98,7 +98,7 @@ pub(crate) fn cancel(tx: &mut OrgTx<'_, '_>, id: MessageId) -> Result<()> {
     }
     message::end(tx, id, &Outcome::of(DeliveryState::Canceled))?;
     let job = if message.kind == Kind::Call { Job::Call { message_id: id } } else { Job::Send { message_id: id } };
-    job::withdraw(tx, &job, lane(&message))?;
+    job::withdraw(tx, &job, message.lane())?;
     tx.audit(&Act::new(Action::MessageCancel, id).with("conversation_id", message.conversation_id.0))
 }
 
@@ -110,7 +110,7 @@ fn retry(tx: &mut OrgTx<'_, '_>, id: MessageId, allow_duplicate: bool) -> Result
     may_go_again(message.state, allow_duplicate)?;
     let job = Job::Send { message_id: id };
     // A receipt may come before the call's own answer is written down.
-    if job::is_queued(tx, &job, lane(&message))? {
+    if job::is_queued(tx, &job, message.lane())? {
         let text = "The last attempt is just being concluded. Look at the message again in a moment.";
         return Err(Error::conflict("under_way", text).with_retry_after(1));
     }
@@ -123,14 +123,6 @@ fn retry(tx: &mut OrgTx<'_, '_>, id: MessageId, allow_duplicate: bool) -> Result
     let act =
         Act::new(Action::MessageRetry, id).with("conversation_id", message.conversation_id.0).with("allow_duplicate", allow_duplicate);
     tx.audit(&act.changed("delivery_state", message.state.as_str(), DeliveryState::Pending.as_str()))
-}
-
-/// Where its job is.
-const fn lane(message: &Message) -> Lane {
-    match message.send_at_ms {
-        Some(_) => Lane::Message(message.id),
-        None => Lane::Conversation(message.conversation_id),
-    }
 }
 
 /// The message, if it is one that a provider is given.

@@ -6,7 +6,6 @@
 
 use parlance_model::Result;
 use parlance_model::account::Account;
-use parlance_model::channel::Channel;
 use parlance_model::clock::iso8601;
 use parlance_model::conversation::Conversation;
 use parlance_model::delivery::{DeliveryError, DeliveryState};
@@ -26,8 +25,9 @@ use crate::ingest::acknowledge;
 const LOOKS_MS: [i64; 4] = [30_000, 120_000, 600_000, 3_600_000];
 /// How far the provider's time of a message may be from the attempt's, in milliseconds: clocks differ, and a request may linger.
 const APART_MS: i64 = 300_000;
-/// How long a message may have waited before it was attempted, in milliseconds, and a little more: 25 hours.
-const WAITED_MS: i64 = 25 * 60 * 60 * 1000;
+/// How long a list that cannot be had is asked for again, in milliseconds since the attempt was begun, and how often.
+const UNREADABLE_MS: i64 = 24 * 60 * 60 * 1000;
+const AGAIN_MS: i64 = 30 * 60 * 1000;
 /// Pages of the list of one recipient's messages that are read at most.
 const PAGES: usize = 20;
 
@@ -73,9 +73,7 @@ fn is_open(attempt: &Attempt) -> bool {
 /// What the provider has for the recipient since shortly before the attempt.
 async fn list(app: &App, look: &Look) -> std::result::Result<Vec<Went>, ListFailure> {
     let channel = parlance_channels::of(look.account.provider());
-    // Of a call that we make, the phone of the staff rings first.
-    let rung = look.message.call.as_ref().and_then(|call| call.staff_phone.as_ref()).map(|phone| (Channel::Voice, phone.to_string()));
-    let sent_to = Some(rung.unwrap_or_else(|| (look.conversation.channel, look.conversation.peer.clone())));
+    let sent_to = Some((look.conversation.channel, look.attempt.recipient.clone()));
     let wanted = Listing { since_ms: look.attempt.started_ms - APART_MS, sent_to };
     let (mut went, mut page) = (Vec::new(), None);
     for _ in 0..PAGES {
@@ -98,10 +96,11 @@ fn conclude(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: AttemptId, found: &st
         return Ok(());
     }
     // A callback may have settled it meanwhile.
-    let Some(Look { attempt, account, conversation, message }) = look(tx, id)? else { return job::finish(tx, claimed) };
-    let unsettled = attempt::unsettled(tx, conversation.id, attempt.started_ms - WAITED_MS)?;
+    let Some(Look { attempt, account, message, .. }) = look(tx, id)? else { return job::finish(tx, claimed) };
+    let mut open = attempt::alike(tx, &attempt)?;
+    open.retain(|(_, other)| other.channel == message.channel);
     let matched = match found {
-        Ok(went) => matched(&attempt, &unsettled, &unclaimed(tx, &account, went)?),
+        Ok(went) => matched((&attempt, &message), &open, &unclaimed(tx, &account, went)?),
         Err(failure) => Matched::NotLooked(failure.error().clone()),
     };
     if let Matched::One(went) = &matched {
@@ -110,7 +109,8 @@ fn conclude(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: AttemptId, found: &st
     }
     let now_ms = tx.now_ms();
     let next = LOOKS_MS.iter().map(|after_ms| attempt.started_ms + after_ms).find(|at_ms| *at_ms > now_ms);
-    if let Some(next) = next {
+    let goes_on = matches!(matched, Matched::NotLooked(_)) && now_ms < attempt.started_ms + UNREADABLE_MS;
+    if let Some(next) = next.or_else(|| goes_on.then_some(now_ms + AGAIN_MS)) {
         return job::postpone(tx, claimed, next);
     }
     attempt::explain(tx, id, &matched.words(message.kind, now_ms))?;
@@ -174,8 +174,7 @@ impl Matched {
 
 /// Matches what the provider has with the attempts that nothing has settled, one to one. What differs in text, in the number of
 /// files or by more than minutes is not alike; of those alike there must be as many messages as attempts, in the same order.
-fn matched(attempt: &Attempt, unsettled: &[(Attempt, Message)], went: &[Went]) -> Matched {
-    let Some((_, own)) = unsettled.iter().find(|(other, _)| other.id == attempt.id) else { return Matched::Nothing };
+fn matched((attempt, own): (&Attempt, &Message), open: &[(Attempt, Message)], went: &[Went]) -> Matched {
     // The provider makes the text of a template, and a call has none: the time alone tells which it is.
     let any = own.template().is_some() || own.kind == Kind::Call;
     let alike = |message: &Message| any || message.body == own.body && message.attachments.len() == own.attachments.len();
@@ -187,7 +186,7 @@ fn matched(attempt: &Attempt, unsettled: &[(Attempt, Message)], went: &[Went]) -
     let went: Vec<&Went> = went.iter().filter(fits).collect();
     // Whoever could be meant by one of the messages that could be this attempt's.
     let candidates: Vec<&Went> = went.iter().copied().filter(|went| near(went, attempt)).collect();
-    let rivals: Vec<&Attempt> = unsettled
+    let rivals: Vec<&Attempt> = open
         .iter()
         .filter(|(_, message)| alike(message))
         .map(|(rival, _)| rival)
@@ -196,6 +195,10 @@ fn matched(attempt: &Attempt, unsettled: &[(Attempt, Message)], went: &[Went]) -
     let messages: Vec<&Went> = went.into_iter().filter(|went| rivals.iter().any(|rival| near(went, rival))).collect();
     if candidates.is_empty() {
         return Matched::Nothing;
+    }
+    // What is under way may be any of them, and will say so itself.
+    if rivals.iter().any(|rival| rival.finished_ms.is_none()) {
+        return Matched::Several;
     }
     let place = rivals.iter().position(|rival| rival.id == attempt.id);
     match place.and_then(|place| messages.get(place)) {

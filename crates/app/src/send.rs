@@ -32,8 +32,8 @@ pub const FILES_LIMIT: usize = 10;
 const FURTHEST_MS: i64 = 35 * 24 * 60 * 60 * 1000;
 /// How long a message may be worth delivering, in seconds (Twilio's limits of a validity period).
 pub const LONGEST_VALID_S: i64 = 36_000;
-/// How long an answer waits for the first outcome.
-const WAIT: Duration = Duration::from_secs(2);
+/// How long an answer waits for the first outcome, in milliseconds.
+const WAIT_MS: i64 = 2_000;
 /// How often a waiting answer looks by itself: another node may have done the work.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -155,10 +155,10 @@ impl App {
         Ok(self.followed(who.org, signals, sent, wait).await)
     }
 
-    /// The message once its first outcome is known, or after two seconds. It is stored: whatever goes wrong while waiting for
-    /// more, the answer says so.
+    /// The message once its first outcome is known, or after two seconds, or as soon as none can be known by then. It is stored:
+    /// whatever goes wrong while waiting for more, the answer says so.
     pub(crate) async fn followed(&self, org: OrgId, mut signals: Receiver<Signal>, mut sent: Sent, wait: bool) -> Sent {
-        let deadline = tokio::time::Instant::now() + if wait { WAIT } else { Duration::ZERO };
+        let deadline = tokio::time::Instant::now() + Duration::from_millis(if wait { WAIT_MS.unsigned_abs() } else { 0 });
         loop {
             if sent.message.state.is_outcome() || tokio::time::Instant::now() >= deadline {
                 return sent;
@@ -173,8 +173,14 @@ impl App {
                 }
             }
             let (message, links) = (sent.message.id, self.0.links.clone());
-            match self.store().read(org, move |tx| self::sent(tx, message, &links)).await {
-                Ok(seen) => sent = seen,
+            let look = move |tx: &mut OrgTx<'_, '_>| {
+                let sent = self::sent(tx, message, &links)?;
+                let due_ms = job::first_due(tx, sent.message.lane())?;
+                Ok((due_ms.is_some_and(|due_ms| due_ms > tx.now_ms() + WAIT_MS), sent))
+            };
+            match self.store().read(org, look).await {
+                Ok((false, seen)) => sent = seen,
+                Ok((true, seen)) => return seen,
                 Err(error) => {
                     tracing::warn!(?error, message = %message, "a sent message could not be looked at");
                     return sent;

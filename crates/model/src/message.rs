@@ -6,6 +6,7 @@ use crate::call::Call;
 use crate::channel::{Channel, JsonObject};
 use crate::delivery::{DeliveryError, DeliveryState};
 use crate::id::{AccountId, ConversationId, MediaId, MessageId, UserId};
+use crate::job::Lane;
 use crate::media::Facts;
 use crate::outbound::Template;
 use crate::{show_only, words};
@@ -162,6 +163,15 @@ pub struct Message {
 pub const TEMPLATE: &str = "template";
 
 impl Message {
+    /// Where its jobs are.
+    #[must_use]
+    pub const fn lane(&self) -> Lane {
+        match self.send_at_ms {
+            Some(_) => Lane::Message(self.id),
+            None => Lane::Conversation(self.conversation_id),
+        }
+    }
+
     /// The template that is sent in place of its text.
     #[must_use]
     pub fn template(&self) -> Option<Template> {

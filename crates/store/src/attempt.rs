@@ -4,7 +4,7 @@
 //! id. An attempt's state is the fold of its own outcome and its receipts, so any order leads to the same end.
 
 use parlance_model::delivery::{DeliveryError, DeliveryState, Outcome};
-use parlance_model::id::{AccountId, AttemptId, ConversationId, MessageId};
+use parlance_model::id::{AccountId, AttemptId, MessageId};
 use parlance_model::inbound::Receipt;
 use parlance_model::message::Message;
 use parlance_model::{Error, Result};
@@ -21,6 +21,8 @@ pub struct Attempt {
     pub message_id: MessageId,
     /// Over which account.
     pub account_id: AccountId,
+    /// Whom the provider was asked to reach: of a call that we make, the phone of the staff.
+    pub recipient: String,
     /// The provider's id, once known.
     pub provider_id: Option<String>,
     /// The fold of outcome and receipts.
@@ -34,7 +36,7 @@ pub struct Attempt {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, message_id, account_id, provider_id, state, error_state, error_code, error_message, started_ms, finished_ms ",
+            "SELECT id, message_id, account_id, provider_id, state, error_state, error_code, error_message, started_ms, finished_ms, recipient ",
             "FROM attempt WHERE org_id = $1 ",
             $rest
         )
@@ -50,6 +52,7 @@ fn read(row: &Row<'_>) -> Result<Attempt> {
         outcome: outcome(row, 4)?,
         started_ms: row.get(8)?,
         finished_ms: row.get(9)?,
+        recipient: row.get(10)?,
     })
 }
 
@@ -116,25 +119,17 @@ pub fn by_provider_id(tx: &mut OrgTx<'_, '_>, account: AccountId, provider_id: &
     tx.query_opt(FIND, params![account, provider_id], read)
 }
 
-/// The attempts of a conversation whose answers were lost and that nothing has settled, with the messages that they are of, in their
-/// order: of messages from `since_ms` on.
+/// The attempts over this one's account at this one's recipient of which nobody knows yet whether they went out, with the messages that
+/// they are of, first to last: those whose answers were lost, and those that are under way.
 ///
 /// # Errors
 /// Those of the database.
-pub fn unsettled(tx: &mut OrgTx<'_, '_>, conversation: ConversationId, since_ms: i64) -> Result<Vec<(Attempt, Message)>> {
-    const MESSAGES: &str =
-        "SELECT id FROM message WHERE org_id = $1 AND conversation_id = $2 AND at_ms >= $3 AND direction = 'outbound' ORDER BY id";
-    const OF: &str = select!("AND message_id = $2 AND state = 'unknown' AND provider_id IS NULL ORDER BY id");
-    let mut found = Vec::new();
-    for id in tx.query(MESSAGES, params![conversation, since_ms], |row| row.get::<MessageId>(0))? {
-        let attempts = tx.query(OF, params![id], read)?;
-        if !attempts.is_empty() {
-            let message = message::get(tx, id)?;
-            found.extend(attempts.into_iter().map(|attempt| (attempt, message.clone())));
-        }
-    }
-    found.sort_by_key(|(attempt, _)| attempt.id);
-    Ok(found)
+pub fn alike(tx: &mut OrgTx<'_, '_>, attempt: &Attempt) -> Result<Vec<(Attempt, Message)>> {
+    const OPEN: &str = select!(
+        "AND account_id = $2 AND recipient = $3 AND provider_id IS NULL AND (state = 'unknown' OR finished_ms IS NULL) ORDER BY id"
+    );
+    let open = tx.query(OPEN, params![attempt.account_id, &attempt.recipient], read)?;
+    open.into_iter().map(|attempt| message::get(tx, attempt.message_id).map(|message| (attempt, message))).collect()
 }
 
 /// Says in other words why an attempt is unknown, where it still is.
@@ -154,26 +149,34 @@ pub fn explain(tx: &mut OrgTx<'_, '_>, id: AttemptId, error: &DeliveryError) -> 
 /// # Errors
 /// `not_found` for the message; those of the database.
 pub fn start(tx: &mut OrgTx<'_, '_>, message: MessageId, account: AccountId) -> Result<AttemptId> {
-    const INSERT: &str = "INSERT INTO attempt (org_id, message_id, account_id, outcome, state, started_ms)
-        VALUES ($1, $2, $3, 'pending', 'pending', $4) RETURNING id";
+    const INSERT: &str = "INSERT INTO attempt (org_id, message_id, account_id, outcome, state, started_ms, recipient)
+        SELECT c.org_id, CAST($2 AS BIGINT), CAST($3 AS BIGINT), 'pending', 'pending', CAST($4 AS BIGINT), COALESCE(CAST($5 AS TEXT), c.peer)
+        FROM conversation c WHERE c.org_id = $1 AND c.id = $6 RETURNING id";
     const LATEST: &str = "UPDATE message SET attempt_id = $3 WHERE org_id = $1 AND id = $2";
-    message::get(tx, message)?;
+    let Message { call, conversation_id, .. } = message::get(tx, message)?;
     let now_ms = tx.now_ms();
-    let id: AttemptId = tx.query_one(INSERT, params![message, account, now_ms], |row| row.get(0))?;
+    let rung_first = call.and_then(|call| call.staff_phone).map(|phone| phone.to_string());
+    let id: AttemptId = tx.query_one(INSERT, params![message, account, now_ms, rung_first, conversation_id], |row| row.get(0))?;
     tx.execute(LATEST, params![message, id])?;
     show(tx, message)?;
     Ok(id)
 }
 
 /// Writes down what came of a call: the provider's id where it took the message, and the outcome. Receipts that came
-/// first are folded in, and so is what was written down before: a worker that was taken for dead may still report.
+/// first are folded in, and so is what was written down before: a worker that was taken for dead may still report. A provider's id
+/// that another attempt was found to have meanwhile stays with that one: the two are alike.
 ///
 /// # Errors
 /// `not_found`; those of the database.
 pub fn finish(tx: &mut OrgTx<'_, '_>, id: AttemptId, provider_id: Option<&str>, outcome: &Outcome) -> Result<()> {
     const FINISH: &str = "UPDATE attempt SET provider_id = COALESCE(provider_id, $3), finished_ms = COALESCE(finished_ms, $4),
         outcome = $5, outcome_code = $6, outcome_message = $7 WHERE org_id = $1 AND id = $2";
-    let own = own(tx, id)?.ok_or_else(|| Error::not_found("attempt"))?.outcome.fold(outcome.clone());
+    let Attempt { account_id, outcome: before, .. } = own(tx, id)?.ok_or_else(|| Error::not_found("attempt"))?;
+    let own = before.fold(outcome.clone());
+    let provider_id = match provider_id {
+        Some(known) if by_provider_id(tx, account_id, known)?.is_none() => Some(known),
+        _ => None,
+    };
     let now_ms = tx.now_ms();
     let (_, code, text) = error_columns(&own);
     tx.execute(FINISH, params![id, provider_id, now_ms, own.state.as_str(), code, text])?;
@@ -257,8 +260,8 @@ pub(crate) fn own_outcome(row: &Row<'_>, at: usize) -> Result<Outcome> {
 
 /// An attempt with the call's own outcome in place of the fold.
 fn own(tx: &mut OrgTx<'_, '_>, id: AttemptId) -> Result<Option<Attempt>> {
-    const OWN: &str = "SELECT id, message_id, account_id, provider_id, outcome, outcome_code, outcome_message, started_ms, finished_ms
-        FROM attempt WHERE org_id = $1 AND id = $2";
+    const OWN: &str = "SELECT id, message_id, account_id, provider_id, outcome, outcome_code, outcome_message, started_ms, finished_ms,
+            recipient FROM attempt WHERE org_id = $1 AND id = $2";
     tx.query_opt(OWN, params![id], |row| {
         Ok(Attempt {
             id: row.get(0)?,
@@ -268,6 +271,7 @@ fn own(tx: &mut OrgTx<'_, '_>, id: AttemptId) -> Result<Option<Attempt>> {
             outcome: own_outcome(row, 4)?,
             started_ms: row.get(7)?,
             finished_ms: row.get(8)?,
+            recipient: row.get(9)?,
         })
     })
 }

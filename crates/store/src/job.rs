@@ -144,6 +144,16 @@ pub fn finish(tx: &mut OrgTx<'_, '_>, job: &Claimed) -> Result<()> {
     tx.execute(DELETE, params![job.id, job.attempt]).map(drop)
 }
 
+/// When the first job of a lane may be claimed at the earliest, unix ms. `None`: there is none, or somebody has it.
+///
+/// # Errors
+/// Those of the database.
+pub fn first_due(tx: &mut OrgTx<'_, '_>, lane: Lane) -> Result<Option<i64>> {
+    const FIRST: &str = "SELECT run_at_ms, lease_until_ms FROM job WHERE org_id = $1 AND lane = $2 ORDER BY id LIMIT 1";
+    let first = tx.query_opt(FIRST, params![lane.number()], |row| Ok((row.get(0)?, row.get::<Option<i64>>(1)?)))?;
+    Ok(first.and_then(|(run_at_ms, lease)| lease.is_none().then_some(run_at_ms)))
+}
+
 /// Whether such a job waits or runs.
 ///
 /// # Errors

@@ -36,7 +36,9 @@ const MIGRATIONS: &[Migration] = migrations![
     "0009_restore_mark",
     "0010_bounds",
     "0011_twilio",
-    "0012_pace"
+    "0012_pace",
+    "0013_turns",
+    "0014_recipient"
 ];
 
 /// The advisory lock that orders migrating nodes on PostgreSQL; any constant will do.

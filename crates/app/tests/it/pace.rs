@@ -14,7 +14,7 @@ use parlance_model::delivery::DeliveryState::{self, Canceled, Expired, OptedOut,
 use parlance_model::entropy::SeededEntropy;
 use parlance_model::id::AccountId;
 use parlance_sim::twilio::{AccountConfig, Config as SimConfig, Fault, FaultKind, Sim};
-use parlance_store::doctor;
+use parlance_store::{doctor, job};
 use parlance_testkit::{Database, both_databases};
 
 use crate::fixture::{Fixture, KEY_SECRET, KEY_SID, NUMBER, SID, TOKEN, callback, draft, inbound, sid, twilio};
@@ -252,8 +252,12 @@ both_databases! {
         on.app.cancel(&on.who, later.message.id, None).await.unwrap();
         assert_eq!((state(&on, &later).await, after_ms(&on, HOUR_MS).await.len()), (Canceled, 0));
         let again = on.app.send(&on.who, Draft { send_at_ms: Some(at_ms + HOUR_MS), ..to(1, "again") }, false).await.unwrap();
-        on.app.cancel(&on.who, again.message.id, None).await.unwrap();
-        on.app.retry(&on.who, again.message.id, Retry::default(), false).await.unwrap();
+        let (org, id) = (on.who.org, again.message.id);
+        for _ in 0..2 {
+            on.app.cancel(&on.who, id, None).await.unwrap();
+            assert_eq!(on.app.store().system_read(move |tx| job::of_org(tx, org)).await.unwrap(), 0);
+            on.app.retry(&on.who, id, Retry::default(), false).await.unwrap();
+        }
         assert_eq!(after_ms(&on, 0).await, ["again"]);
         assert_healthy(&on).await;
     }

@@ -2,15 +2,16 @@
 
 use parlance_app::message::Retry;
 use parlance_app::send::{Draft, Recipient, Sent};
+use parlance_model::account::Settings;
 use parlance_model::channel::Channel;
 use parlance_model::delivery::DeliveryState;
 use parlance_model::message::Message;
 use parlance_model::outbound::Template;
 use parlance_sim::twilio::{Fault, FaultKind};
-use parlance_store::doctor;
+use parlance_store::{OrgTx, account, doctor};
 use parlance_testkit::both_databases;
 
-use crate::fixture::{CUSTOMER, Fixture, NUMBER, callback, draft, inbound, sid};
+use crate::fixture::{CUSTOMER, Fixture, NUMBER, TOKEN, callback, draft, inbound, sid};
 
 const SECOND_MS: i64 = 1000;
 const HOUR_MS: i64 = 60 * 60 * SECOND_MS;
@@ -34,6 +35,28 @@ async fn unknown(on: &Fixture, body: &str) -> Sent {
     on.app.run_jobs().await.unwrap();
     assert_eq!(on.look(&sent).await.state, DeliveryState::Unknown, "{body}");
     sent
+}
+
+/// A message whose answer was lost, a day later in which no list could be had.
+async fn unknown_for_a_day(on: &Fixture) -> Message {
+    swallow(on, 1);
+    let sent = unknown(on, "Are you still there?").await;
+    set_token(on, "wrong").await;
+    for _ in 0..25 {
+        on.clock.advance_ms(HOUR_MS);
+        on.app.run_jobs().await.unwrap();
+    }
+    on.look(&sent).await
+}
+
+async fn set_token(on: &Fixture, token: &'static str) {
+    let write = move |tx: &mut OrgTx<'_, '_>| {
+        let mut account = account::list(tx)?.remove(0);
+        let Settings::Twilio(twilio) = &mut account.settings;
+        twilio.auth_token = token.to_owned();
+        account::save(tx, &account)
+    };
+    on.app.store().write(on.who.org, write).await.unwrap();
 }
 
 async fn provider_id(on: &Fixture, message: &Message) -> Option<String> {
@@ -67,6 +90,40 @@ both_databases! {
         look_for_long(&on).await;
         assert_eq!(taken(&on), 1);
         assert_healthy(&on).await;
+    }
+
+    async fn an_old_message_that_was_sent_once_more_is_found(database) {
+        let on = Fixture::new(database).await;
+        on.sim.fault(Fault::new(FaultKind::Refuse { status: 400, code: 21612 }).times(1));
+        let sent = on.send("Your receipt").await.unwrap();
+        on.app.run_jobs().await.unwrap();
+        assert_eq!(on.look(&sent).await.state, DeliveryState::Failed);
+        on.clock.advance_ms(48 * HOUR_MS);
+        swallow(&on, 1);
+        on.app.retry(&on.who, sent.message.id, Retry::default(), false).await.unwrap();
+        on.app.run_jobs().await.unwrap();
+        on.sim.settled().await;
+        look_for_long(&on).await;
+        let found = on.look(&sent).await;
+        assert_eq!((found.state, taken(&on)), (DeliveryState::Delivered, 1));
+        assert_healthy(&on).await;
+    }
+
+    async fn a_list_that_cannot_be_had_is_asked_for_until_it_can(database) {
+        let on = Fixture::new(database).await;
+        swallow(&on, 1);
+        let sent = unknown(&on, "Are you there?").await;
+        on.sim.settled().await;
+        set_token(&on, "wrong").await;
+        look_for_long(&on).await;
+        assert_eq!((on.look(&sent).await.state, on.app.run_jobs().await.unwrap()), (DeliveryState::Unknown, 0));
+        set_token(&on, TOKEN).await;
+        on.clock.advance_ms(HOUR_MS);
+        on.app.run_jobs().await.unwrap();
+        assert_eq!(on.look(&sent).await.state, DeliveryState::Delivered);
+        assert_healthy(&on).await;
+        let lost = unknown_for_a_day(&on).await;
+        assert_eq!(lost.error_code.as_deref(), Some("list_unavailable"));
     }
 
     async fn a_template_is_found_although_its_text_is_made_by_the_provider(database) {

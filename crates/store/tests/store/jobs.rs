@@ -180,6 +180,22 @@ both_databases! {
         assert_eq!(again.iter().map(|job| (job.id, job.attempt)).collect::<Vec<_>>(), [(first.id, 2)]);
     }
 
+    async fn a_lane_tells_when_its_first_job_may_be_claimed(database) {
+        let f = Fixture::new(database).await;
+        let lane = Lane::Conversation(ConversationId(1));
+        let due = async || f.read(move |tx| job::first_due(tx, lane)).await.unwrap();
+        assert_eq!(due().await, None);
+        let first = held(&f, enqueue(&f, 1, Some(1), START_MS + 50).await);
+        enqueue(&f, 2, Some(1), START_MS).await;
+        enqueue(&f, 3, Some(2), START_MS).await;
+        assert_eq!(due().await, Some(START_MS + 50));
+        f.clock.advance_ms(50);
+        claim(&f.store, 10).await;
+        assert_eq!(due().await, None);
+        f.write(move |tx| job::finish(tx, &first)).await.unwrap();
+        assert_eq!(due().await, Some(START_MS));
+    }
+
     async fn what_waits_is_counted_with_the_time_of_the_next_claim(database) {
         let f = Fixture::new(database).await;
         assert_eq!(f.system_read(job::waiting).await.unwrap(), (0, None));
