@@ -200,21 +200,21 @@ fn merged(before: Option<&Account>, changes: &ProviderChanges, region: Region) -
         voice: VoiceChanges::default(),
     };
     let settings = new.checked(region, &FIELDS)?;
-    // What these settings do not show stays as it is.
-    Ok(Some(match before.cloned() {
-        // An API key is its account's.
-        Some(before) if before.account_sid == settings.account_sid => TwilioSettings {
-            account_sid: settings.account_sid,
-            auth_token: settings.auth_token,
-            phone_number: settings.phone_number,
-            messaging_service_sid: settings.messaging_service_sid,
-            ..before
-        },
-        Some(TwilioSettings { whatsapp_number, messages_per_second, voice, .. }) => {
-            TwilioSettings { whatsapp_number, messages_per_second, voice, ..settings }
-        }
+    Ok(Some(match before {
+        Some(before) => with_hidden(before, settings),
         None => settings,
     }))
+}
+
+/// These settings, and what they do not show as it was before.
+fn with_hidden(before: &TwilioSettings, shown: TwilioSettings) -> TwilioSettings {
+    let TwilioSettings { account_sid, auth_token, phone_number, messaging_service_sid, .. } = shown;
+    let mut after = before.clone();
+    if before.account_sid != account_sid {
+        // An API key is its account's.
+        (after.api_key_sid, after.api_key_secret) = (None, String::new());
+    }
+    TwilioSettings { account_sid, auth_token, phone_number, messaging_service_sid, ..after }
 }
 
 /// The account of this number, switched on again, or a new one.
@@ -225,7 +225,9 @@ fn set_up(tx: &mut OrgTx<'_, '_>, settings: TwilioSettings) -> Result<()> {
     };
     match account::list(tx)?.into_iter().find(same) {
         Some(account) => {
-            let after = Account { settings: Settings::Twilio(settings), enabled: true, ..account.clone() };
+            let Settings::Twilio(before) = &account.settings;
+            let settings = Settings::Twilio(with_hidden(before, settings));
+            let after = Account { settings, enabled: true, ..account.clone() };
             crate::account::save(tx, &account, &after)?;
             let carrier = org::current(tx)?.sms_provider;
             if carrier.is_none() {

@@ -10,7 +10,7 @@ use parlance_model::message::Message;
 use parlance_model::{Error, Result};
 
 use crate::db::{Row, params};
-use crate::{OrgTx, message};
+use crate::{OrgTx, call, message};
 
 /// An attempt as its row has it.
 #[derive(Debug, Clone)]
@@ -171,7 +171,8 @@ pub fn start(tx: &mut OrgTx<'_, '_>, message: MessageId, account: AccountId) -> 
 pub fn finish(tx: &mut OrgTx<'_, '_>, id: AttemptId, provider_id: Option<&str>, outcome: &Outcome) -> Result<()> {
     const FINISH: &str = "UPDATE attempt SET provider_id = COALESCE(provider_id, $3), finished_ms = COALESCE(finished_ms, $4),
         outcome = $5, outcome_code = $6, outcome_message = $7 WHERE org_id = $1 AND id = $2";
-    let Attempt { account_id, outcome: before, .. } = own(tx, id)?.ok_or_else(|| Error::not_found("attempt"))?;
+    let Attempt { account_id, message_id, provider_id: placed, outcome: before, .. } =
+        own(tx, id)?.ok_or_else(|| Error::not_found("attempt"))?;
     let own = before.fold(outcome.clone());
     let provider_id = match provider_id {
         Some(known) if by_provider_id(tx, account_id, known)?.is_none() => Some(known),
@@ -180,7 +181,8 @@ pub fn finish(tx: &mut OrgTx<'_, '_>, id: AttemptId, provider_id: Option<&str>, 
     let now_ms = tx.now_ms();
     let (_, code, text) = error_columns(&own);
     tx.execute(FINISH, params![id, provider_id, now_ms, own.state.as_str(), code, text])?;
-    refold(tx, id)
+    refold(tx, id)?;
+    if placed.is_some() || provider_id.is_some() { Ok(()) } else { call::not_placed(tx, message_id, own.state) }
 }
 
 /// Writes down that a call was refused for the account's sake: the message waits on, and its tries are not fewer for it.

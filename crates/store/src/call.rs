@@ -1,6 +1,8 @@
 //! Calls: the message that is a call, by the provider's id of it, and what reports change of it.
 
+use parlance_model::call::{Call, CallStatus};
 use parlance_model::conversation::Conversation;
+use parlance_model::delivery::DeliveryState;
 use parlance_model::event::Event;
 use parlance_model::id::{AccountId, MessageId};
 use parlance_model::message::Message;
@@ -42,4 +44,24 @@ pub fn save(tx: &mut OrgTx<'_, '_>, call: &Message) -> Result<()> {
         conversation::save(tx, &before, &Conversation { preview, ..before.clone() })?;
     }
     Ok(())
+}
+
+/// A call of ours that ended before the provider placed it is over. What is no call, or rang, is left as it is.
+///
+/// # Errors
+/// `not_found`; those of the database.
+pub(crate) fn not_placed(tx: &mut OrgTx<'_, '_>, id: MessageId, end: DeliveryState) -> Result<()> {
+    let status = match end {
+        DeliveryState::Failed | DeliveryState::Expired => CallStatus::Failed,
+        DeliveryState::Canceled => CallStatus::Canceled,
+        _ => return Ok(()),
+    };
+    let mut message = message::get(tx, id)?;
+    match message.call.take().filter(|call| call.status == CallStatus::Queued) {
+        Some(call) => {
+            message.call = Some(call.fold(Call::of(status)));
+            save(tx, &message)
+        }
+        None => Ok(()),
+    }
 }

@@ -11,7 +11,7 @@ use parlance_model::message::{Attachment, Direction, Kind, Message, SenderKind};
 use parlance_model::{Error, Result, media, text};
 
 use crate::db::{Row, params};
-use crate::{OrgTx, attempt, conversation};
+use crate::{OrgTx, attempt, call, conversation};
 
 /// A message to be stored.
 #[derive(Clone)]
@@ -321,7 +321,10 @@ pub fn end(tx: &mut OrgTx<'_, '_>, id: MessageId, outcome: &Outcome) -> Result<(
     let message = get(tx, id)?;
     match shown(tx, id)?.1 {
         Some(attempt) => attempt::finish(tx, attempt, None, outcome),
-        None => show(tx, &message, outcome),
+        None => {
+            show(tx, &message, outcome)?;
+            call::not_placed(tx, id, outcome.state)
+        }
     }
 }
 

@@ -31,16 +31,22 @@ both_databases! {
         let (app, org, _) = TestApp::new(database).await;
         let ada = app.staff(&org, "ada", Role::Admin).await;
         ada.put(PATH, json!({ "twilio_auth_token_encrypted": null })).await.expect_wrong("twilio_auth_token_encrypted");
+        let account = format!("/api/v1/accounts/{}", ada.get("/api/v1/accounts").await.json["data"][0]["id"]);
+        let rest = json!({ "voice": { "ring": [{ "phone": "+14152000011" }] }, "whatsapp_number": "+14152000012", "messages_per_second": 5 });
+        let before = ada.put(&account, rest).await.expect(200).data().clone();
         let none = json!({ "twilio_account_sid_encrypted": null, "twilio_auth_token_encrypted": null, "twilio_phone_number": null });
         let cleared = ada.put(PATH, none).await.expect(200);
         assert_eq!((&cleared.data()["twilio_auth_token_encrypted"]["set"], &cleared.data()["twilio_phone_number"]), (&json!(false), &Value::Null));
         let message = json!({ "phone": CUSTOMER, "message": "Hello!" });
         ada.post("/api/v1/conversations/send", message.clone()).await.expect_problem(422, "no_account");
-        let account = format!("/api/v1/accounts/{}", ada.get("/api/v1/accounts").await.json["data"][0]["id"]);
         ada.put(&account, json!({ "enabled": true })).await.expect_wrong("enabled");
         let all = json!({ "twilio_account_sid_encrypted": format!("AC{:032x}", 7), "twilio_auth_token_encrypted": "another-made-up-token", "twilio_phone_number": NUMBER });
         assert_eq!(ada.put(PATH, all).await.expect(200).data()["twilio_auth_token_encrypted"]["last4"], "oken");
         assert_eq!(ada.get("/api/v1/accounts").await.json["meta"]["total"], 1);
+        let after = ada.get(&account).await.data().clone();
+        for kept in ["voice", "whatsapp_number", "messages_per_second"] {
+            assert_eq!(after[kept], before[kept], "{kept}");
+        }
         assert_eq!(ada.put(PATH, json!({ "sms_provider": null })).await.expect(200).data()["sms_provider"], Value::Null);
         ada.post("/api/v1/conversations/send", message).await.expect_problem(422, "sms_provider_off");
     }

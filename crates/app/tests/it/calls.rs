@@ -12,6 +12,7 @@ use parlance_model::delivery::DeliveryState;
 use parlance_model::id::MessageId;
 use parlance_model::job::Job;
 use parlance_model::message::{Attachment, Message};
+use parlance_sim::twilio::{Fault, FaultKind};
 use parlance_store::{OrgTx, account, doctor, job};
 use parlance_testkit::both_databases;
 
@@ -288,7 +289,13 @@ both_databases! {
         on.clock.advance_ms(5 * 60 * 1000 + 1);
         on.app.run_jobs().await.unwrap();
         assert_eq!(on.sim.calls().len(), 0);
-        assert_eq!((on.look(&first).await.state, on.look(&second).await.state), (DeliveryState::Canceled, DeliveryState::Expired));
+        let status = async |sent: &Sent| { let seen = on.look(sent).await; (seen.state, seen.call.unwrap().status) };
+        assert_eq!(status(&first).await, (DeliveryState::Canceled, CallStatus::Canceled));
+        assert_eq!(status(&second).await, (DeliveryState::Expired, CallStatus::Failed));
+        let refused = call(&on, &with, Some(FIRST)).await.unwrap();
+        on.sim.fault(Fault::new(FaultKind::Refuse { status: 400, code: 21215 }).times(1));
+        on.app.run_jobs().await.unwrap();
+        assert_eq!(status(&refused).await, (DeliveryState::Failed, CallStatus::Failed));
         assert_healthy(&on).await;
     }
 }

@@ -29,15 +29,14 @@ pub(super) fn refusal(code: &str) -> Refusal {
     match code {
         OPTED_OUT => Refusal::OptedOut,
         CREDENTIALS | "20005" | "20008" | "20404" | "30002" | "90010" => Refusal::Stopped,
-        "20006" | "21212" | "21603" | "21606" | "21657" | "21660" | "21701" | "21702" | "21705" => Refusal::Account,
+        "20006" | "21212" | "21603" | "21606" | "21657" | "21660" | "21701" | "21702" | "21703" | "21704" | "21705" => Refusal::Account,
         _ => Refusal::Message,
     }
 }
 
 /// Whether a report with this code tells of how the account or its sender is set up, rather than of one message.
 pub(super) fn is_about_account(code: &str) -> bool {
-    refusal(code) == Refusal::Account
-        || matches!(code, "21703" | "21704" | "21711" | "30018" | "30024" | "30032" | "30033" | "30034" | "30035" | "30037")
+    refusal(code) == Refusal::Account || matches!(code, "21711" | "30018" | "30024" | "30032" | "30033" | "30034" | "30035" | "30037")
 }
 
 fn sentence(code: &str) -> Option<&'static str> {

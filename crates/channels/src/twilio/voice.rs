@@ -20,8 +20,8 @@ use crate::{Hook, Parsed};
 
 pub(super) const NO_STATUS: &str = "It is about a phone call, and says nothing of it that this version knows.";
 
-/// The longest message that a caller may leave, in seconds.
-const MAX_MESSAGE_S: i64 = 180;
+/// The longest message that a caller may leave, in seconds: longer ones are not transcribed (twilio.com/docs/api/errors/13617).
+const MAX_MESSAGE_S: i64 = 119;
 /// How long whoever answered has for pressing a key, in seconds.
 const MAX_THOUGHT_S: i64 = 10;
 

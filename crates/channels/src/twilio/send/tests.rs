@@ -263,6 +263,7 @@ async fn an_account_that_twilio_takes_nothing_from_is_told_from_one_that_is_set_
         (30002, Refusal::Stopped),
         (90010, Refusal::Stopped),
         (21606, Refusal::Account),
+        (21703, Refusal::Account),
         (21660, Refusal::Account),
     ] {
         let outcome = answered(400, "", format!(r#"{{"code":{code}}}"#).as_bytes()).await;

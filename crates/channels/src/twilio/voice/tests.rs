@@ -128,7 +128,7 @@ fn each_step_is_written_as_twilio_reads_it() {
     assert_eq!(
         written[3],
         format!(
-            "{head}<Response><Say>Please leave a &lt;message&gt;.</Say><Record maxLength=\"180\" playBeep=\"true\" action=\"{voicemail}\" recordingStatusCallback=\"{voicemail}\" transcribe=\"true\" transcribeCallback=\"{voicemail}\"/><Hangup/></Response>"
+            "{head}<Response><Say>Please leave a &lt;message&gt;.</Say><Record maxLength=\"119\" playBeep=\"true\" action=\"{voicemail}\" recordingStatusCallback=\"{voicemail}\" transcribe=\"true\" transcribeCallback=\"{voicemail}\"/><Hangup/></Response>"
         )
     );
     assert_eq!(written[4], format!("{head}<Response><Hangup/></Response>"));
