@@ -2,15 +2,22 @@
 
 use std::time::Instant;
 
-use crate::shell::{Result, cargo, run as run_command, seconds, step};
+use crate::shell::{Result, build_release, cargo, run as run_command, seconds, step};
 use crate::{deny, test, tidy};
 
 /// A name and what to run.
 type Step = (&'static str, fn() -> Result);
 
 /// Cheap steps come first.
-const STEPS: &[Step] =
-    &[("format", format), ("tidy", tidy::run), ("dependencies", deny::run), ("clippy", clippy), ("docs", docs), ("tests", tests)];
+const STEPS: &[Step] = &[
+    ("format", format),
+    ("tidy", tidy::run),
+    ("dependencies", deny::run),
+    ("clippy", clippy),
+    ("docs", docs),
+    ("tests", tests),
+    ("release binary", build_release),
+];
 
 /// Runs every step, then lists their times.
 pub(crate) fn run() -> Result {

@@ -1,4 +1,4 @@
-//! What the tests find around them: a PostgreSQL, the release binary, and the file of the cases. The variables are theirs to read.
+//! What the tests find around them: a PostgreSQL, the server's binary, and the file of the cases. The variables are theirs to read.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,9 +6,9 @@ use std::process::Command;
 use parlance_testkit::{Cluster, database, postgres};
 
 use crate::packages;
-use crate::shell::{Result, build_release, release_binary, step, target};
+use crate::shell::{Result, cargo, run, step, target};
 
-/// The variable with the path of the release binary, for the tests that kill a real process and for the judges.
+/// The variable with the path of the server's binary, for the judges.
 const BINARY_VAR: &str = "PARLANCE_BIN";
 
 /// Ends the cluster when dropped.
@@ -21,9 +21,10 @@ pub(super) struct Environment {
 
 impl Environment {
     /// Installs, builds and starts what is needed.
-    pub(super) fn prepare(skip_binary: bool) -> Result<Self> {
-        if !skip_binary {
-            step("release binary", build_release)?;
+    pub(super) fn prepare(build: bool) -> Result<Self> {
+        if build {
+            // The server's binary is among them: built as the tests are, so that nothing is built twice.
+            step("tests built", || run(&mut cargo(&["test", "--workspace", "--locked", "--no-run"])))?;
         }
         let (cluster, postgres_url) = match std::env::var(postgres::URL_VAR) {
             Ok(url) => (None, url),
@@ -44,7 +45,7 @@ impl Environment {
     pub(super) fn give_to(&self, command: &mut Command) {
         command.env(postgres::URL_VAR, &self.postgres_url);
         command.env(database::CASES_VAR, &self.cases_file);
-        command.env(BINARY_VAR, release_binary());
+        command.env(BINARY_VAR, target().join("debug/parlance"));
     }
 
     /// Where the passed store cases are listed.

@@ -1,4 +1,4 @@
-//! The judges: clients that others wrote (providers' SDKs, schema-driven requests), run against the release binary.
+//! The judges: clients that others wrote (providers' SDKs, schema-driven requests), run against the server's binary.
 //!
 //! They are Python, in `tests/judges`: `requirements.txt` pins them, `run.py` starts them and ends with the line
 //! `N passed, N failed`. Their virtual environment is kept in the target folder until the requirements change.

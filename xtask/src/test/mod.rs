@@ -16,9 +16,6 @@ use crate::shell::{Result, cargo, run_reading, step};
 /// What to run.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Options {
-    /// Do not build the release binary: the tests that start it fail, the others begin sooner
-    #[arg(long)]
-    skip_binary: bool,
     /// Run this suite alone, `rust`, `judges` or `typescript`: a partial run, which demands nothing of the store cases
     #[arg(long, value_parser = SUITES.map(|suite| suite.name))]
     suite: Option<String>,
@@ -43,7 +40,7 @@ const RUST: &str = "rust";
 /// Runs the suites, all of them even if one fails, and closes with the counts on standard output.
 pub(crate) fn run(options: &Options) -> Result {
     let chosen = options.suite.as_deref().or((!options.args.is_empty()).then_some(RUST));
-    let environment = Environment::prepare(options.skip_binary)?;
+    let environment = Environment::prepare(options.args.is_empty())?;
     let mut tally = Tally::default();
     let mut failures = Vec::new();
     for suite in SUITES.iter().filter(|suite| chosen.is_none_or(|name| name == suite.name)) {

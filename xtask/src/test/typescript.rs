@@ -1,5 +1,5 @@
 //! The TypeScript client: its types are generated from the golden OpenAPI document, it is type-checked, and its tour through
-//! the API is run against the release binary.
+//! the API is run against the server's binary.
 
 use std::path::Path;
 use std::process::Command;

@@ -11,10 +11,8 @@ use tokio::process::{Child, Command as AsyncCommand};
 /// Visibly not a secret.
 const SECRET_KEY: &str = "0000000000000000000000000000000000000000000000000000000000000001";
 
-/// The release binary where `cargo xtask test` built it, else the one of this test run.
-fn binary() -> String {
-    std::env::var("PARLANCE_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_parlance").to_owned())
-}
+/// The binary of this test run.
+const BINARY: &str = env!("CARGO_BIN_EXE_parlance");
 
 /// A database that commands and servers share, and a data folder.
 pub(crate) struct Place {
@@ -80,13 +78,13 @@ impl Place {
 
     /// Runs a command whose only settings in the environment are these.
     pub(crate) fn run_in(&self, environment: &[(&str, &str)], args: &[&str], stdin: &str) -> Ended {
-        self.run_by(Command::new(binary()), environment, args, stdin)
+        self.run_by(Command::new(BINARY), environment, args, stdin)
     }
 
     /// Runs a command that may let no file grow beyond this (`ulimit -f`): a full disk.
     pub(crate) fn run_with_small_files(&self, kib: u32, args: &[&str]) -> Ended {
         let mut command = Command::new("bash");
-        command.args(["-c", &format!("ulimit -f {kib}; exec \"$@\""), "bash", &binary()]);
+        command.args(["-c", &format!("ulimit -f {kib}; exec \"$@\""), "bash", BINARY]);
         self.run_by(command, &self.key().map_or(Vec::new(), |key| vec![key]), args, "")
     }
 
@@ -117,12 +115,12 @@ impl Place {
 
     /// Starts a server on this port (0: any) and waits until it says that it listens.
     pub(crate) async fn serve(&self, port: u16, public_url: &str) -> Server {
-        self.serve_by(AsyncCommand::new(binary()), port, public_url).await
+        self.serve_by(AsyncCommand::new(BINARY), port, public_url).await
     }
 
     /// The same with these variables in its environment.
     pub(crate) async fn serve_in(&self, environment: &[(&str, &str)], port: u16, public_url: &str) -> Server {
-        let mut command = AsyncCommand::new(binary());
+        let mut command = AsyncCommand::new(BINARY);
         command.envs(environment.iter().copied());
         self.serve_by(command, port, public_url).await
     }
@@ -135,20 +133,20 @@ impl Place {
     /// The same, within the limits that this command of bash sets.
     pub(crate) async fn serve_within(&self, limits: &str, public_url: &str) -> Server {
         let mut command = AsyncCommand::new("bash");
-        command.args(["-c", &format!("{limits}; exec \"$@\""), "bash", &binary()]);
+        command.args(["-c", &format!("{limits}; exec \"$@\""), "bash", BINARY]);
         self.serve_by(command, 0, public_url).await
     }
 
     /// The same with further flags and variables, without a public URL.
     pub(crate) async fn serve_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Server {
-        let mut command = AsyncCommand::new(binary());
+        let mut command = AsyncCommand::new(BINARY);
         command.args(["serve"]).args(args).envs(variables.iter().copied());
         self.start(command).await
     }
 
     /// Starts the demo and waits until it says that it listens.
     pub(crate) async fn demo(&self) -> Server {
-        let mut command = AsyncCommand::new(binary());
+        let mut command = AsyncCommand::new(BINARY);
         command.args(["demo", "--listen", "127.0.0.1:0"]);
         self.start(command).await
     }
