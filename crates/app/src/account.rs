@@ -2,7 +2,7 @@
 
 mod voice;
 
-use parlance_model::account::{Account, Settings};
+use parlance_model::account::{Account, Settings, TwilioSettings};
 use parlance_model::audit::{Act, Action};
 use parlance_model::id::AccountId;
 use parlance_model::key::Principal;
@@ -176,12 +176,31 @@ pub(crate) fn save(tx: &mut OrgTx<'_, '_>, before: &Account, after: &Account) ->
     if !act.changes_something() {
         return Ok(());
     }
+    if after.enabled {
+        alone_on_service(tx, Some(after.id), is)?;
+    }
     account::save(tx, after)?;
     if was.account_sid != is.account_sid || was.auth_token != is.auth_token || was.credentials() != is.credentials() {
         health::works(tx, after.id)?;
         pace::release(tx, after.id)?;
     }
     tx.audit(&act)
+}
+
+/// What comes to a number of a Messaging Service comes to the service's account: there is one, or both would take it in.
+pub(crate) fn alone_on_service(tx: &mut OrgTx<'_, '_>, own: Option<AccountId>, of: &TwilioSettings) -> Result<()> {
+    let Some(service) = &of.messaging_service_sid else { return Ok(()) };
+    let same = |other: &Account| {
+        let Settings::Twilio(twilio) = &other.settings;
+        other.enabled && Some(other.id) != own && twilio.messaging_service_sid.as_ref() == Some(service)
+    };
+    match account::list(tx)?.into_iter().find(same) {
+        Some(other) => Err(Error::conflict(
+            "account_exists",
+            format!("The account {} ({}) has this Messaging Service already, with all of its numbers.", other.id, other.name),
+        )),
+        None => Ok(()),
+    }
 }
 
 fn checked_name(name: &str) -> Result<String> {

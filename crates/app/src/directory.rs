@@ -12,7 +12,7 @@ use parlance_model::role::Role;
 use parlance_model::{Error, Result, entropy, text};
 use parlance_store::{OrgTx, SystemTx, account, key, org, staff};
 
-use crate::account::{VoiceChanges, audited_voice, changed_voice};
+use crate::account::{VoiceChanges, alone_on_service, audited_voice, changed_voice};
 use crate::{App, password};
 
 /// An API key of Twilio's, beside the account's own credentials.
@@ -258,6 +258,7 @@ pub(crate) fn connect(
 /// Makes an account, named by its number unless it has a name, and lets its provider carry the org's SMS when nobody does yet.
 pub(crate) fn add_account(tx: &mut OrgTx<'_, '_>, name: Option<&str>, settings: &Settings) -> Result<Account> {
     let Settings::Twilio(twilio) = settings;
+    alone_on_service(tx, None, twilio)?;
     let account = account::create(tx, name.unwrap_or(twilio.phone_number.as_str()), settings)?;
     let (carrier, provider) = (org::current(tx)?.sms_provider, account.provider().as_str());
     org::default_sms_provider(tx, provider)?;

@@ -109,7 +109,7 @@ pub(crate) const ALL: &[Known] = {
         known(
             S::CONFLICT,
             "account_exists",
-            "An account with this number is there already.",
+            "An account with this number or Messaging Service is there already.",
             "Change that account in place of making another.",
         ),
         known(S::CONFLICT, "already_staff", "The person works in the organisation already.", "Change their role in place of adding them."),

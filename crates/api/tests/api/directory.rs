@@ -136,4 +136,17 @@ both_databases! {
         ada.put(&path, json!({ "name": "" })).await.expect_wrong("name");
         ada.put(&path, json!({ "enabled": null })).await.expect_wrong("enabled");
     }
+
+    async fn a_messaging_service_is_one_accounts_while_that_is_switched_on(database) {
+        let (app, org, _) = TestApp::new(database).await;
+        let ada = app.staff(&org, "ada", Role::Admin).await;
+        let service = format!("MG{:032x}", 9);
+        let on = |number: &str| json!({ "provider": "twilio", "account_sid": SID, "auth_token": TOKEN, "phone_number": number, "messaging_service_sid": service });
+        let first = format!("/api/v1/accounts/{}", ada.post("/api/v1/accounts", on("+15551234597")).await.expect(201).data()["id"]);
+        ada.post("/api/v1/accounts", on("+15551234598")).await.expect_problem(409, "account_exists");
+        ada.put(&first, json!({ "enabled": false })).await.expect(200);
+        ada.post("/api/v1/accounts", on("+15551234598")).await.expect(201);
+        ada.put(&first, json!({ "enabled": true })).await.expect_problem(409, "account_exists");
+        ada.put(&first, json!({ "name": "Old desk" })).await.expect(200);
+    }
 }

@@ -68,7 +68,8 @@ pub(super) async fn change(
     Ok(Data::of(one(&app, &caller.who, changed).await?))
 }
 
-pub(super) fn change_docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
+pub(super) fn change_docs(mut op: TransformOperation<'_>) -> TransformOperation<'_> {
+    openapi::codes(op.inner_mut(), &["account_exists"]);
     let op = operation_on("directory", op, "changeAccount", "Change an account, or switch it on or off");
     shows_one(openapi::request_example(op, golden!("change_account")))
 }

@@ -198,6 +198,7 @@ fn audited() -> Record {
 fn attempts() -> Vec<StoredAttempt> {
     let error = DeliveryError { code: "30003".into(), message: "The phone could not be reached.".into() };
     let attempt = |id: i64, outcome: Outcome| StoredAttempt {
+        recipient: "+15557654321".into(),
         id: AttemptId(id),
         message_id: MessageId(789),
         account_id: AccountId(1),
