@@ -29,7 +29,7 @@ const BACKOFF_MS: [i64; 8] = [1_000, 5_000, 30_000, 120_000, 600_000, 1_800_000,
 /// comes later answers what nobody asks any more. Longer than all waits between tries together.
 const LONGEST_WAIT_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// How long a message waits for one of its account's places, in milliseconds.
+/// How long a job waits for one of its account's places, in milliseconds.
 const PLACE_WAIT_MS: i64 = 500;
 
 /// A message that is about to be handed over.
@@ -147,8 +147,7 @@ fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, node: &Node
         );
     }
     let Some(place) = node.shares.take(account.id) else {
-        let run_at_ms = tx.now_ms() + spread(PLACE_WAIT_MS, node.jitter);
-        return job::postpone(tx, claimed, run_at_ms).map(|()| None);
+        return wait_for_place(tx, claimed, node.jitter).map(|()| None);
     };
     let Settings::Twilio(settings) = &account.settings;
     if !pace::take_turn(tx, claimed, account.id, settings.pace(message.channel))? {
@@ -181,7 +180,13 @@ fn take_place(tx: &mut OrgTx<'_, '_>, before: Conversation, message: &Message) -
     Ok(after)
 }
 
-fn jitter(app: &App) -> u8 {
+/// Gives a job back whose account holds its share of the places.
+pub(crate) fn wait_for_place(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, jitter: u8) -> Result<()> {
+    let run_at_ms = tx.now_ms() + spread(PLACE_WAIT_MS, jitter);
+    job::postpone(tx, claimed, run_at_ms)
+}
+
+pub(crate) fn jitter(app: &App) -> u8 {
     entropy::bytes::<1>(app.0.entropy.as_ref())[0]
 }
 

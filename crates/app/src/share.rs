@@ -22,7 +22,7 @@ pub(crate) struct Place {
 }
 
 impl Shares {
-    /// The places for messages that an account hands over.
+    /// The places for what an account hands over, messages and phone calls, and for looks for what was lost.
     pub(crate) fn of_messages() -> Self {
         Self::new(8)
     }

@@ -17,8 +17,9 @@ use parlance_model::{Error, Result};
 use parlance_store::{OrgTx, account, attempt, contact, conversation, idempotency, job, message};
 
 use super::voice;
-use crate::deliver::{begin, end, hand_over, prepared};
+use crate::deliver::{begin, end, hand_over, jitter, prepared, wait_for_place};
 use crate::send::{Sent, sent};
+use crate::share::{Place, Shares};
 use crate::{App, once_key};
 
 /// How long a call may wait for being placed, in milliseconds: 5 minutes. Whoever asked for one does not sit by the phone for longer.
@@ -129,19 +130,24 @@ fn thread(tx: &mut OrgTx<'_, '_>, account: &Account, about: &Conversation) -> Re
 struct Ready {
     account: Account,
     outgoing: OutgoingCall,
+    /// Held until the outcome is written down.
+    _place: Place,
 }
 
 /// Runs a call's job to its end. An error leaves the job to its lease.
 pub(crate) async fn run(app: &App, claimed: &Claimed, id: MessageId) -> Result<()> {
-    let job = claimed.clone();
-    let Some(Ready { account, outgoing }) = prepared(app, claimed, id, move |tx| prepare(tx, &job, id)).await? else { return Ok(()) };
+    let (job, shares, jitter) = (claimed.clone(), app.0.shares.clone(), jitter(app));
+    let Some(Ready { account, outgoing, _place }) = prepared(app, claimed, id, move |tx| prepare(tx, &job, id, &shares, jitter)).await?
+    else {
+        return Ok(());
+    };
     let channel = parlance_channels::of(account.provider());
     let placing = channel.call(&app.0.http, &app.0.config.public_url, &account, &outgoing);
     hand_over(app, claimed, &account, outgoing.attempt, placing).await
 }
 
 /// Checks and writes down everything that must be known before the call is placed. `None`: there is nothing to place.
-fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId) -> Result<Option<Ready>> {
+fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, shares: &Shares, jitter: u8) -> Result<Option<Ready>> {
     let Some(message) = begin(tx, claimed, id)? else { return Ok(None) };
     if tx.now_ms() - claimed.created_ms > LONGEST_WAIT_MS {
         let text = "It could not be placed within 5 minutes, and was not after that. Call again.";
@@ -152,9 +158,10 @@ fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId) -> Result<O
         let text = "The account that carries this conversation is switched off.";
         return end(tx, claimed, id, DeliveryState::Failed, "account_disabled", text);
     }
+    let Some(place) = shares.take(account.id) else { return wait_for_place(tx, claimed, jitter).map(|()| None) };
     let staff_phone = message.call.and_then(|call| call.staff_phone);
     let staff_phone = staff_phone.ok_or_else(|| Error::internal("a call to be placed names no phone of the staff"))?;
     let attempt = attempt::start(tx, id, account.id)?;
     let outgoing = OutgoingCall { attempt, call: id, staff_phone, ring_s: voice(&account).ring_s };
-    Ok(Some(Ready { account, outgoing }))
+    Ok(Some(Ready { account, outgoing, _place: place }))
 }

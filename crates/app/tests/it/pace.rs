@@ -2,20 +2,25 @@
 //! on, and at the time that they were meant for.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
 
 use parlance_app::account::AccountChanges;
+use parlance_app::call::NewCall;
 use parlance_app::directory::ApiKey;
 use parlance_app::message::Retry;
 use parlance_app::send::{Draft, Recipient, Sent};
 use parlance_app::settings::ProviderChanges;
-use parlance_model::account::HealthState;
+use parlance_model::account::{HealthState, Settings};
 use parlance_model::channel::Channel;
 use parlance_model::delivery::DeliveryState::{self, Canceled, Expired, OptedOut, Pending, Queued};
 use parlance_model::entropy::SeededEntropy;
 use parlance_model::id::AccountId;
 use parlance_sim::twilio::{AccountConfig, Config as SimConfig, Fault, FaultKind, Sim};
-use parlance_store::{doctor, job};
+use parlance_store::{OrgTx, account, doctor, job};
 use parlance_testkit::{Database, both_databases};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::fixture::{Fixture, KEY_SECRET, KEY_SID, NUMBER, SID, TOKEN, callback, draft, inbound, sid, twilio};
 
@@ -35,13 +40,13 @@ fn taken(on: &Fixture) -> Vec<String> {
     on.sim.messages().into_iter().filter(|message| message.to.starts_with("+1415200")).map(|message| message.body).collect()
 }
 
-async fn account(on: &Fixture) -> AccountId {
+async fn account_id(on: &Fixture) -> AccountId {
     on.app.accounts(&on.who, 1, 0).await.unwrap().0[0].id
 }
 
 async fn at_a_pace_of(on: &Fixture, per_second: i64) {
     let changes = AccountChanges { messages_per_second: Some(Some(per_second)), ..AccountChanges::default() };
-    on.app.change_account(&on.who, account(on).await, changes).await.unwrap();
+    on.app.change_account(&on.who, account_id(on).await, changes).await.unwrap();
 }
 
 async fn health(on: &Fixture) -> (HealthState, Option<String>) {
@@ -141,7 +146,7 @@ both_databases! {
         let set = async |secret: Option<&str>| {
             let key = secret.map(|secret| ApiKey { sid: KEY_SID.into(), secret: secret.into() });
             let changes = AccountChanges { api_key: Some(key), ..AccountChanges::default() };
-            on.app.change_account(&on.who, account(&on).await, changes).await.unwrap();
+            on.app.change_account(&on.who, account_id(&on).await, changes).await.unwrap();
         };
         set(Some("not-the-secret")).await;
         send(&on, 1, "With a key").await;
@@ -194,7 +199,7 @@ both_databases! {
         send(&on, 1, "a").await;
         send(&on, 2, "b").await;
         assert_eq!(after_ms(&on, 0).await, Vec::<String>::new());
-        on.app.set_account_enabled("acme", account(&on).await, true).await.unwrap();
+        on.app.set_account_enabled("acme", account_id(&on).await, true).await.unwrap();
         assert_eq!(after_ms(&on, 0).await, ["a", "b"]);
         assert_healthy(&on).await;
     }
@@ -320,15 +325,9 @@ async fn turns_are_as_far_apart_over_two_nodes() {
     assert_healthy(&on).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_provider_that_hangs_does_not_stop_the_others() {
-    let on = Fixture::new(Database::Sqlite).await;
-    on.sim.fault(Fault::new(FaultKind::Delay { ms: 5000 }));
-    let mut hanging = Vec::new();
-    for customer in 0..40 {
-        hanging.push(send(&on, customer, "slow").await);
-    }
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+/// Another org whose provider answers at once gets a message out while jobs of the first hang.
+async fn others_go_on(on: &Fixture) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let config = SimConfig {
         accounts: vec![AccountConfig { phone_numbers: vec![NUMBER.into()], ..AccountConfig::new(SID, TOKEN) }],
         ..SimConfig::default()
@@ -344,8 +343,79 @@ async fn a_provider_that_hangs_does_not_stop_the_others() {
     while on.app.conversation(&who, sent.conversation.id).await.unwrap().1[0].message.state == Pending {
         signals.recv().await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_that_hangs_does_not_stop_the_others() {
+    let on = Fixture::new(Database::Sqlite).await;
+    on.sim.fault(Fault::new(FaultKind::Delay { ms: 5000 }));
+    let mut hanging = Vec::new();
+    for customer in 0..40 {
+        hanging.push(send(&on, customer, "slow").await);
+    }
+    others_go_on(&on).await;
     for slow in &hanging {
         assert_eq!(state(&on, slow).await, Pending, "it was waited for");
     }
     on.app.shutdown().await;
+}
+
+/// Lets the account's provider take every connection from now on and never answer. Answers how many it has taken, and what stops it.
+async fn fall_silent(on: &Fixture) -> (Arc<AtomicUsize>, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    let write = move |tx: &mut OrgTx<'_, '_>| {
+        let mut account = account::list(tx)?.remove(0);
+        let Settings::Twilio(twilio) = &mut account.settings;
+        twilio.base_url = Some(base_url.clone());
+        account::save(tx, &account)
+    };
+    on.app.store().write(on.who.org, write).await.unwrap();
+    let taken = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&taken);
+    let mut silence = JoinSet::new();
+    silence.spawn(async move {
+        let mut held = Vec::new();
+        while let Ok(connection) = listener.accept().await {
+            held.push(connection);
+            counted.fetch_add(1, SeqCst);
+        }
+    });
+    (taken, silence)
+}
+
+/// The jobs that are due now meet a provider that never answers, and hold no more than the account's places.
+async fn assert_they_hold_their_places_only(on: &Fixture) {
+    let (taken, silence) = fall_silent(on).await;
+    others_go_on(on).await;
+    assert!(taken.load(SeqCst) <= 8, "they were waited for");
+    drop(silence);
+    on.app.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn looks_for_lost_messages_that_hang_do_not_stop_the_others() {
+    let on = Fixture::new(Database::Sqlite).await;
+    on.sim.fault(Fault::new(FaultKind::Drop));
+    for customer in 0..40 {
+        send(&on, customer, "lost").await;
+    }
+    after_ms(&on, 0).await;
+    on.clock.advance_ms(30_000);
+    assert_they_hold_their_places_only(&on).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_that_hang_do_not_stop_the_others() {
+    let on = Fixture::new(Database::Sqlite).await;
+    let mut about = Vec::new();
+    for customer in 0..40 {
+        about.push(send(&on, customer, "May I call you?").await.conversation.id);
+    }
+    after_ms(&on, 0).await;
+    for conversation in about {
+        let new = NewCall { conversation, staff_phone: Some("+14152000099".into()), once: None };
+        on.app.call(&on.who, new, false).await.unwrap();
+    }
+    assert_they_hold_their_places_only(&on).await;
 }
