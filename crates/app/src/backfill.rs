@@ -103,12 +103,13 @@ impl App {
                 advance(watch, chunk.len() as u64)?;
             }
             compared = Compared { listed: compared.listed + round.items.len() as u64, stored: compared.stored + stored };
-            let after = Backfill {
+            before = Backfill {
                 through_ms: before.through_ms.max(round.through_ms),
                 looked_ms: self.now_ms(),
-                found: before.found + i64::try_from(compared.stored).unwrap_or(i64::MAX),
+                found: before.found + i64::try_from(stored).unwrap_or(i64::MAX),
                 error: None,
             };
+            let after = before.clone();
             self.store().write(org, move |tx| backfill::save(tx, id, &after)).await?;
             // A round that was full goes on where it ended.
             if round.through_ms >= until_ms || round.through_ms <= since_ms {

@@ -7,6 +7,7 @@ use parlance_model::account::{Account, Backfill, Settings};
 use parlance_model::contact::{Identity, IdentityKind};
 use parlance_model::conversation::{Conversation, Status};
 use parlance_model::delivery::DeliveryState;
+use parlance_model::id::AccountId;
 use parlance_model::job::{Job, Lane};
 use parlance_model::message::Message;
 use parlance_sim::twilio::{Fault, FaultKind, Inbound};
@@ -46,6 +47,50 @@ async fn thread(on: &Fixture) -> (Conversation, Vec<Message>) {
 
 async fn assert_healthy(on: &Fixture) {
     assert_eq!(doctor::check(on.app.store(), true).await.unwrap().findings, Vec::new());
+}
+
+/// Lets the account ask a server that the test plays with [`answered`].
+async fn scripted(on: &Fixture) -> (AccountId, TcpListener) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    let write = move |tx: &mut OrgTx<'_, '_>| {
+        let mut account = account::list(tx)?.remove(0);
+        let Settings::Twilio(twilio) = &mut account.settings;
+        twilio.base_url = Some(base_url.clone());
+        account::save(tx, &account).map(|()| account.id)
+    };
+    (on.app.store().write(on.who.org, write).await.unwrap(), listener)
+}
+
+/// Answers one request after the other, without an end, with a status and a body.
+async fn answered(listener: &TcpListener, answer: impl Fn(usize) -> (u16, String)) {
+    for number in 0.. {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = BytesMut::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0, "the request ended early");
+        }
+        let (status, body) = answer(number);
+        let head = format!("HTTP/1.1 {status} Whatever\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+        stream.write_all(&[head.as_bytes(), body.as_bytes()].concat()).await.unwrap();
+    }
+}
+
+/// An entry of the list of messages: from the customer.
+fn came(number: usize, time: &str) -> String {
+    let (sid, ends) = (sid(number), format!(r#""from":"{CUSTOMER}","to":"{NUMBER}""#));
+    format!(r#"{{"sid":"{sid}","direction":"inbound","status":"received",{ends},"date_created":"Thu, 05 Mar 2026 {time} +0000"}}"#)
+}
+
+/// The same: to the customer.
+fn outbound(number: usize, time: &str) -> String {
+    let (sid, ends) = (sid(number), format!(r#""from":"{NUMBER}","to":"{CUSTOMER}""#));
+    format!(r#"{{"sid":"{sid}","direction":"outbound-api","status":"sent",{ends},"date_created":"Thu, 05 Mar 2026 {time} +0000"}}"#)
+}
+
+/// How far the account's lists were compared.
+async fn kept(on: &Fixture, id: AccountId) -> Backfill {
+    on.app.store().read(on.who.org, move |tx| backfill::get(tx, id)).await.unwrap().unwrap()
 }
 
 both_databases! {
@@ -163,41 +208,44 @@ both_databases! {
         on.clock.advance_ms(10 * MINUTE_MS);
         assert_eq!(compare(&on).await, Compared { listed: 1, stored: 1 });
         let id = on.app.store().read(on.who.org, |tx| Ok(account::list(tx)?[0].id)).await.unwrap();
-        let kept = on.app.store().read(on.who.org, move |tx| backfill::get(tx, id)).await.unwrap().unwrap();
+        let kept = kept(&on, id).await;
         assert!(kept.through_ms <= on.app.now_ms() && kept.looked_ms <= on.app.now_ms());
     }
 
     async fn a_list_without_an_end_is_left(database) {
         let on = Fixture::new(database).await;
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base_url = format!("http://{}", listener.local_addr().unwrap());
-        let write = move |tx: &mut OrgTx<'_, '_>| {
-            let mut account = account::list(tx)?.remove(0);
-            let Settings::Twilio(twilio) = &mut account.settings;
-            twilio.base_url = Some(base_url.clone());
-            account::save(tx, &account).map(|()| account.id)
-        };
-        let id = on.app.store().write(on.who.org, write).await.unwrap();
-        let provider = async {
-            let text = r#"{"sid":"SM1","direction":"inbound","status":"received","date_sent":"Thu, 05 Mar 2026 20:00:00 +0000"}"#;
-            let body = format!(r#"{{"messages":[{text}],"next_page_uri":"/x?Page=1&PageToken=PASM1"}}"#);
-            let answer = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-            loop {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                let mut request = BytesMut::new();
-                while !request.ends_with(b"\r\n\r\n") {
-                    assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0, "the request ended early");
-                }
-                stream.write_all(answer.as_bytes()).await.unwrap();
-            }
+        let (id, listener) = scripted(&on).await;
+        let answer = (200, format!(r#"{{"messages":[{}],"next_page_uri":"/x?Page=1&PageToken=PASM1"}}"#, outbound(1, "20:00:00")));
+        let watch = Unwatched::default();
+        tokio::select! {
+            compared = on.app.backfill("acme", id, None, &watch) => assert_eq!(compared.unwrap_err().code(), "unavailable"),
+            () = answered(&listener, |_| answer.clone()) => {}
+        }
+        assert_eq!(kept(&on, id).await.error.unwrap().code, "list_endless");
+    }
+
+    async fn a_round_that_is_done_stays_done_when_the_next_one_fails(database) {
+        let on = Fixture::new(database).await;
+        let (id, listener) = scripted(&on).await;
+        let start_ms = on.app.now_ms();
+        on.clock.advance_ms(10 * MINUTE_MS);
+        // One more than a round holds; all but one were sent past us, and are not kept.
+        let mut entries = vec![outbound(20_000, "20:00:02"), came(1, "20:00:01")];
+        entries.extend((1..20_000).map(|number| outbound(number, "20:00:00")));
+        let full = (200, format!(r#"{{"messages":[{}]}}"#, entries.join(",")));
+        // The first round reads this and five empty lists.
+        let answer = |number| match number {
+            0 => full.clone(),
+            1..6 => (200, r#"{"messages":[],"calls":[]}"#.to_owned()),
+            _ => (500, "{}".to_owned()),
         };
         let watch = Unwatched::default();
         tokio::select! {
             compared = on.app.backfill("acme", id, None, &watch) => assert_eq!(compared.unwrap_err().code(), "unavailable"),
-            () = provider => {}
+            () = answered(&listener, answer) => {}
         }
-        let kept = on.app.store().read(on.who.org, move |tx| backfill::get(tx, id)).await.unwrap().unwrap();
-        assert_eq!(kept.error.unwrap().code, "list_endless");
+        let kept = kept(&on, id).await;
+        assert_eq!((kept.through_ms - start_ms, kept.found, kept.error.unwrap().code.as_str()), (2000, 1, "http_500"));
     }
 
     async fn a_try_whose_time_is_ahead_does_not_count(database) {
@@ -238,8 +286,7 @@ both_databases! {
         };
         set_token("wrong").await;
         assert_eq!(on.app.backfill("acme", id, None, &Unwatched::default()).await.unwrap_err().code(), "provider_refused");
-        let kept = on.app.store().read(on.who.org, move |tx| backfill::get(tx, id)).await.unwrap().unwrap();
-        assert_eq!(kept.error.unwrap().code, "20003");
+        assert_eq!(kept(&on, id).await.error.unwrap().code, "20003");
         set_token(TOKEN).await;
         assert_eq!(compare(&on).await, Compared { listed: 1, stored: 1 });
     }
