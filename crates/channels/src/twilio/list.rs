@@ -18,6 +18,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use super::parse::{channel, is_own};
 use super::send::retry_after_ms;
 use super::{WHATSAPP, calls, errors, is_sid, resource, settings, status};
 
@@ -160,23 +161,17 @@ impl<'a> Asked<'a> {
 
     /// The entry in our words; nothing of what is not this account's, or cannot be understood.
     async fn listed(&self, entry: Entry) -> Result<Option<Listed>, ListFailure> {
-        let ends = [&entry.from, &entry.to];
-        let other = |end: &&Option<String>| end.as_deref().is_some_and(|end| end.contains(':') && !end.starts_with(WHATSAPP));
-        if !is_sid(&entry.sid) || !self.is_own(&entry) || ends.iter().any(other) {
+        let inbound = entry.direction == "inbound";
+        let ends = [entry.from.as_deref(), entry.to.as_deref()];
+        let own = if inbound { ends[1] } else { ends[0] };
+        if !is_sid(&entry.sid) || !is_own(self.account, own, entry.messaging_service_sid.as_deref()) {
             return Ok(None);
         }
-        if entry.direction == "inbound" { self.came(entry).await.map(|came| came.map(Listed::Came)) } else { Ok(self.went(entry)) }
+        let Some(channel) = channel(ends) else { return Ok(None) };
+        if inbound { self.came(entry, channel).await.map(|came| came.map(Listed::Came)) } else { Ok(self.went(entry)) }
     }
 
-    fn is_own(&self, entry: &Entry) -> bool {
-        let own = if entry.direction == "inbound" { &entry.to } else { &entry.from };
-        let number = own.as_deref().map(|own| own.strip_prefix(WHATSAPP).unwrap_or(own));
-        let mut numbers = [Some(&self.settings.phone_number), self.settings.whatsapp_number.as_ref()].into_iter().flatten();
-        numbers.any(|phone| number == Some(phone.as_str()))
-            || (entry.messaging_service_sid.is_some() && entry.messaging_service_sid == self.settings.messaging_service_sid)
-    }
-
-    async fn came(&self, entry: Entry) -> Result<Option<InboundMessage>, ListFailure> {
+    async fn came(&self, entry: Entry, channel: Channel) -> Result<Option<InboundMessage>, ListFailure> {
         if !status::is_inbound(&entry.status) {
             return Ok(None);
         }
@@ -187,7 +182,7 @@ impl<'a> Asked<'a> {
         let facts = [("to", &entry.to), ("messaging_service_sid", &entry.messaging_service_sid)];
         meta.0.extend(facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?.into()))));
         Ok(Some(InboundMessage {
-            channel: if from.starts_with(WHATSAPP) { Channel::Whatsapp } else { Channel::Sms },
+            channel,
             from: Address::parse(&from, self.account.region),
             profile_name: None,
             attachments,

@@ -115,7 +115,7 @@ impl Reader<'_> {
         if to.is_none() && service.is_none() {
             return Parsed::Quarantine(NO_RECIPIENT);
         }
-        if !to.as_deref().is_some_and(|to| is_own_number(self.account, to)) && !self.is_own_service(service.as_deref()) {
+        if !is_own(self.account, to.as_deref(), service.as_deref()) {
             return elsewhere(to.as_deref());
         }
         let Some(channel) = channel([Some(&*from), to.as_deref()]) else { return Parsed::Quarantine(OTHER_CHANNEL) };
@@ -138,10 +138,8 @@ impl Reader<'_> {
     fn receipt(&self, provider_id: String, word: &str) -> Parsed {
         let (from, to) = (self.form.text("From"), self.form.text("To"));
         let service = self.form.text("MessagingServiceSid");
-        let ours = self.attempt.is_some()
-            || (from.is_none() && service.is_none())
-            || from.as_deref().is_some_and(|from| is_own_number(self.account, from))
-            || self.is_own_service(service.as_deref());
+        let ours =
+            self.attempt.is_some() || (from.is_none() && service.is_none()) || is_own(self.account, from.as_deref(), service.as_deref());
         if !ours {
             return elsewhere(from.as_deref());
         }
@@ -160,10 +158,6 @@ impl Reader<'_> {
             error: code.as_deref().map(errors::explain),
             to: to.map(|to| Address::parse(to.rsplit_once(':').map_or(&*to, |(_, bare)| bare), self.account.region)),
         })])
-    }
-
-    fn is_own_service(&self, sid: Option<&str>) -> bool {
-        sid.is_some() && sid == self.settings.messaging_service_sid.as_deref()
     }
 
     /// The text, or what stands for it in a message without one.
@@ -214,6 +208,11 @@ impl Reader<'_> {
     }
 }
 
+/// Whether a message is the account's: by its end on our side, or by the Messaging Service that it came or went through.
+pub(super) fn is_own(account: &Account, end: Option<&str>, service: Option<&str>) -> bool {
+    end.is_some_and(|end| is_own_number(account, end)) || service.is_some() && service == settings(account).messaging_service_sid.as_deref()
+}
+
 /// Whether this is a number of the account's own, with the mark of WhatsApp or without.
 pub(super) fn is_own_number(account: &Account, text: &str) -> bool {
     let settings = settings(account);
@@ -231,7 +230,7 @@ fn elsewhere(end: Option<&str>) -> Parsed {
 
 /// The medium by the addresses of both ends: `whatsapp:+15551234567` or one without a mark. `None` for `messenger:…`, `rcs:…` and what
 /// may come. No number, short code or name has a colon.
-fn channel(ends: [Option<&str>; 2]) -> Option<Channel> {
+pub(super) fn channel(ends: [Option<&str>; 2]) -> Option<Channel> {
     let mut whatsapp = false;
     for end in ends.into_iter().flatten() {
         match end.strip_prefix(WHATSAPP) {

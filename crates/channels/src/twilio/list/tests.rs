@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::super::testing::account_with;
+use super::super::testing::{By, URL, account_with, with_hook};
 use super::*;
 
 const SINCE_MS: i64 = 1_772_740_800_000;
@@ -181,6 +181,65 @@ async fn what_is_not_the_accounts_own_is_passed_over() {
     let items = listed.unwrap().items;
     let [Listed::Came(message)] = &items[..] else { panic!("{items:?}") };
     assert_eq!(message.channel, Channel::Whatsapp);
+}
+
+/// Whether hooks of the same messages would be applied.
+fn applied(account: &Account, entries: &[Value]) -> Vec<bool> {
+    let is_applied = |entry: &Value| {
+        let word = if entry["direction"] == "inbound" { ("Body", "Hi") } else { ("MessageStatus", "sent") };
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.append_pair("MessageSid", "SM1").append_pair(word.0, word.1);
+        for (name, key) in [("From", "from"), ("To", "to"), ("MessagingServiceSid", "messaging_service_sid")] {
+            form.extend_pairs(entry[key].as_str().map(|text| (name, text)));
+        }
+        let parsed = with_hook(By::Form, &[URL], "", form.finish().as_bytes(), |hook| super::super::parse::parse(account, hook));
+        matches!(parsed, crate::Parsed::Apply(_))
+    };
+    entries.iter().map(is_applied).collect()
+}
+
+#[tokio::test]
+async fn a_list_and_a_hook_agree_on_whose_a_message_is() {
+    let owns = [
+        "+15551234567",
+        "whatsapp:+15551234567",
+        "(555) 123-4567",
+        "+15550000009",
+        "whatsapp:+15550000009",
+        "whatsapp:+15550000000",
+        "+15550000000",
+        "messenger:+15551234567",
+    ];
+    let services = [Value::Null, "MG00000000000000000000000000000001".into(), "MG00000000000000000000000000000009".into()];
+    let mut entries = Vec::new();
+    for (own, service) in owns.iter().flat_map(|own| services.iter().map(move |service| (own, service))) {
+        for peer in ["+15559876543", "whatsapp:+15559876543", "whatsapp:messenger:1"] {
+            entries.push(entry(json!({ "to": own, "from": peer, "messaging_service_sid": service })));
+            let sent = json!({ "direction": "outbound-api", "status": "sent", "from": own, "to": peer, "messaging_service_sid": service });
+            entries.push(entry(sent));
+        }
+    }
+    for (number, entry) in entries.iter_mut().enumerate() {
+        entry["sid"] = format!("SM{number}").into();
+    }
+    let settings = |settings: &mut TwilioSettings| {
+        settings.messaging_service_sid = Some("MG00000000000000000000000000000001".to_owned());
+        settings.whatsapp_number = Phone::parse("+15550000009", "US".parse().unwrap()).ok();
+    };
+    let (listed, _) = asked(settings, &FIRST, None, &[answer(&entries, None)]).await;
+    let listed: Vec<String> = listed
+        .unwrap()
+        .items
+        .into_iter()
+        .map(|item| match item {
+            Listed::Came(message) => message.provider_id,
+            Listed::Went(went) => went.receipt.provider_id,
+            Listed::Called(called) => called.provider_id,
+        })
+        .collect();
+    for (entry, applied) in entries.iter().zip(applied(&account_with(settings), &entries)) {
+        assert_eq!(listed.iter().any(|sid| entry["sid"] == sid.as_str()), applied, "{entry}");
+    }
 }
 
 #[tokio::test]
