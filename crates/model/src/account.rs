@@ -152,7 +152,7 @@ pub struct Voice {
 pub struct Ring {
     /// Its number.
     pub phone: Phone,
-    /// Whose it is. Somebody who has left the staff is not rung.
+    /// Whose it is. Somebody who has left the staff or is disabled is not rung.
     #[serde(default)]
     pub user_id: Option<UserId>,
 }

@@ -207,11 +207,12 @@ fn ring(tx: &mut OrgTx<'_, '_>, account: &Account, peer: &str, n: usize) -> Resu
     Ok(Next::Dial(Dial { phone: ring.phone.clone(), caller_id, ring_s: voice.ring_s, record: voice.record, n, screened: true }))
 }
 
-/// The first phone from the `n`-th on that is to be rung: not of somebody who left the staff, and not the one that calls.
+/// The first phone from the `n`-th on that is to be rung: not of somebody who left the staff or is disabled, and not the one
+/// that calls.
 fn turn<'a>(tx: &mut OrgTx<'_, '_>, account: &'a Account, peer: &str, n: usize) -> Result<Option<(usize, &'a Ring)>> {
     for (n, ring) in voice(account).ring.iter().enumerate().skip(n) {
         let works_here = match ring.user_id {
-            Some(user) => staff::find(tx, user)?.is_some(),
+            Some(user) => staff::find(tx, user)?.is_some_and(|staff| staff.user.disabled_ms.is_none()),
             None => true,
         };
         if works_here && ring.phone.as_str() != peer {

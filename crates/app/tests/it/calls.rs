@@ -9,9 +9,10 @@ use parlance_model::account::{Ring, Settings, Voice};
 use parlance_model::call::CallStatus;
 use parlance_model::conversation::Conversation;
 use parlance_model::delivery::DeliveryState;
-use parlance_model::id::MessageId;
+use parlance_model::id::{MessageId, UserId};
 use parlance_model::job::Job;
 use parlance_model::message::{Attachment, Message};
+use parlance_model::role::Role;
 use parlance_sim::twilio::{Fault, FaultKind};
 use parlance_store::{OrgTx, account, doctor, job};
 use parlance_testkit::both_databases;
@@ -25,7 +26,12 @@ const SECOND: &str = "+14152000012";
 
 /// Lets these phones ring when somebody calls. Answers the path of the account's own hook URL.
 async fn rings(on: &Fixture, phones: &[&str]) -> String {
-    let ring = phones.iter().map(|phone| Ring { phone: serde_json::from_value((*phone).into()).unwrap(), user_id: None });
+    rings_whose(on, &phones.iter().map(|phone| (*phone, None)).collect::<Vec<_>>()).await
+}
+
+/// The same for phones that are somebody's.
+async fn rings_whose(on: &Fixture, phones: &[(&str, Option<UserId>)]) -> String {
+    let ring = phones.iter().map(|(phone, user_id)| Ring { phone: serde_json::from_value((*phone).into()).unwrap(), user_id: *user_id });
     let voice = Voice { ring: ring.collect(), ..Voice::default() };
     let write = move |tx: &mut OrgTx<'_, '_>| {
         let mut account = account::list(tx)?.remove(0);
@@ -238,6 +244,21 @@ both_databases! {
         }
         assert_eq!(conversations(&on).await.len(), 0);
         assert!(matches!(&jobs(&on).await[..], [Job::FindCall { provider_id, .. }] if provider_id == CALL));
+    }
+
+    async fn neither_who_is_disabled_nor_who_left_the_staff_is_rung(database) {
+        let on = Fixture::new(database).await;
+        let join = async |email: &str| on.app.create_user("acme", email, "Olga", Role::Agent, Some("a-made-up-password".into())).await.unwrap().0;
+        let (disabled, gone) = (join("olga@example.com").await, join("gone@example.com").await);
+        rings_whose(&on, &[(FIRST, Some(disabled)), (SECOND, Some(gone))]).await;
+        on.app.remove_staff(&on.who, gone).await.unwrap();
+        assert!(taken(&on, calling(CALL, CUSTOMER)).await.contains(FIRST));
+        on.app.set_user_enabled("olga@example.com", false).await.unwrap();
+        let twiml = taken(&on, calling("CA00000000000000000000000000000002", CUSTOMER)).await;
+        assert!(twiml.contains("<Record ") && !twiml.contains("<Dial"), "{twiml}");
+        on.app.set_user_enabled("olga@example.com", true).await.unwrap();
+        assert!(taken(&on, calling("CA00000000000000000000000000000003", CUSTOMER)).await.contains(FIRST));
+        assert_healthy(&on).await;
     }
 
     async fn no_number_that_costs_by_the_minute_is_called_or_rung(database) {

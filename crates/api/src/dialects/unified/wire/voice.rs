@@ -28,7 +28,7 @@ pub(super) struct Voice {
 struct Ring {
     /// Its number, in E.164 form.
     phone: String,
-    /// Whose it is. Somebody who has left the staff is not rung.
+    /// Whose it is. Somebody who has left the staff or is disabled is not rung.
     user_id: Option<i64>,
 }
 
