@@ -5,8 +5,10 @@ use parlance_app::send::{Draft, Recipient, Sent};
 use parlance_model::account::Settings;
 use parlance_model::channel::Channel;
 use parlance_model::delivery::DeliveryState;
+use parlance_model::id::AttemptId;
 use parlance_model::message::Message;
-use parlance_model::outbound::Template;
+use parlance_model::outbound::{Outgoing, SendOutcome, Template};
+use parlance_net::{Client, Policy};
 use parlance_sim::twilio::{Fault, FaultKind};
 use parlance_store::{OrgTx, account, doctor};
 use parlance_testkit::both_databases;
@@ -62,6 +64,24 @@ async fn set_token(on: &Fixture, token: &'static str) {
 async fn provider_id(on: &Fixture, message: &Message) -> Option<String> {
     let (attempts, _) = on.app.attempts(&on.who, message.id, 10, 0).await.unwrap();
     attempts.last().and_then(|attempt| attempt.provider_id.clone())
+}
+
+/// Somebody else sends this to the customer over the same account.
+async fn past_us(on: &Fixture, body: &str, files: &[String]) {
+    let account = on.app.store().read(on.who.org, |tx| Ok(account::list(tx)?.remove(0))).await.unwrap();
+    let message = Outgoing {
+        attempt: AttemptId(1_000_000),
+        channel: Channel::Sms,
+        to: CUSTOMER.to_owned(),
+        body: body.to_owned(),
+        template: None,
+        media_urls: files.to_vec(),
+        status_callback: None,
+        valid_for_s: None,
+    };
+    let http = Client::new(Policy::default()).unwrap();
+    let outcome = parlance_channels::of(account.provider()).send(&http, &account, &message).await;
+    assert!(matches!(outcome, SendOutcome::Accepted { .. }), "{outcome:?}");
 }
 
 async fn assert_healthy(on: &Fixture) {
@@ -207,17 +227,38 @@ both_databases! {
         assert_healthy(&on).await;
     }
 
-    async fn another_text_or_another_hour_is_another_message(database) {
+    async fn another_text_other_files_or_another_hour_is_another_message(database) {
         let on = Fixture::new(database).await;
-        // The same text long before, settled by its callbacks; another text at the same time, sent past us.
-        let before = on.send("Reminder").await.unwrap();
+        let picture = ["https://files.example.com/a.jpg".to_owned()];
+        let others: [(&str, &[String], i64); 3] = [("Reminder!", &[], 0), ("Reminder", &picture, 0), ("Reminder", &[], 30 * 60 * SECOND_MS)];
+        for (body, files, later_ms) in others {
+            on.sim.fault(Fault::new(FaultKind::Drop).for_number(CUSTOMER).times(1));
+            let lost = unknown(&on, "Reminder").await;
+            on.clock.advance_ms(later_ms);
+            past_us(&on, body, files).await;
+            look_for_long(&on).await;
+            assert_eq!(on.look(&lost).await.error_code.as_deref(), Some("not_in_list"), "{body} {files:?} {later_ms}");
+        }
+        assert_eq!(taken(&on), 3);
+        assert_healthy(&on).await;
+    }
+
+    async fn a_message_is_found_beside_lost_ones_of_another_text_other_files_or_another_hour(database) {
+        let on = Fixture::new(database).await;
+        let picture = Draft { media_urls: vec!["https://files.example.com/a.jpg".into()], ..draft("Yes", None) };
+        on.sim.fault(Fault::new(FaultKind::Drop).for_number(CUSTOMER).times(3));
+        unknown(&on, "Yes").await;
+        on.clock.advance_ms(HOUR_MS);
+        unknown(&on, "No").await;
+        on.app.send(&on.who, picture, false).await.unwrap();
         on.app.run_jobs().await.unwrap();
-        assert_eq!(on.look(&before).await.state, DeliveryState::Queued);
-        on.clock.advance_ms(2 * HOUR_MS);
-        on.sim.fault(Fault::new(FaultKind::Drop).for_number(CUSTOMER).times(1));
-        let lost = unknown(&on, "Reminder").await;
+        swallow(&on, 1);
+        let sent = unknown(&on, "Yes").await;
+        on.sim.settled().await;
+        on.clock.advance_ms(30 * SECOND_MS);
+        on.app.run_jobs().await.unwrap();
+        assert_eq!((on.look(&sent).await.state, taken(&on)), (DeliveryState::Delivered, 1));
         look_for_long(&on).await;
-        assert_eq!(on.look(&lost).await.error_code.as_deref(), Some("not_in_list"));
         assert_healthy(&on).await;
     }
 }
