@@ -82,35 +82,38 @@ impl App {
     async fn compare(&self, org: OrgId, id: AccountId, since_ms: Option<i64>, watch: &dyn Watch) -> Result<Compared> {
         let read = move |tx: &mut OrgTx<'_, '_>| Ok((working(tx, id)?, backfill::get(tx, id)?));
         let (account, known) = self.store().read(org, read).await?;
-        let mut before = known.unwrap_or(Backfill { through_ms: account.created_ms, looked_ms: 0, found: 0, error: None });
+        let mut reached = known.unwrap_or(Backfill { through_ms: account.created_ms, looked_ms: 0, found: 0, error: None });
         // A clock that was ahead would put the next comparison off until its time comes.
-        before.through_ms = before.through_ms.min(self.now_ms());
-        let mut since_ms = since_ms.unwrap_or(before.through_ms - OVERLAP_MS);
+        reached.through_ms = reached.through_ms.min(self.now_ms());
+        let since_ms = since_ms.unwrap_or(reached.through_ms - OVERLAP_MS);
+        match self.rounds(&account, since_ms, &mut reached, watch).await {
+            Ok(compared) => Ok(compared),
+            Err(Halt::Ours(error)) => Err(error),
+            Err(Halt::Theirs(failure)) => Err(self.compared_nothing(&account, reached, failure).await?),
+        }
+    }
+
+    /// Compares round by round, and keeps what each has reached.
+    async fn rounds(&self, account: &Account, mut since_ms: i64, reached: &mut Backfill, watch: &dyn Watch) -> Result<Compared, Halt> {
         let mut compared = Compared::default();
         loop {
             let until_ms = self.now_ms() - LEFT_TO_HOOKS_MS;
-            let round = match self.round(&account, since_ms, until_ms, watch).await? {
-                Ok(round) => round,
-                Err(failure) => return Err(self.compared_nothing(&account, before, failure).await?),
-            };
+            let round = self.round(account, since_ms, until_ms, watch).await?;
             watch.stage("storing", Some(round.items.len() as u64), Unit::Rows);
             let mut stored = 0;
             for chunk in round.items.chunks(CHUNK) {
-                match self.store_missing(&account, chunk).await? {
-                    Ok(missing) => stored += missing,
-                    Err(failure) => return Err(self.compared_nothing(&account, before, failure).await?),
-                }
+                stored += self.store_missing(account, chunk).await?;
                 advance(watch, chunk.len() as u64)?;
             }
             compared = Compared { listed: compared.listed + round.items.len() as u64, stored: compared.stored + stored };
-            before = Backfill {
-                through_ms: before.through_ms.max(round.through_ms),
+            *reached = Backfill {
+                through_ms: reached.through_ms.max(round.through_ms),
                 looked_ms: self.now_ms(),
-                found: before.found + i64::try_from(stored).unwrap_or(i64::MAX),
+                found: reached.found + i64::try_from(stored).unwrap_or(i64::MAX),
                 error: None,
             };
-            let after = before.clone();
-            self.store().write(org, move |tx| backfill::save(tx, id, &after)).await?;
+            let (id, after) = (account.id, reached.clone());
+            self.store().write(account.org, move |tx| backfill::save(tx, id, &after)).await?;
             // A round that was full goes on where it ended.
             if round.through_ms >= until_ms || round.through_ms <= since_ms {
                 return Ok(compared);
@@ -120,36 +123,27 @@ impl App {
     }
 
     /// Lists what there is since then, and holds the oldest of it in the order of its time.
-    async fn round(
-        &self,
-        account: &Account,
-        since_ms: i64,
-        until_ms: i64,
-        watch: &dyn Watch,
-    ) -> Result<std::result::Result<Round, ListFailure>> {
+    async fn round(&self, account: &Account, since_ms: i64, until_ms: i64, watch: &dyn Watch) -> Result<Round, Halt> {
         let channel = parlance_channels::of(account.provider());
         let wanted = Listing { since_ms, sent_to: None };
         let (mut held, mut page) = (Held::new(since_ms, until_ms, HELD), None);
         watch.stage("listing", None, Unit::Rows);
         for _ in 0..PAGES {
-            let listed = match channel.list(&self.0.http, account, &wanted, page.as_deref()).await {
-                Ok(listed) => listed,
-                Err(failure) => return Ok(Err(failure)),
-            };
+            let listed = channel.list(&self.0.http, account, &wanted, page.as_deref()).await?;
             advance(watch, listed.items.len() as u64)?;
             listed.items.into_iter().for_each(|item| held.add(item));
             page = listed.next;
             if page.is_none() {
-                return Ok(Ok(held.round()));
+                return Ok(held.round());
             }
         }
         let text =
             format!("The provider's list has no end: after {PAGES} pages there are more. Check the account's base URL, if it has one.");
-        Ok(Err(ListFailure::Later { error: DeliveryError { code: "list_endless".to_owned(), message: text }, retry_after_ms: None }))
+        Err(ListFailure::Later { error: DeliveryError { code: "list_endless".to_owned(), message: text }, retry_after_ms: None }.into())
     }
 
     /// Stores what is missing of these, in their order. Answers how many messages and calls were.
-    async fn store_missing(&self, account: &Account, items: &[Listed]) -> Result<std::result::Result<u64, ListFailure>> {
+    async fn store_missing(&self, account: &Account, items: &[Listed]) -> Result<u64, Halt> {
         let (mut stored, mut told) = (0, Vec::new());
         for item in items {
             match item {
@@ -165,16 +159,12 @@ impl App {
                     })),
                     Missing::More => {
                         stored += self.store_told(account, std::mem::take(&mut told)).await?;
-                        match self.find(account, &called.provider_id, 0).await? {
-                            Ok(was_missing) => stored += u64::from(was_missing),
-                            Err(failure) => return Ok(Err(failure)),
-                        }
+                        stored += u64::from(self.find(account, &called.provider_id, 0).await?);
                     }
                 },
             }
         }
-        stored += self.store_told(account, told).await?;
-        Ok(Ok(stored))
+        Ok(stored + self.store_told(account, told).await?)
     }
 
     /// Stores what was told, in one transaction. Answers how much of it was not known.
@@ -224,12 +214,9 @@ impl App {
 
     /// Asks the provider for a call and stores what it says: as history, unless it began within the last `fresh_ms`. Answers whether the
     /// call was missing.
-    async fn find(&self, account: &Account, provider_id: &str, fresh_ms: i64) -> Result<std::result::Result<bool, ListFailure>> {
+    async fn find(&self, account: &Account, provider_id: &str, fresh_ms: i64) -> Result<bool, Halt> {
         let channel = parlance_channels::of(account.provider());
-        let mut news = match channel.find_call(&self.0.http, account, provider_id).await {
-            Ok(news) => news,
-            Err(failure) => return Ok(Err(failure)),
-        };
+        let mut news = channel.find_call(&self.0.http, account, provider_id).await?;
         let (id, sid) = (account.id, provider_id.to_owned());
         let known = self.store().read(account.org, move |tx| parlance_store::call::find(tx, id, &sid)).await?.is_some();
         // Of a call that we directed, our own hooks know better whether a person or a machine answered.
@@ -241,15 +228,15 @@ impl App {
             }
         }
         if !known && !news.iter().any(|news| matches!(news.news, News::Incoming { .. })) {
-            return Ok(Ok(false));
+            return Ok(false);
         }
-        self.store_told(account, news.into_iter().map(Told::Call).collect()).await.map(|stored| Ok(stored > 0))
+        Ok(self.store_told(account, news.into_iter().map(Told::Call).collect()).await? > 0)
     }
 
     /// Keeps why a comparison came to nothing, and makes the error of it.
-    async fn compared_nothing(&self, account: &Account, before: Backfill, failure: ListFailure) -> Result<Error> {
+    async fn compared_nothing(&self, account: &Account, reached: Backfill, failure: ListFailure) -> Result<Error> {
         let (id, error) = (account.id, failure.error().clone());
-        let after = Backfill { looked_ms: self.now_ms(), error: Some(error.clone()), ..before };
+        let after = Backfill { looked_ms: self.now_ms(), error: Some(error.clone()), ..reached };
         let is_refused = matches!(failure, ListFailure::Account(_));
         let write = move |tx: &mut OrgTx<'_, '_>| {
             if is_refused {
@@ -301,6 +288,26 @@ impl Held {
     }
 }
 
+/// Why nothing more was compared.
+enum Halt {
+    /// Something on our side.
+    Ours(Error),
+    /// The provider.
+    Theirs(ListFailure),
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        Self::Ours(error)
+    }
+}
+
+impl From<ListFailure> for Halt {
+    fn from(failure: ListFailure) -> Self {
+        Self::Theirs(failure)
+    }
+}
+
 /// What is to be stored of an entry.
 enum Told {
     Message(Inbound),
@@ -348,9 +355,10 @@ pub(crate) async fn find_call(app: &App, claimed: &Claimed, id: AccountId, provi
         let job = claimed.clone();
         return app.store().write(claimed.org, move |tx| job::finish(tx, &job)).await;
     }
-    let again = match app.find(&account, provider_id, FRESH_MS).await? {
+    let again = match app.find(&account, provider_id, FRESH_MS).await {
         Ok(_) => None,
-        Err(failure) => {
+        Err(Halt::Ours(error)) => return Err(error),
+        Err(Halt::Theirs(failure)) => {
             tracing::warn!(error = ?failure.error(), org = %claimed.org, account = %id, "a call could not be asked for");
             usize::try_from(claimed.attempt - 1).ok().and_then(|tried| FIND_AGAIN_MS.get(tried)).copied()
         }

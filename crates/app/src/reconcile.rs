@@ -77,7 +77,7 @@ fn is_open(attempt: &Attempt) -> bool {
 }
 
 /// What the provider has for the recipient since shortly before the attempt.
-async fn list(app: &App, look: &Look) -> std::result::Result<Vec<Went>, ListFailure> {
+async fn list(app: &App, look: &Look) -> Result<Vec<Went>, ListFailure> {
     let channel = parlance_channels::of(look.account.provider());
     let sent_to = Some((look.conversation.channel, look.attempt.recipient.clone()));
     let wanted = Listing { since_ms: look.attempt.started_ms - APART_MS, sent_to };
@@ -97,7 +97,7 @@ async fn list(app: &App, look: &Look) -> std::result::Result<Vec<Went>, ListFail
     Ok(went)
 }
 
-fn conclude(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: AttemptId, found: &std::result::Result<Vec<Went>, ListFailure>) -> Result<()> {
+fn conclude(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: AttemptId, found: &Result<Vec<Went>, ListFailure>) -> Result<()> {
     if !job::holds(tx, claimed)? {
         return Ok(());
     }
