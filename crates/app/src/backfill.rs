@@ -392,7 +392,7 @@ mod tests {
             opted_out: false,
             to: None,
         };
-        Listed::Went(Went { to: String::new(), body: body.to_owned(), files: 0, created_ms, receipt })
+        Listed::Went(Went { body: body.to_owned(), files: 0, created_ms, receipt })
     }
 
     fn of(held: Held) -> (Vec<String>, i64) {

@@ -52,8 +52,6 @@ impl Listed {
 /// A message to somebody, as the provider has it.
 #[derive(Clone)]
 pub struct Went {
-    /// Whom it was sent to, as it was given to the provider.
-    pub to: String,
     /// Its text.
     pub body: String,
     /// How many files it has.
@@ -73,8 +71,6 @@ pub struct Called {
     pub provider_id: String,
     /// Whether somebody called us.
     pub inbound: bool,
-    /// Whose phone rang, as it was given to the provider.
-    pub to: String,
     /// When it began, unix ms.
     pub at_ms: i64,
     /// How far it got.
@@ -105,7 +101,7 @@ impl Called {
             about_account: false,
             to: None,
         };
-        Some(Went { to: self.to.clone(), body: String::new(), files: 0, created_ms: self.at_ms, receipt })
+        Some(Went { body: String::new(), files: 0, created_ms: self.at_ms, receipt })
     }
 }
 

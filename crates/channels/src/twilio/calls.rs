@@ -54,7 +54,6 @@ impl Entry {
         Some(Called {
             provider_id: self.sid.clone(),
             inbound: self.is_inbound(),
-            to: self.to.clone()?,
             at_ms: self.at_ms()?,
             status: voice::status(&self.status)?,
             duration_s: seconds(self.duration.as_deref()),
@@ -97,7 +96,7 @@ pub(super) async fn find(http: &Client, account: &Account, provider_id: &str) ->
     if called.inbound {
         let from = Address::parse(entry.from.as_deref().unwrap_or_default(), account.region);
         let mut provider_meta = JsonObject::default();
-        provider_meta.0.insert("to".to_owned(), called.to.clone().into());
+        provider_meta.0.extend(entry.to.map(|to| ("to".to_owned(), to.into())));
         news.push(News::Incoming { from, provider_meta, missed_ms: Some(called.at_ms) });
     }
     news.push(called.news());

@@ -198,7 +198,7 @@ impl<'a> Asked<'a> {
 
     fn went(&self, entry: Entry) -> Option<Listed> {
         let state: DeliveryState = status::state(&entry.status)?;
-        let (to, created_ms, files) = (entry.to.clone()?, entry.created_ms()?, entry.files());
+        let (created_ms, files) = (entry.created_ms()?, entry.files());
         let code = entry.error_code.filter(|code| *code != 0).map(|code| code.to_string());
         let receipt = Receipt {
             provider_id: entry.sid,
@@ -207,9 +207,9 @@ impl<'a> Asked<'a> {
             about_account: code.as_deref().is_some_and(errors::is_about_account),
             opted_out: code.as_deref() == Some(errors::OPTED_OUT),
             error: code.as_deref().map(errors::explain),
-            to: Some(Address::parse(&to, self.account.region)),
+            to: entry.to.map(|to| Address::parse(&to, self.account.region)),
         };
-        Some(Listed::Went(Went { to, body: entry.body.unwrap_or_default(), files, created_ms, receipt }))
+        Some(Listed::Went(Went { body: entry.body.unwrap_or_default(), files, created_ms, receipt }))
     }
 
     async fn files(&self, message: &str) -> Result<Vec<Attachment>, ListFailure> {

@@ -153,7 +153,8 @@ async fn a_message_that_went_brings_how_far_it_got() {
     let (listed, _) = asked(|_| {}, &FIRST, None, &[answer(&[went], None)]).await;
     let items = listed.unwrap().items;
     let [Listed::Went(went)] = &items[..] else { panic!("{items:?}") };
-    assert_eq!((went.to.as_str(), went.created_ms, went.receipt.state), ("+15559876543", SINCE_MS + 1000, DeliveryState::Undelivered));
+    assert_eq!((went.created_ms, went.receipt.state), (SINCE_MS + 1000, DeliveryState::Undelivered));
+    assert_eq!(went.receipt.to.as_ref().unwrap().key(), "+15559876543");
     assert_eq!(went.receipt.error.as_ref().unwrap().code, "30003");
 }
 
