@@ -61,11 +61,7 @@ impl App {
         let due = self.store().system_read(move |tx| backfill::due(tx, before_ms)).await?;
         for (org, id) in &due {
             let (job, lane) = (Job::Backfill { account_id: *id }, Lane::Account(*id));
-            let write = move |tx: &mut OrgTx<'_, '_>| {
-                let now_ms = tx.now_ms();
-                if job::is_queued(tx, &job, lane)? { Ok(()) } else { job::enqueue(tx, &job, Some(lane), now_ms).map(drop) }
-            };
-            self.store().write(*org, write).await?;
+            self.store().write(*org, move |tx| job::enqueue_once(tx, &job, lane)).await?;
         }
         Ok(due.len())
     }
@@ -376,22 +372,14 @@ pub(crate) async fn find_call(app: &App, claimed: &Claimed, id: AccountId, provi
 
 #[cfg(test)]
 mod tests {
-    use parlance_model::delivery::DeliveryState;
+    use parlance_model::delivery::{DeliveryState, Outcome};
     use parlance_model::inbound::Receipt;
     use parlance_model::listed::Went;
 
     use super::*;
 
     fn at(created_ms: i64, body: &str) -> Listed {
-        let receipt = Receipt {
-            provider_id: body.to_owned(),
-            attempt: None,
-            state: DeliveryState::Sent,
-            error: None,
-            about_account: false,
-            opted_out: false,
-            to: None,
-        };
+        let receipt = Receipt::of(body.to_owned(), None, Outcome::of(DeliveryState::Sent));
         Listed::Went(Went { body: body.to_owned(), files: 0, created_ms, receipt })
     }
 

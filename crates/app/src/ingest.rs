@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use parlance_channels::{Hook, Parsed};
 use parlance_model::account::Account;
-use parlance_model::channel::Provider;
+use parlance_model::channel::{JsonObject, Provider};
 use parlance_model::contact::Identity;
 use parlance_model::conversation::{Conversation, session_key};
 use parlance_model::error::Kind as ErrorKind;
@@ -218,7 +218,7 @@ fn receive(tx: &mut OrgTx<'_, '_>, account: &Account, new: &InboundMessage, touc
     };
     let stored = message::NewMessage {
         attachments: new.attachments.clone(),
-        meta: provider_meta(new),
+        meta: meta(&new.provider_meta),
         inbound_id: Some(new.provider_id.clone()),
         at_ms: new.at_ms,
         segments: new.segments,
@@ -242,10 +242,11 @@ fn is_outdated(tx: &mut OrgTx<'_, '_>, identity: &Identity, at_ms: Option<i64>) 
     Ok(opt_out::get(tx, identity)?.written.is_some_and(|(_, written_ms)| at_ms.is_some_and(|at_ms| written_ms >= at_ms)))
 }
 
-fn provider_meta(new: &InboundMessage) -> parlance_model::channel::JsonObject {
-    let mut meta = parlance_model::channel::JsonObject::default();
-    if !new.provider_meta.0.is_empty() {
-        meta.0.insert("provider".to_owned(), serde_json::Value::Object(new.provider_meta.0.clone()));
+/// A message's `meta` with facts that only its provider has.
+pub(crate) fn meta(facts: &JsonObject) -> JsonObject {
+    let mut meta = JsonObject::default();
+    if !facts.0.is_empty() {
+        meta.0.insert("provider".to_owned(), serde_json::Value::Object(facts.0.clone()));
     }
     meta
 }

@@ -66,6 +66,13 @@ pub struct Receipt {
 }
 
 impl Receipt {
+    /// What an outcome alone says: nothing of the account, and nothing of the recipient.
+    #[must_use]
+    pub fn of(provider_id: String, attempt: Option<AttemptId>, outcome: Outcome) -> Self {
+        let (state, error) = (outcome.state, outcome.error.map(|(_, error)| error));
+        Self { provider_id, attempt, state, error, opted_out: false, about_account: false, to: None }
+    }
+
     /// State and reason together.
     #[must_use]
     pub fn outcome(&self) -> Outcome {

@@ -92,15 +92,7 @@ impl Called {
     #[must_use]
     pub fn went(&self) -> Option<Went> {
         let outcome = self.news().outcome().filter(|_| !self.inbound)?;
-        let receipt = Receipt {
-            provider_id: self.provider_id.clone(),
-            attempt: None,
-            state: outcome.state,
-            error: outcome.error.map(|(_, error)| error),
-            opted_out: false,
-            about_account: false,
-            to: None,
-        };
+        let receipt = Receipt::of(self.provider_id.clone(), None, outcome);
         Some(Went { body: String::new(), files: 0, created_ms: self.at_ms, receipt })
     }
 }

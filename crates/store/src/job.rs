@@ -27,6 +27,18 @@ pub fn enqueue(tx: &mut OrgTx<'_, '_>, job: &Job, lane: Option<Lane>, run_at_ms:
     tx.query_one(INSERT, params![job.kind(), payload, lane.map(Lane::number), priority(job), run_at_ms, now_ms], |row| row.get(0))
 }
 
+/// Queues a job that is due at once, unless such a one waits or runs already.
+///
+/// # Errors
+/// Those of the database.
+pub fn enqueue_once(tx: &mut OrgTx<'_, '_>, job: &Job, lane: Lane) -> Result<()> {
+    if is_queued(tx, job, lane)? {
+        return Ok(());
+    }
+    let now_ms = tx.now_ms();
+    enqueue(tx, job, Some(lane), now_ms).map(drop)
+}
+
 const fn priority(job: &Job) -> i64 {
     match job {
         Job::FetchMedia { .. } => PRIORITY_FILE,

@@ -18,6 +18,8 @@ use parlance_model::phone::{Address, Phone};
 use parlance_model::{Error, Result};
 use parlance_store::{OrgTx, attempt, call, contact, conversation, job, message, staff};
 
+use crate::ingest;
+
 pub use place::NewCall;
 pub(crate) use place::run;
 
@@ -50,13 +52,7 @@ pub(crate) fn take(tx: &mut OrgTx<'_, '_>, account: &Account, news: &CallNews) -
     };
     let before = message::get(tx, id)?;
     if let (Direction::Outbound, Some(outcome)) = (before.direction, news.news.outcome()) {
-        let error = outcome.error.map(|(_, error)| error);
-        let (provider_id, state) = (news.provider_id.clone(), outcome.state);
-        attempt::record(
-            tx,
-            account.id,
-            &Receipt { provider_id, attempt: news.attempt, state, error, opted_out: false, about_account: false, to: None },
-        )?;
+        attempt::record(tx, account.id, &Receipt::of(news.provider_id.clone(), news.attempt, outcome))?;
     }
     let with = conversation::get(tx, before.conversation_id)?;
     let call = apply(tx, account, &before, &with.peer, &news.news)?;
@@ -83,19 +79,15 @@ fn receive(
     account: &Account,
     news: &CallNews,
     from: &Address,
-    provider_meta: &JsonObject,
+    facts: &JsonObject,
     missed_ms: Option<i64>,
 ) -> Result<MessageId> {
     let (contact, contact_created) = contact::find_or_create(tx, &Identity::of(from), &contact::Details::default())?;
     let (channel, session_key) = (Channel::Voice, session_key(Channel::Voice, from));
     let key = conversation::Key { account, session_key, channel, peer: from.key(), contact: &contact };
     let (before, _) = conversation::find_or_create(tx, &key)?;
-    let mut meta = JsonObject::default();
-    if !provider_meta.0.is_empty() {
-        meta.0.insert("provider".to_owned(), serde_json::Value::Object(provider_meta.0.clone()));
-    }
     let new = message::NewMessage {
-        meta,
+        meta: ingest::meta(facts),
         inbound_id: Some(news.provider_id.clone()),
         call: told(tx, account, Direction::Inbound, &from.key(), &news.news)?,
         at_ms: missed_ms,
@@ -224,12 +216,8 @@ fn turn<'a>(tx: &mut OrgTx<'_, '_>, account: &'a Account, peer: &str, n: usize) 
 
 /// Asks the provider for the call later, once however many hooks name it.
 fn find_later(tx: &mut OrgTx<'_, '_>, account: &Account, provider_id: &str) -> Result<()> {
-    let (job, lane) = (Job::FindCall { account_id: account.id, provider_id: provider_id.to_owned() }, Lane::Account(account.id));
-    if !job::is_queued(tx, &job, lane)? {
-        let now_ms = tx.now_ms();
-        job::enqueue(tx, &job, Some(lane), now_ms)?;
-    }
-    Ok(())
+    let job = Job::FindCall { account_id: account.id, provider_id: provider_id.to_owned() };
+    job::enqueue_once(tx, &job, Lane::Account(account.id))
 }
 
 /// A name as it is; of a number each digit by itself, or it would be read as one large number.

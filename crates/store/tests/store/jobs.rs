@@ -57,6 +57,27 @@ both_databases! {
         assert_eq!(claimed_ids(&f, 10).await, [second]);
     }
 
+    async fn a_job_that_waits_or_runs_in_its_lane_is_not_queued_again(database) {
+        let f = Fixture::new(database).await;
+        let queue = async |number: i64, lane: i64| {
+            f.write(move |tx| job::enqueue_once(tx, &job_of(number), Lane::Conversation(ConversationId(lane)))).await.unwrap();
+        };
+        queue(1, 1).await;
+        queue(1, 1).await;
+        let first = claim(&f.store, 10).await;
+        assert_eq!(first.iter().map(|claimed| claimed.job.clone()).collect::<Vec<_>>(), [job_of(1)]);
+        queue(1, 1).await;
+        assert!(claim(&f.store, 10).await.is_empty());
+        // Another lane and another job are their own.
+        queue(1, 2).await;
+        queue(2, 3).await;
+        assert_eq!(claim(&f.store, 10).await.len(), 2);
+        let first = first[0].clone();
+        f.write(move |tx| job::finish(tx, &first)).await.unwrap();
+        queue(1, 1).await;
+        assert_eq!(claim(&f.store, 10).await.len(), 1);
+    }
+
     async fn what_people_wait_for_is_claimed_before_files(database) {
         let f = Fixture::new(database).await;
         let file = f.write(|tx| job::enqueue(tx, &Job::FetchMedia { message_id: MessageId(1), index: 0 }, None, START_MS)).await.unwrap();
