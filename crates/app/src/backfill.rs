@@ -103,7 +103,8 @@ impl App {
             }
             compared = Compared { listed: compared.listed + round.items.len() as u64, stored: compared.stored + stored };
             *reached = Backfill {
-                through_ms: reached.through_ms.max(round.through_ms),
+                // What lies between the last comparison and a later start that somebody chose stays to be compared.
+                through_ms: if since_ms <= reached.through_ms { reached.through_ms.max(round.through_ms) } else { reached.through_ms },
                 looked_ms: self.now_ms(),
                 found: reached.found + i64::try_from(stored).unwrap_or(i64::MAX),
                 error: None,
@@ -171,9 +172,11 @@ impl App {
         let (org, id) = (account.org, account.id);
         let write = move |tx: &mut OrgTx<'_, '_>| {
             let account = working(tx, id)?;
+            let siblings = siblings(tx, &account)?;
             let mut stored = 0;
             for told in &told {
                 match told {
+                    Told::Message(Inbound::Message(message)) if is_known_to(tx, &siblings, &message.provider_id)? => {}
                     // Of what was sent past us nothing is kept. What we sent may have got further than any callback told.
                     Told::Message(Inbound::Receipt(receipt))
                         if attempt::by_provider_id(tx, account.id, &receipt.provider_id)?.is_none() => {}
@@ -282,6 +285,24 @@ impl Held {
     fn round(self) -> Round {
         Round { items: self.items.into_values().collect(), through_ms: self.through_ms }
     }
+}
+
+/// The other accounts of the org whose lists are the same: those of one account at the provider. A number of one may be in the Messaging
+/// Service of another.
+fn siblings(tx: &mut OrgTx<'_, '_>, account: &Account) -> Result<Vec<AccountId>> {
+    let channel = parlance_channels::of(account.provider());
+    let same = |other: &Account| other.provider() == account.provider() && channel.account_name(other) == channel.account_name(account);
+    let others = account::list(tx)?.into_iter().filter(|other| other.id != account.id && same(other));
+    Ok(others.map(|other| other.id).collect())
+}
+
+fn is_known_to(tx: &mut OrgTx<'_, '_>, accounts: &[AccountId], provider_id: &str) -> Result<bool> {
+    for account in accounts {
+        if message::is_known(tx, *account, provider_id)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Why nothing more was compared.

@@ -3,6 +3,7 @@
 use bytes::BytesMut;
 use parlance_app::backfill::Compared;
 use parlance_app::conversation::Changes;
+use parlance_app::directory::NewTwilio;
 use parlance_model::account::{Account, Backfill, Settings};
 use parlance_model::contact::{Identity, IdentityKind};
 use parlance_model::conversation::{Conversation, Status};
@@ -17,7 +18,7 @@ use parlance_testkit::both_databases;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::fixture::{CUSTOMER, Fixture, NUMBER, TOKEN, inbound, sid};
+use crate::fixture::{CUSTOMER, Fixture, NUMBER, SERVICE, TOKEN, inbound, sid, twilio};
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -122,6 +123,32 @@ both_databases! {
         let (conversation, messages) = thread(&on).await;
         assert_eq!((messages.len(), conversation.unread_count), (2, 1));
         assert_healthy(&on).await;
+    }
+
+    async fn what_one_account_has_is_not_stored_by_another_with_the_same_list(database) {
+        let on = Fixture::new(database).await;
+        let sid = missed(&on, "Hello").await;
+        on.app.hook(inbound(&sid, CUSTOMER, NUMBER, "Hello")).await.unwrap();
+        let service = NewTwilio { messaging_service_sid: Some(SERVICE.into()), ..twilio(&on.sim, "+14155550177") };
+        let other = on.app.create_twilio("acme", service).await.unwrap();
+        on.clock.advance_ms(10 * MINUTE_MS);
+        let compared = on.app.backfill("acme", other.id, None, &Unwatched::default()).await.unwrap();
+        assert_eq!(compared, Compared { listed: 1, stored: 0 });
+        assert_eq!(thread(&on).await.1.len(), 1);
+        assert_healthy(&on).await;
+    }
+
+    async fn a_later_start_that_somebody_chose_leaves_what_is_before_it_to_be_compared(database) {
+        let on = Fixture::new(database).await;
+        missed(&on, "Early").await;
+        on.clock.advance_ms(2 * 24 * 60 * MINUTE_MS);
+        missed(&on, "Late").await;
+        on.clock.advance_ms(10 * MINUTE_MS);
+        let id = on.app.store().read(on.who.org, |tx| Ok(account::list(tx)?[0].id)).await.unwrap();
+        let since_ms = on.app.now_ms() - 60 * MINUTE_MS;
+        let chosen = on.app.backfill("acme", id, Some(since_ms), &Unwatched::default()).await.unwrap();
+        assert_eq!(chosen, Compared { listed: 1, stored: 1 });
+        assert_eq!(compare(&on).await, Compared { listed: 2, stored: 1 });
     }
 
     async fn history_neither_opens_a_conversation_again_nor_hides_what_is_newer(database) {
