@@ -14,6 +14,7 @@ use url::Url;
 
 use super::list::{Asked, Part};
 use super::parse::is_own_number;
+use super::rest::seconds;
 use super::{is_sid, voice};
 
 /// A page of the Calls list.
@@ -137,9 +138,4 @@ async fn recordings(asked: &Asked<'_>, provider_id: &str) -> Result<Vec<News>, L
         }
     }
     Ok(news)
-}
-
-/// A number of seconds, which Twilio writes as text.
-fn seconds(text: Option<&str>) -> Option<i64> {
-    text.and_then(|text| text.parse().ok()).filter(|seconds| *seconds >= 0)
 }

@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::{errors, resource, settings};
+use super::rest::{self, authorized, refusal_code};
+use super::{errors, settings};
 use crate::Finding;
 
 /// Where Messaging Services are.
@@ -43,11 +44,6 @@ struct Service {
     fallback_url: Option<String>,
     #[serde(default)]
     use_inbound_webhook_on_number: bool,
-}
-
-#[derive(Deserialize)]
-struct Problem {
-    code: Option<u32>,
 }
 
 /// The parameter that says where Twilio calls, and what it says.
@@ -89,7 +85,7 @@ struct Api<'a> {
 
 impl Api<'_> {
     async fn credentials(&self) -> Result<((), String), String> {
-        let mut url = resource(self.settings, &[]).ok_or("The account's base URL is not an http or https address.")?;
+        let mut url = self.resource(&[])?;
         url.set_path(&format!("{}.json", url.path()));
         let owner: Owner = self.ask(Request::get(url)).await?;
         match owner.status.as_str() {
@@ -100,7 +96,7 @@ impl Api<'_> {
 
     async fn number(&self) -> Result<(Number, String), String> {
         let own = self.settings.phone_number.as_str();
-        let mut url = resource(self.settings, &["IncomingPhoneNumbers.json"]).ok_or("The account's base URL cannot be used.")?;
+        let mut url = self.resource(&["IncomingPhoneNumbers.json"])?;
         url.query_pairs_mut().append_pair("PhoneNumber", own);
         let numbers: Numbers = self.ask(Request::get(url)).await?;
         match numbers.incoming_phone_numbers.into_iter().find(|number| number.phone_number == own) {
@@ -110,8 +106,7 @@ impl Api<'_> {
     }
 
     async fn service(&self, sid: &str) -> Result<(Service, String), String> {
-        let url = self.service_url(sid).ok_or("The account's base URL cannot be used.")?;
-        let service = self.ask(Request::get(url)).await?;
+        let service = self.ask(Request::get(self.service_url(sid)?)).await?;
         Ok((service, format!("The Messaging Service {sid} is there.")))
     }
 
@@ -146,11 +141,10 @@ impl Api<'_> {
             let said: Vec<_> = wrong.iter().map(said).collect();
             return Err(format!("{}. Set it to {hook_url} in Twilio's console, or let --configure do it.", said.join(", ")));
         }
-        let of_service = self.settings.messaging_service_sid.as_deref().and_then(|sid| self.service_url(sid));
-        let of_number = resource(self.settings, &["IncomingPhoneNumbers", &format!("{}.json", number.sid)]);
+        let of_service = self.service_url(self.settings.messaging_service_sid.as_deref().unwrap_or_default())?;
+        let of_number = self.resource(&["IncomingPhoneNumbers", &format!("{}.json", number.sid)])?;
         for (url, hooks) in [(of_service, on_service), (of_number, on_number)] {
             if !hooks.is_empty() {
-                let url = url.ok_or("The account's base URL cannot be used.")?;
                 let fields = hooks.into_iter().map(|(parameter, _)| (parameter, hook_url));
                 let _: serde_json::Value = self.ask(Request::post(url).form(fields)).await?;
             }
@@ -158,25 +152,22 @@ impl Api<'_> {
         Ok(format!("Twilio calls {hook_url} from now on."))
     }
 
-    fn service_url(&self, sid: &str) -> Option<Url> {
-        let mut url = Url::parse(self.settings.base_url.as_deref().unwrap_or(MESSAGING)).ok()?;
-        url.path_segments_mut().ok()?.pop_if_empty().extend(["v1", "Services", sid]);
-        Some(url)
+    fn resource(&self, path: &[&str]) -> Result<Url, String> {
+        rest::resource(self.settings, path).map_err(|error| error.message)
+    }
+
+    fn service_url(&self, sid: &str) -> Result<Url, String> {
+        rest::below(self.settings, MESSAGING, &["v1", "Services", sid]).map_err(|error| error.message)
     }
 
     /// Asks, and reads the answer. An error says what to do.
     async fn ask<T: DeserializeOwned>(&self, request: Request) -> Result<T, String> {
-        let request = request
-            .basic_auth(self.settings.credentials().0, self.settings.credentials().1)
-            .timeout(TIMEOUT)
-            .max_response_bytes(MAX_RESPONSE_BYTES)
-            .trusted(self.settings.base_url.is_some());
+        let request = authorized(self.settings, request).timeout(TIMEOUT).max_response_bytes(MAX_RESPONSE_BYTES);
         let answer = self.http.execute(request).await.map_err(|failure| format!("Twilio could not be asked. {failure}"))?;
         if !answer.status.is_success() {
-            let code = serde_json::from_slice::<Problem>(&answer.body).ok().and_then(|problem| problem.code);
-            return Err(match (answer.status.as_u16(), code) {
+            return Err(match (answer.status.as_u16(), refusal_code(&answer.body)) {
                 (401, _) => errors::explain(errors::CREDENTIALS).message,
-                (_, Some(code)) => errors::explain(&code.to_string()).message,
+                (_, Some(code)) => errors::explain(&code).message,
                 (status, None) => format!("Twilio answered with HTTP status {status}. Check the account's base URL, if it has one."),
             });
         }

@@ -10,6 +10,7 @@ use parlance_model::delivery::DeliveryError;
 use parlance_net::{Client, Failure, Request, is_local};
 use url::{Origin, Url};
 
+use super::rest::authorized;
 use super::{errors, settings};
 use crate::Fetched;
 
@@ -63,10 +64,7 @@ fn request(settings: &TwilioSettings, url: &Url, trust: Trust) -> Request {
     let _ = url.set_username("").and_then(|()| url.set_password(None));
     let request = Request::get(url).timeout(PAUSE);
     match trust {
-        Trust::Api => {
-            let (user, password) = settings.credentials();
-            request.basic_auth(user, password).trusted(settings.base_url.is_some())
-        }
+        Trust::Api => authorized(settings, request),
         Trust::Beside => request.trusted(true),
         Trust::None => request,
     }

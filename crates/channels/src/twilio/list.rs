@@ -19,8 +19,9 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::parse::{channel, is_own};
+use super::rest::{authorized, resource};
 use super::send::retry_after_ms;
-use super::{WHATSAPP, calls, errors, is_sid, resource, settings, status};
+use super::{WHATSAPP, calls, errors, is_sid, settings, status};
 
 /// Entries of a page; Twilio's limit is 1000.
 const PAGE_SIZE: &str = "200";
@@ -225,10 +226,7 @@ impl<'a> Asked<'a> {
     }
 
     pub(super) fn url(&self, path: &[&str]) -> Result<Url, ListFailure> {
-        resource(self.settings, path).ok_or_else(|| {
-            let message = "The account's base URL is not an http or https address. Correct it in the account's settings.";
-            ListFailure::Account(DeliveryError { code: "base_url_invalid".to_owned(), message: message.to_owned() })
-        })
+        resource(self.settings, path).map_err(ListFailure::Account)
     }
 
     pub(super) async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, ListFailure> {
@@ -237,11 +235,7 @@ impl<'a> Asked<'a> {
 
     /// `None` where there is no such thing.
     pub(super) async fn find<T: DeserializeOwned>(&self, url: Url) -> Result<Option<T>, ListFailure> {
-        let request = Request::get(url)
-            .basic_auth(self.settings.credentials().0, self.settings.credentials().1)
-            .timeout(TIMEOUT)
-            .max_response_bytes(MAX_RESPONSE_BYTES)
-            .trusted(self.settings.base_url.is_some());
+        let request = authorized(self.settings, Request::get(url)).timeout(TIMEOUT).max_response_bytes(MAX_RESPONSE_BYTES);
         let answer = self.http.execute(request).await.map_err(without_answer)?;
         match answer.status.as_u16() {
             200..=299 => serde_json::from_slice(&answer.body)

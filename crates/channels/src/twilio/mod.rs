@@ -9,6 +9,7 @@ mod list;
 mod media;
 mod parse;
 mod place;
+mod rest;
 mod send;
 mod signature;
 mod status;
@@ -27,8 +28,6 @@ use parlance_model::listed::Listing;
 use parlance_model::media::Facts;
 use parlance_model::outbound::{Outgoing, OutgoingCall};
 use parlance_net::Client;
-
-use url::Url;
 
 use crate::{Channel, Checking, Fetching, Hook, Looking, LookingAtCall, Parsed, Sending};
 use form::Form;
@@ -108,21 +107,6 @@ pub fn status_callback(public_url: &str, hook_token: &str, attempt: AttemptId) -
 /// The account's own hook URL.
 fn hook_url(public_url: &str, hook_token: &str) -> String {
     format!("{}/webhooks/twilio/a/{hook_token}", public_url.trim_end_matches('/'))
-}
-
-/// Where Twilio's API is.
-const TWILIO: &str = "https://api.twilio.com";
-
-/// A resource of the account. Built from segments, so no setting and no id can climb out of its place in the path. `None` when the
-/// base URL is not one of http or https.
-fn resource(settings: &TwilioSettings, path: &[&str]) -> Option<Url> {
-    let mut url = Url::parse(settings.base_url.as_deref().unwrap_or(TWILIO)).ok()?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return None;
-    }
-    let account = ["2010-04-01", "Accounts", &settings.account_sid];
-    url.path_segments_mut().ok()?.pop_if_empty().extend(account).extend(path);
-    Some(url)
 }
 
 /// What marks the addresses of WhatsApp: `whatsapp:+15551234567`.

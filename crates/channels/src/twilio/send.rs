@@ -13,7 +13,8 @@ use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
-use super::{WHATSAPP, errors, is_sid, resource, settings, status};
+use super::rest::{authorized, refusal_code, resource};
+use super::{WHATSAPP, errors, is_sid, settings, status};
 
 /// Shorter than any lease, so that a worker that waits still holds its job.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -39,12 +40,9 @@ pub(super) async fn send(http: &Client, account: &Account, message: &Outgoing) -
 
 /// Makes something of the account's: a message or a call. Says what is known of it.
 pub(super) async fn post(http: &Client, settings: &TwilioSettings, name: &str, fields: Vec<(&str, &str)>) -> SendOutcome {
-    let Some(url) = resource(settings, &[name]) else {
-        return refused(
-            "base_url_invalid",
-            "The account's base URL is not an http or https address. Correct it in the account's settings.",
-            Refusal::Account,
-        );
+    let url = match resource(settings, &[name]) {
+        Ok(url) => url,
+        Err(error) => return SendOutcome::Refused { error, why: Refusal::Account },
     };
     match http.execute(request(settings, url, fields)).await {
         Ok(answer) => outcome(&answer),
@@ -81,12 +79,7 @@ fn spelled(settings: &TwilioSettings, message: &Outgoing) -> Option<Spelled> {
 }
 
 fn request(settings: &TwilioSettings, url: Url, fields: Vec<(&str, &str)>) -> Request {
-    Request::post(url)
-        .basic_auth(settings.credentials().0, settings.credentials().1)
-        .form(fields)
-        .timeout(TIMEOUT)
-        .max_response_bytes(MAX_RESPONSE_BYTES)
-        .trusted(settings.base_url.is_some())
+    authorized(settings, Request::post(url)).form(fields).timeout(TIMEOUT).max_response_bytes(MAX_RESPONSE_BYTES)
 }
 
 fn fields<'a>(spelled: &'a Spelled, message: &'a Outgoing) -> Vec<(&'a str, &'a str)> {
@@ -114,18 +107,12 @@ struct Created {
     num_segments: serde_json::Value,
 }
 
-/// Twilio's reason for a refusal.
-#[derive(Deserialize)]
-struct Problem {
-    code: Option<u32>,
-}
-
 fn outcome(answer: &Response) -> SendOutcome {
     if answer.status.is_success() {
         return created(answer);
     }
     let http_status = answer.status.as_u16();
-    let twilio = serde_json::from_slice::<Problem>(&answer.body).ok().and_then(|problem| problem.code).map(|code| code.to_string());
+    let twilio = refusal_code(&answer.body);
     let code = twilio.clone().unwrap_or_else(|| format!("http_{http_status}"));
     match (http_status, twilio.as_deref()) {
         (429, _) | (_, Some(errors::TOO_MANY_REQUESTS)) => {

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::form::{self, Form};
 use super::parse::{NO_SID, is_own_number};
+use super::rest::seconds;
 use super::twiml::{Verb, response};
 use super::{hook_url, is_sid, settings};
 use crate::{Hook, Parsed};
@@ -85,7 +86,7 @@ pub(super) fn parse(account: &Account, hook: &Hook<'_>, form: &Form<'_>) -> Pars
 
 fn news(account: &Account, form: &Form<'_>, place: &Place) -> Option<News> {
     let n = place.n;
-    let seconds = |name| seconds(form, name);
+    let seconds = |name| seconds(form.text(name).as_deref());
     match place.step.as_deref() {
         Some("answered") => return Some(News::Answered { n }),
         Some("accepted") => return Some(News::Accepted { n }),
@@ -116,12 +117,8 @@ fn news(account: &Account, form: &Form<'_>, place: &Place) -> Option<News> {
     Some(News::Call { status, duration_s: seconds("CallDuration") })
 }
 
-fn seconds(form: &Form<'_>, name: &str) -> Option<i64> {
-    form.text(name)?.parse().ok().filter(|seconds| *seconds >= 0)
-}
-
 fn leg(form: &Form<'_>) -> Option<News> {
-    Some(News::Leg { status: status(&form.text("CallStatus")?)?, duration_s: seconds(form, "CallDuration") })
+    Some(News::Leg { status: status(&form.text("CallStatus")?)?, duration_s: seconds(form.text("CallDuration").as_deref()) })
 }
 
 /// What is said of a recording: by its own callback, or where `<Record>` goes on.
