@@ -17,4 +17,5 @@ mod reconcile;
 mod restored;
 mod retry;
 mod traps;
+mod trial;
 mod whatsapp;

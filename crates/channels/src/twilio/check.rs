@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::rest::{self, authorized, refusal_code};
+use super::rest::{self, authorized, authorized_by, refusal_code};
 use super::{errors, settings};
 use crate::Finding;
 
@@ -84,10 +84,13 @@ struct Api<'a> {
 }
 
 impl Api<'_> {
+    /// Always the account's own: hooks are signed with the auth token, and a Standard API key may not read the account.
     async fn credentials(&self) -> Result<((), String), String> {
         let mut url = self.resource(&[])?;
         url.set_path(&format!("{}.json", url.path()));
-        let owner: Owner = self.ask(Request::get(url)).await?;
+        let own = (self.settings.account_sid.as_str(), self.settings.auth_token.as_str());
+        let refused = || errors::explain(errors::CREDENTIALS).message;
+        let owner: Owner = self.read(authorized_by(self.settings, own, Request::get(url)), refused).await?;
         match owner.status.as_str() {
             "active" => Ok(((), "Twilio takes the account SID and the auth token, and the account is active.".to_owned())),
             _ => Err(errors::explain("20005").message),
@@ -100,8 +103,16 @@ impl Api<'_> {
         url.query_pairs_mut().append_pair("PhoneNumber", own);
         let numbers: Numbers = self.ask(Request::get(url)).await?;
         match numbers.incoming_phone_numbers.into_iter().find(|number| number.phone_number == own) {
-            Some(number) => Ok((number, format!("{own} is the Twilio account's number."))),
+            Some(number) => Ok((number, self.found_number())),
             None => Err(format!("This Twilio account has no number {own}. Check the number, and that it belongs to this account SID.")),
+        }
+    }
+
+    fn found_number(&self) -> String {
+        let own = &self.settings.phone_number;
+        match &self.settings.api_key_sid {
+            Some(key) => format!("Twilio takes the API key {key}, and {own} is the account's number."),
+            None => format!("{own} is the Twilio account's number."),
         }
     }
 
@@ -160,17 +171,30 @@ impl Api<'_> {
         rest::below(self.settings, MESSAGING, &["v1", "Services", sid]).map_err(|error| error.message)
     }
 
-    /// Asks, and reads the answer. An error says what to do.
+    /// Asks in the account's name, and reads the answer. An error says what to do.
     async fn ask<T: DeserializeOwned>(&self, request: Request) -> Result<T, String> {
-        let request = authorized(self.settings, request).timeout(TIMEOUT).max_response_bytes(MAX_RESPONSE_BYTES);
+        let refused = || match &self.settings.api_key_sid {
+            Some(key) => format!(
+                "Twilio refused the API key {key}. Check its SID and secret, that Twilio's console still lists it, and, if it is a restricted \
+                 one, that it may do what the account needs."
+            ),
+            None => errors::explain(errors::CREDENTIALS).message,
+        };
+        self.read(authorized(self.settings, request), refused).await
+    }
+
+    /// Asks, and reads the answer. `refused` says what to do when the credentials are.
+    async fn read<T: DeserializeOwned>(&self, request: Request, refused: impl Fn() -> String) -> Result<T, String> {
+        let request = request.timeout(TIMEOUT).max_response_bytes(MAX_RESPONSE_BYTES);
         let answer = self.http.execute(request).await.map_err(|failure| format!("Twilio could not be asked. {failure}"))?;
         if !answer.status.is_success() {
             return Err(match (answer.status.as_u16(), refusal_code(&answer.body)) {
-                (401, _) => errors::explain(errors::CREDENTIALS).message,
+                (401, _) => refused(),
                 (_, Some(code)) => errors::explain(&code).message,
                 (status, None) => format!("Twilio answered with HTTP status {status}. Check the account's base URL, if it has one."),
             });
         }
-        serde_json::from_slice(&answer.body).map_err(|_| "Twilio's answer could not be read.".to_owned())
+        serde_json::from_slice(&answer.body)
+            .map_err(|_| "Twilio's answer could not be read. Check the account's base URL, if it has one; else try again.".to_owned())
     }
 }

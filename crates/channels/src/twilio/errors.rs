@@ -47,7 +47,8 @@ fn sentence(code: &str) -> Option<&'static str> {
 fn sender(code: &str) -> Option<&'static str> {
     Some(match code {
         CREDENTIALS => {
-            "Twilio refused the account's credentials. An admin should check the account SID and the auth token in the account's settings."
+            "Twilio refused the account's credentials. An admin should check the account SID and the auth token in the account's settings, \
+             or the API key, where it has one."
         }
         "20005" | "30002" | "90010" => {
             "The Twilio account is suspended or not active. An admin should sign in to Twilio's console to see why."

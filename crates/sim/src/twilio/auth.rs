@@ -1,4 +1,5 @@
-//! Who may use the REST API: Basic authentication with the account's SID and auth token, or with one of its API keys.
+//! Who may use the REST API: Basic authentication with the account's SID and auth token, or with one of its API keys, which are
+//! Standard ones.
 
 use std::sync::Arc;
 
@@ -17,6 +18,13 @@ impl Inner {
         let (user, password) = credentials(headers).ok_or_else(Refusal::unauthenticated)?;
         let account = self.accounts.iter().find(|account| knows(account, &user, &password)).ok_or_else(Refusal::unauthenticated)?;
         if account.config.account_sid == account_sid { Ok(Arc::clone(account)) } else { Err(Refusal::not_found(path)) }
+    }
+
+    /// The same for the account itself, which Standard API keys may not read (twilio.com/docs/iam/api-keys).
+    pub(crate) fn authenticate_owner(&self, headers: &HeaderMap, account_sid: &str, path: &str) -> Result<Arc<Account>, Refusal> {
+        let account = self.authenticate(headers, account_sid, path)?;
+        let own = credentials(headers).is_some_and(|(user, _)| user == account.config.account_sid);
+        if own { Ok(account) } else { Err(Refusal::saying(20003, "Authentication Error - invalid username").with_status(401)) }
     }
 }
 

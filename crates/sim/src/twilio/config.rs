@@ -29,7 +29,7 @@ pub struct AccountConfig {
     pub account_sid: String,
     /// Signs webhooks, and is the password of the REST API.
     pub auth_token: String,
-    /// Further credentials of the REST API. Webhooks are signed with the auth token all the same.
+    /// Further credentials of the REST API: Standard API keys, which may not read the account itself. Webhooks are signed with the auth token all the same.
     pub api_keys: Vec<ApiKey>,
     /// The account's own numbers, in E.164 form or as short codes. All of them belong to the Messaging Service, if there is one.
     pub phone_numbers: Vec<String>,

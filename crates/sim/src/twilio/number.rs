@@ -52,7 +52,7 @@ pub(crate) fn router() -> Router<Arc<Inner>> {
 }
 
 async fn account(State(inner): State<Arc<Inner>>, Path(file): Path<String>, headers: HeaderMap, uri: Uri) -> Result<Response, Refusal> {
-    let account = inner.authenticate(&headers, stem(&file), uri.path())?;
+    let account = inner.authenticate_owner(&headers, stem(&file), uri.path())?;
     let account_sid = &account.config.account_sid;
     let below = |name: &str| format!("/2010-04-01/Accounts/{account_sid}/{name}.json");
     let resource = json!({

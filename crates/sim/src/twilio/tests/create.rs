@@ -121,6 +121,12 @@ async fn only_the_accounts_own_credentials_open_it() {
     assert_eq!(anonymous.status, 401);
     let key = bench.request(Method::GET, &path(ACCOUNT)).basic_auth("SK00000000000000000000000000000001", "secret");
     assert_eq!(bench.execute(key).await.unwrap().status, 200);
+    let owner = format!("2010-04-01/Accounts/{ACCOUNT}.json");
+    assert_eq!(bench.get(&owner).await.0, 200);
+    let key = bench.request(Method::GET, &owner).basic_auth("SK00000000000000000000000000000001", "secret");
+    let refused = bench.execute(key).await.unwrap();
+    let body: Value = serde_json::from_slice(&refused.body).unwrap();
+    assert_eq!((refused.status.as_u16(), body["code"].as_u64()), (401, Some(20003)), "a Standard key may not read the account");
 }
 
 #[tokio::test]
