@@ -36,6 +36,8 @@ struct Number {
     sms_fallback_url: Option<String>,
     voice_url: Option<String>,
     status_callback: Option<String>,
+    trunk_sid: Option<String>,
+    voice_application_sid: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -48,6 +50,11 @@ struct Service {
 
 /// The parameter that says where Twilio calls, and what it says.
 type Hook<'a> = (&'static str, Option<&'a str>);
+
+/// A value that is not empty.
+fn given(value: &Option<String>) -> Option<&str> {
+    value.as_deref().filter(|value| !value.is_empty())
+}
 
 /// The steps in their order, up to the first whose failure makes the rest pointless.
 pub(super) async fn check(http: &Client, account: &Account, hook_url: &str, configure: bool) -> Vec<Finding> {
@@ -135,16 +142,14 @@ impl Api<'_> {
                 on_number.push(("SmsFallbackUrl", number.sms_fallback_url.as_deref()));
             }
         }
-        if !self.settings.voice.ring.is_empty() {
-            on_number.push(("VoiceUrl", number.voice_url.as_deref()));
-            on_number.push(("StatusCallback", number.status_callback.as_deref()));
-        }
+        let (of_calls, said_of_calls) = self.calls(number, hook_url, configure)?;
+        on_number.extend(of_calls);
         for hooks in [&mut on_number, &mut on_service] {
             hooks.retain(|(_, found)| *found != Some(hook_url));
         }
         let wrong: Vec<_> = on_service.iter().chain(&on_number).collect();
         if wrong.is_empty() {
-            return Ok(format!("Twilio calls {hook_url}."));
+            return Ok(format!("Twilio calls {hook_url}.{said_of_calls}"));
         }
         if !configure {
             let said =
@@ -160,7 +165,39 @@ impl Api<'_> {
                 let _: serde_json::Value = self.ask(Request::post(url).form(fields)).await?;
             }
         }
-        Ok(format!("Twilio calls {hook_url} from now on."))
+        Ok(format!("Twilio calls {hook_url} from now on.{said_of_calls}"))
+    }
+
+    /// The hooks of phone calls that must be ours, and a sentence, if one is needed, on calls that do not come here. Callers may leave
+    /// a message even where nobody is rung, so calls that go nowhere are wanted; those that go elsewhere stay there until somebody
+    /// is to be rung.
+    fn calls<'a>(&self, number: &'a Number, hook_url: &str, configure: bool) -> Result<(Vec<Hook<'a>>, String), String> {
+        let own = &self.settings.phone_number;
+        let hooks = vec![("VoiceUrl", number.voice_url.as_deref()), ("StatusCallback", number.status_callback.as_deref())];
+        let rings = !self.settings.voice.ring.is_empty();
+        // Twilio passes over VoiceUrl where there is one of these.
+        let taker = given(&number.trunk_sid).or(given(&number.voice_application_sid));
+        match (taker, given(&number.voice_url)) {
+            (Some(taker), _) if rings => {
+                Err(format!("Phone calls to {own} go to {taker}, so nobody here is rung. Take that off the number in Twilio's console."))
+            }
+            (None, url) if rings || url == Some(hook_url) => Ok((hooks, String::new())),
+            (None, None) if configure => Ok((hooks, String::new())),
+            (None, None) => {
+                let said = format!(
+                    " Phone calls to {own} go nowhere: VoiceUrl is not set. Set VoiceUrl and StatusCallback to the same URL in Twilio's \
+                     console, or let --configure do it, and callers can leave a message."
+                );
+                Ok((Vec::new(), said))
+            }
+            (Some(place), _) | (None, Some(place)) => {
+                let said = format!(
+                    " Phone calls to {own} go to {place}, and stay there while the account rings nobody. To take them here, name a phone \
+                     with `account set --ring` and try again with --configure."
+                );
+                Ok((Vec::new(), said))
+            }
+        }
     }
 
     fn resource(&self, path: &[&str]) -> Result<Url, String> {
@@ -198,3 +235,6 @@ impl Api<'_> {
             .map_err(|_| "Twilio's answer could not be read. Check the account's base URL, if it has one; else try again.".to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests;

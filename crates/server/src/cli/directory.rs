@@ -230,7 +230,7 @@ pub(crate) struct TestArgs {
     /// How long to wait for each of the server, the delivery report and the answer, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub(crate) wait: u64,
-    /// Let the provider call this server where it does not
+    /// Let the provider call this server where it does not. Phone calls that go elsewhere stay there while the account rings nobody
     #[arg(long)]
     pub(crate) configure: bool,
     /// Where providers reach the server, as it was told itself
