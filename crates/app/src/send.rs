@@ -139,7 +139,8 @@ impl App {
     /// answered at once.
     ///
     /// # Errors
-    /// `not_found`; `validation_failed`; `recipient_opted_out`; `whatsapp_window_closed`; `no_account`; `sms_provider_off`; `forbidden`.
+    /// `not_found`; `validation_failed`; `recipient_opted_out`; `whatsapp_window_closed`; `not_answerable`; `no_account`; `sms_provider_off`;
+    /// `forbidden`.
     pub async fn send(&self, who: &Principal, draft: Draft, wait: bool) -> Result<Sent> {
         let draft = checked(who, draft)?;
         check_time(&draft, self.now_ms())?;
@@ -319,21 +320,32 @@ fn attachments(tx: &mut OrgTx<'_, '_>, conversation: &Conversation, draft: &Draf
 
 /// The conversation that the message goes into, found or opened, where it can take one.
 pub(crate) fn target(tx: &mut OrgTx<'_, '_>, to: &Recipient) -> Result<Conversation> {
-    if let Recipient::Conversation(id) = to {
-        let found = conversation::get(tx, *id)?;
-        sms_is_on(tx, found.channel)?;
-        if found.channel == Channel::Voice {
-            return Err(Error::refused("not_answerable", "This is a conversation of phone calls. Call, or write to the contact by SMS."));
+    let id = match to {
+        Recipient::Conversation(id) => *id,
+        Recipient::Contact(_, channel) | Recipient::Phone(_, channel) => {
+            takes_texts(*channel)?;
+            return Ok(route(tx, to)?.open(tx)?.0);
         }
-        if account::get(tx, found.account_id).is_ok_and(|account| !account.enabled) {
-            return Err(no_account(found.channel));
-        }
-        if Phone::parse(&found.peer, org::current(tx)?.region).is_err() && !found.peer.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(Error::refused("not_answerable", "This sender has no number, so it cannot be answered."));
-        }
-        return Ok(found);
+    };
+    let found = conversation::get(tx, id)?;
+    takes_texts(found.channel)?;
+    sms_is_on(tx, found.channel)?;
+    if account::get(tx, found.account_id).is_ok_and(|account| !account.enabled) {
+        return Err(no_account(found.channel));
     }
-    Ok(route(tx, to)?.open(tx)?.0)
+    if Phone::parse(&found.peer, org::current(tx)?.region).is_err() && !found.peer.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Error::refused("not_answerable", "This sender has no number, so it cannot be answered."));
+    }
+    Ok(found)
+}
+
+/// Refuses a text among phone calls.
+fn takes_texts(channel: Channel) -> Result<()> {
+    if channel == Channel::Voice {
+        let text = "No text goes into a conversation of phone calls. Call them with POST /conversations/{id}/calls, or write by SMS.";
+        return Err(Error::refused("not_answerable", text));
+    }
+    Ok(())
 }
 
 pub(crate) fn refuse_opted_out(tx: &mut OrgTx<'_, '_>, conversation: &Conversation) -> Result<()> {
@@ -376,11 +388,16 @@ fn sms_is_on(tx: &mut OrgTx<'_, '_>, channel: Channel) -> Result<()> {
 }
 
 fn no_account(channel: Channel) -> Error {
-    if channel == Channel::Whatsapp {
-        let text = "No account of this organisation has a WhatsApp number. Set it with PUT /accounts/{id}, or `parlance account set`.";
-        return Error::refused("no_account", text);
-    }
-    Error::refused("no_account", format!("This organisation has no account that carries {channel}. `parlance account create` makes one."))
+    let text = match channel {
+        Channel::Whatsapp => {
+            "No account of this organisation has a WhatsApp number. Set it with PUT /accounts/{id}, or `parlance account set`.".to_owned()
+        }
+        Channel::Voice => {
+            "A conversation of phone calls begins with a call. Open one by SMS, and call with POST /conversations/{id}/calls.".to_owned()
+        }
+        _ => format!("This organisation has no account that carries {channel}. `parlance account create` makes one."),
+    };
+    Error::refused("no_account", text)
 }
 
 /// Which contact, address and account a message to somebody takes: the account of the latest conversation with that

@@ -192,7 +192,12 @@ pub(crate) const ALL: &[Known] = {
             "There is no session to end: the caller showed a key.",
             "Revoke the key in place of signing out.",
         ),
-        known(S::UNPROCESSABLE_ENTITY, "not_answerable", "The sender has no number, so it cannot be answered.", "Reach them another way."),
+        known(
+            S::UNPROCESSABLE_ENTITY,
+            "not_answerable",
+            "The sender has no number, or not one that can be answered in this way: no texts go among phone calls.",
+            "Reach them another way.",
+        ),
         known(
             S::UNPROCESSABLE_ENTITY,
             "no_staff_phone",

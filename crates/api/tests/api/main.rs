@@ -21,6 +21,7 @@ mod limits;
 mod media;
 mod metrics;
 mod openapi;
+mod placing;
 mod problems;
 mod reference;
 mod retry;
