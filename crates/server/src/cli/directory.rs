@@ -183,8 +183,14 @@ pub(crate) enum AccountAction {
 
 /// What a change of an account sets. An empty value clears.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = true, args = ["whatsapp_number", "messages_per_second", "ring", "ring_seconds", "greeting", "record"])]
+#[group(required = true, multiple = true, args = ["api_key_sid", "whatsapp_number", "messages_per_second", "ring", "ring_seconds", "greeting", "record"])]
 pub(crate) struct AccountChangeArgs {
+    /// SK and 32 hexadecimal digits: an API key that the API is asked with in the account's place; empty: none, and its secret is forgotten
+    #[arg(long)]
+    pub(crate) api_key_sid: Option<String>,
+    /// The API key's secret
+    #[arg(long, value_name = "SECRET", env = "PARLANCE_TWILIO_API_KEY_SECRET", hide_env_values = true)]
+    pub(crate) api_key_secret: Option<String>,
     /// The number that WhatsApp messages go out from, best in E.164 form; empty: none
     #[arg(long)]
     pub(crate) whatsapp_number: Option<String>,

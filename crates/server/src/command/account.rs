@@ -44,6 +44,7 @@ pub(crate) fn run(place: &PlaceArgs, form: Form, action: AccountAction) -> Resul
         }
         AccountAction::Set { account, changes } => {
             let changes = AccountChanges {
+                api_key: api_key(changes.api_key_sid, changes.api_key_secret)?,
                 whatsapp_number: changes.whatsapp_number.map(given),
                 messages_per_second: changes.messages_per_second.map(|pace| pace.0),
                 voice: voice(changes.voice),
@@ -61,6 +62,13 @@ pub(crate) fn run(place: &PlaceArgs, form: Form, action: AccountAction) -> Resul
 /// An empty value clears.
 fn given(value: String) -> Option<String> {
     Some(value).filter(|value| !value.is_empty())
+}
+
+/// The API key that is set or cleared. A secret by itself, as a variable may hold it, changes nothing.
+fn api_key(sid: Option<String>, secret: Option<String>) -> Result<Option<Option<ApiKey>>> {
+    let Some(sid) = sid.map(given) else { return Ok(None) };
+    let missing = || Error::invalid("api-key-secret", "Must be given with the API key's SID.");
+    sid.map(|sid| Ok(ApiKey { sid, secret: secret.ok_or_else(missing)? })).transpose().map(Some)
 }
 
 fn voice(args: VoiceArgs) -> VoiceChanges {
@@ -114,18 +122,20 @@ fn backfill(place: &PlaceArgs, form: Form, account: IdArgs, since: Option<i64>) 
 const COLUMNS: [&str; 9] =
     ["id", "provider", "name", "account_sid", "phone_number", "messaging_service_sid", "whatsapp_number", "enabled", "created_at"];
 
-/// An account with what becomes of its calls.
+/// An account with all of its settings but the secrets.
 fn whole(account: Account) -> Record {
     let Settings::Twilio(twilio) = &account.settings;
     let voice = twilio.voice.clone();
     let ring = |ring: &Ring| json!({ "phone": ring.phone.as_str(), "user_id": ring.user_id.map(|user| user.0) });
-    let calls: [(&'static str, Value); 4] = [
+    let rest: [(&'static str, Value); 6] = [
+        ("api_key_sid", twilio.api_key_sid.clone().into()),
+        ("messages_per_second", twilio.messages_per_second.into()),
         ("ring", voice.ring.iter().map(ring).collect()),
         ("ring_seconds", voice.ring_s.into()),
         ("greeting", voice.greeting.into()),
         ("record", voice.record.into()),
     ];
-    record(account).into_iter().chain(calls).collect()
+    record(account).into_iter().chain(rest).collect()
 }
 
 fn record(account: Account) -> Record {

@@ -30,6 +30,36 @@ both_databases! {
         assert!(server.terminate().await.success());
     }
 
+    async fn an_api_key_and_a_pace_are_set_shown_and_cleared(database) {
+        let place = Place::new(database).await;
+        place.ok(&["org", "create", "Acme", "--slug", "acme"]);
+        place.ok(&["account", "create", "--org", "acme", "twilio", "--account-sid", SID, "--auth-token", TOKEN, "--phone-number", NUMBER]);
+        let shown = |given: &[&str]| {
+            let account = place.json(given);
+            assert!(!account.to_string().contains("visibly-fake-secret"), "{account}");
+            (account["api_key_sid"].clone(), account["messages_per_second"].clone())
+        };
+        let show = ["account", "show", "--org", "acme", "1"];
+        assert_eq!(shown(&show), (json!(null), json!(null)));
+        let set = ["account", "set", "--org", "acme", "1"];
+        let key = "SK00000000000000000000000000000001";
+        let both = ["--api-key-sid", key, "--api-key-secret", "visibly-fake-secret", "--messages-per-second", "3"];
+        assert_eq!(shown(&[&set[..], &both].concat()), (json!(key), json!(3)));
+        assert_eq!(shown(&[&set[..], &["--messages-per-second", ""]].concat()), (json!(key), json!(null)), "what is not given stays");
+        for (wrong, why) in [
+            (&["--api-key-sid", key][..], "api-key-secret"),
+            (&["--api-key-sid", "SK1", "--api-key-secret", "visibly-fake-secret"], "api-key-sid"),
+            (&["--api-key-sid", key, "--api-key-secret", ""], "api-key-secret"),
+        ] {
+            let refused = place.run(&[&set[..], wrong].concat());
+            assert!(refused.status.code() == Some(1) && refused.stderr.contains(why), "{wrong:?}: {}", refused.stderr);
+        }
+        let read = place.run_with(&[&set[..], &["--api-key-sid", key, "--api-key-secret-stdin"]].concat(), "visibly-fake-secret\n");
+        assert!(read.status.success(), "{}", read.stderr);
+        assert_eq!(shown(&show), (json!(key), json!(null)));
+        assert_eq!(shown(&[&set[..], &["--api-key-sid", ""]].concat()), (json!(null), json!(null)));
+    }
+
     async fn refusals_exit_with_1_and_say_why_on_standard_error(database) {
         let place = Place::new(database).await;
         let applied = place.ok(&["migrate"]);
