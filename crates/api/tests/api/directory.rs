@@ -149,4 +149,30 @@ both_databases! {
         ada.put(&first, json!({ "enabled": true })).await.expect_problem(409, "account_exists");
         ada.put(&first, json!({ "name": "Old desk" })).await.expect(200);
     }
+
+    async fn an_api_key_goes_in_and_its_secret_never_comes_out(database) {
+        const SECRET: &str = "visibly-fake-secret-0123456789";
+        let (app, org, _) = TestApp::new(database).await;
+        let ada = app.staff(&org, "ada", Role::Admin).await;
+        let (first, second) = (format!("SK{:032x}", 1), format!("SK{:032x}", 2));
+        let key = |sid: &str| json!({ "sid": sid, "secret": SECRET });
+        let new = json!({ "provider": "twilio", "account_sid": SID, "auth_token": TOKEN, "phone_number": "+15551234599", "api_key": key(&first) });
+        let made = ada.post("/api/v1/accounts", new).await.expect(201);
+        assert_eq!(made.data()["api_key_sid"], json!(first));
+        let path = format!("/api/v1/accounts/{}", made.data()["id"]);
+        for (api_key, field) in [
+            (json!({ "sid": second }), "api_key.secret"), (json!({ "secret": SECRET }), "api_key.sid"), (json!({ "sid": second, "secret": "" }), "api_key.secret"),
+            (json!({ "sid": second, "secret": null }), "api_key.secret"), (json!({ "sid": "SK1", "secret": SECRET }), "api_key.sid"), (json!(second), "api_key"),
+        ] {
+            ada.put(&path, json!({ "api_key": api_key })).await.expect_wrong(field);
+        }
+        let changed = ada.put(&path, json!({ "api_key": key(&second) })).await.expect(200);
+        assert_eq!(ada.put(&path, json!({ "name": "Desk" })).await.expect(200).data()["api_key_sid"], json!(second), "what is not given stays");
+        let written = ada.get("/api/v1/audit").await.expect(200);
+        let (listed, cleared) = (ada.get("/api/v1/accounts").await, ada.put(&path, json!({ "api_key": null })).await.expect(200));
+        assert_eq!(cleared.data()["api_key_sid"], Value::Null);
+        for answer in [made, changed, written, listed, cleared] {
+            assert!(!answer.text().contains("visibly-fake"), "{}", answer.text());
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Calls as a client of the API asks for them: what is placed once, what is refused, and what no text gets into.
 
+use parlance_model::role::Role;
 use parlance_testkit::both_databases;
 use serde_json::{Value, json};
 
@@ -43,5 +44,35 @@ both_databases! {
         staff.post(&format!("/api/v1/conversations/{calls}/messages"), json!({ "message": "Hello!" })).await.expect_problem(422, "not_answerable");
         assert_eq!(staff.get(&format!("/api/v1/conversations/{calls}/messages")).await.json["meta"]["total"], 1);
         assert_eq!(app.sim.messages().len(), 0);
+    }
+
+    async fn a_repeated_request_places_one_call(database) {
+        let (app, _, staff) = TestApp::new(database).await;
+        let about = conversation(&app, &staff).await;
+        let first = call(&staff, &about, &[("idempotency-key", "call-1")]).await.expect(201);
+        let again = call(&staff, &about, &[("idempotency-key", "call-1")]).await.expect(201);
+        assert_eq!((again.header("idempotent-replayed"), &again.body), ("true", &first.body));
+        call(&staff, &about, &[("idempotency-key", "call-2")]).await.expect(201);
+        let path = format!("/api/v1/conversations/{}/messages", first.data()["conversation"]["id"]);
+        assert_eq!(staff.get(&path).await.json["meta"]["total"], 2);
+    }
+
+    async fn a_call_is_not_retried_whatever_became_of_it(database) {
+        let (app, _, staff) = TestApp::new(database).await;
+        let about = conversation(&app, &staff).await;
+        let placed = call(&staff, &about, &[]).await.expect(201);
+        let path = format!("/api/v1/messages/{}/retry", placed.data()["message"]["id"]);
+        let refused = staff.post(&path, json!({ "allow_duplicate": true })).await.expect_problem(409, "not_retryable");
+        assert!(refused.json["detail"].as_str().unwrap().contains("phone call"), "{}", refused.text());
+    }
+
+    async fn no_call_is_taken_over_an_account_that_is_switched_off(database) {
+        let (app, org, staff) = TestApp::new(database).await;
+        let ada = app.staff(&org, "ada", Role::Admin).await;
+        let about = conversation(&app, &staff).await;
+        let account = format!("/api/v1/accounts/{}", ada.get("/api/v1/accounts").await.data()[0]["id"]);
+        ada.put(&account, json!({ "enabled": false })).await.expect(200);
+        call(&staff, &about, &[]).await.expect_problem(422, "no_account");
+        assert_eq!(staff.get("/api/v1/conversations?channel=voice").await.json["meta"]["total"], 0);
     }
 }

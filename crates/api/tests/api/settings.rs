@@ -51,6 +51,23 @@ both_databases! {
         ada.post("/api/v1/conversations/send", message).await.expect_problem(422, "sms_provider_off");
     }
 
+    async fn an_api_key_goes_with_its_account_and_stays_beside_another_token(database) {
+        let (app, org, _) = TestApp::new(database).await;
+        let ada = app.staff(&org, "ada", Role::Admin).await;
+        let account = format!("/api/v1/accounts/{}", ada.get("/api/v1/accounts").await.data()[0]["id"]);
+        let key = format!("SK{:032x}", 1);
+        let changed = json!({ "api_key": { "sid": key, "secret": "not-a-real-secret" }, "messages_per_second": 3 });
+        ada.put(&account, changed).await.expect(200);
+        let kept = async || {
+            let shown = ada.get(&account).await;
+            (shown.data()["api_key_sid"].clone(), shown.data()["messages_per_second"].clone())
+        };
+        ada.put(PATH, json!({ "twilio_auth_token_encrypted": "another-made-up-token" })).await.expect(200);
+        assert_eq!(kept().await, (json!(key), json!(3)));
+        ada.put(PATH, json!({ "twilio_account_sid_encrypted": format!("AC{:032x}", 7) })).await.expect(200);
+        assert_eq!(kept().await, (Value::Null, json!(3)));
+    }
+
     async fn wrong_values_change_nothing(database) {
         let (app, org, _) = TestApp::new(database).await;
         let ada = app.staff(&org, "ada", Role::Admin).await;

@@ -300,6 +300,34 @@ both_databases! {
         assert_healthy(&on).await;
     }
 
+    async fn a_repeated_run_of_a_request_places_one_call(database) {
+        let on = Fixture::new(database).await;
+        taken(&on, calling(CALL, CUSTOMER)).await;
+        let about = conversations(&on).await[0].id;
+        on.app.begin_once(&on.who, "key-1", [7; 32]).await.unwrap();
+        let again = async || {
+            let new = NewCall { conversation: about, staff_phone: Some(FIRST.into()), once: Some("key-1".into()) };
+            on.app.call(&on.who, new, false).await.unwrap().message.id
+        };
+        assert_eq!(again().await, again().await);
+        on.app.run_jobs().await.unwrap();
+        assert_eq!(on.sim.calls().len(), 1);
+        assert_healthy(&on).await;
+    }
+
+    async fn a_call_that_waits_is_not_placed_over_an_account_that_was_switched_off(database) {
+        let on = Fixture::new(database).await;
+        taken(&on, calling(CALL, CUSTOMER)).await;
+        let about = conversations(&on).await.remove(0);
+        let waiting = call(&on, &about, Some(FIRST)).await.unwrap();
+        on.app.set_account_enabled("acme", about.account_id, false).await.unwrap();
+        on.app.run_jobs().await.unwrap();
+        let seen = on.look(&waiting).await;
+        assert_eq!((seen.state, seen.error_code.as_deref()), (DeliveryState::Failed, Some("account_disabled")));
+        assert_eq!(on.sim.calls().len(), 0);
+        assert_healthy(&on).await;
+    }
+
     async fn a_call_that_waits_can_be_called_back_and_one_that_waited_too_long_is_not_placed(database) {
         let on = Fixture::new(database).await;
         taken(&on, calling(CALL, CUSTOMER)).await;

@@ -212,8 +212,8 @@ impl Api<'_> {
     async fn ask<T: DeserializeOwned>(&self, request: Request) -> Result<T, String> {
         let refused = || match &self.settings.api_key_sid {
             Some(key) => format!(
-                "Twilio refused the API key {key}. Check its SID and secret (`account set` takes both anew), that Twilio's console still lists it, and, if it is a restricted \
-                 one, that it may do what the account needs."
+                "Twilio refused the API key {key}. Check its SID and secret (`account set` takes both anew), that Twilio's console still \
+                 lists it, and, if it is a restricted one, that it may do what the account needs."
             ),
             None => errors::explain(errors::CREDENTIALS).message,
         };
