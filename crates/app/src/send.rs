@@ -148,7 +148,7 @@ impl App {
         let signals = self.store().bus().listen();
         let (caller, links) = (who.clone(), self.0.links.clone());
         let accepted = move |tx: &mut OrgTx<'_, '_>| {
-            let (id, made) = accept(tx, &caller, &draft)?;
+            let (id, made) = once(tx, &caller, draft.once.as_deref(), |tx| accept(tx, &caller, &draft))?;
             Ok((sent(tx, id, &links)?, made))
         };
         let (sent, made) = self.write_as(who, accepted).await?;
@@ -235,19 +235,25 @@ pub(crate) fn sent(tx: &mut OrgTx<'_, '_>, id: MessageId, links: &Links) -> Resu
     Ok(Sent { conversation, contact, message, files })
 }
 
-/// Stores the message, its event and its job. The flag says whether that was now, and not in an earlier run of the same request.
-fn accept(tx: &mut OrgTx<'_, '_>, who: &Principal, draft: &Draft) -> Result<(MessageId, bool)> {
-    let once = draft.once.as_deref().map(|key| once_key(who, key));
-    if let Some(once) = &once
-        && let Some(made) = idempotency::message(tx, once)?
-    {
+/// Stores the message, its event and its job.
+fn accept(tx: &mut OrgTx<'_, '_>, who: &Principal, draft: &Draft) -> Result<MessageId> {
+    let before = target(tx, &draft.to)?;
+    queue(tx, &before, who.user, draft)
+}
+
+/// Makes the message of a request, or finds the one that an earlier run of the same request made. The flag says whether it was made now.
+pub(crate) fn once(
+    tx: &mut OrgTx<'_, '_>,
+    who: &Principal,
+    key: Option<&str>,
+    make: impl FnOnce(&mut OrgTx<'_, '_>) -> Result<MessageId>,
+) -> Result<(MessageId, bool)> {
+    let Some(key) = key.map(|key| once_key(who, key)) else { return Ok((make(tx)?, true)) };
+    if let Some(made) = idempotency::message(tx, &key)? {
         return Ok((made, false));
     }
-    let before = target(tx, &draft.to)?;
-    let id = queue(tx, &before, who.user, draft)?;
-    if let Some(once) = &once {
-        idempotency::made(tx, once, id)?;
-    }
+    let id = make(tx)?;
+    idempotency::made(tx, &key, id)?;
     Ok((id, true))
 }
 

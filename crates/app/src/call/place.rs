@@ -5,22 +5,22 @@ use parlance_model::account::Account;
 use parlance_model::audit::{Act, Action};
 use parlance_model::call::{Call, CallStatus};
 use parlance_model::channel::Channel;
-use parlance_model::conversation::{Conversation, session_key};
+use parlance_model::conversation::Conversation;
 use parlance_model::delivery::DeliveryState;
 use parlance_model::id::{ConversationId, MessageId};
 use parlance_model::job::{Claimed, Job, Lane};
 use parlance_model::key::Principal;
 use parlance_model::message::{Direction, Kind, SenderKind};
 use parlance_model::outbound::OutgoingCall;
-use parlance_model::phone::{Address, Phone};
+use parlance_model::phone::Phone;
 use parlance_model::{Error, Result};
-use parlance_store::{OrgTx, account, attempt, contact, conversation, idempotency, job, message};
+use parlance_store::{OrgTx, account, attempt, contact, conversation, job, message};
 
 use super::voice;
+use crate::App;
 use crate::deliver::{begin, end, hand_over, jitter, prepared, wait_for_place};
-use crate::send::{Sent, sent};
+use crate::send::{Route, Sent, once, sent};
 use crate::share::{Place, Shares};
-use crate::{App, once_key};
 
 /// How long a call may wait for being placed, in milliseconds: 5 minutes. Whoever asked for one does not sit by the phone for longer.
 const LONGEST_WAIT_MS: i64 = 5 * 60 * 1000;
@@ -46,7 +46,7 @@ impl App {
         let signals = self.store().bus().listen();
         let (caller, links) = (who.clone(), self.0.links.clone());
         let accepted = move |tx: &mut OrgTx<'_, '_>| {
-            let (id, made) = accept(tx, &caller, &new)?;
+            let (id, made) = once(tx, &caller, new.once.as_deref(), |tx| accept(tx, &caller, &new))?;
             Ok((sent(tx, id, &links)?, made))
         };
         let (sent, made) = self.write_as(who, accepted).await?;
@@ -55,14 +55,8 @@ impl App {
     }
 }
 
-/// Stores the call, its event and its job. The flag says whether that was now, and not in an earlier run of the same request.
-fn accept(tx: &mut OrgTx<'_, '_>, who: &Principal, new: &NewCall) -> Result<(MessageId, bool)> {
-    let once = new.once.as_deref().map(|key| once_key(who, key));
-    if let Some(once) = &once
-        && let Some(made) = idempotency::message(tx, once)?
-    {
-        return Ok((made, false));
-    }
+/// Stores the call, its event and its job.
+fn accept(tx: &mut OrgTx<'_, '_>, who: &Principal, new: &NewCall) -> Result<MessageId> {
     let about = conversation::get(tx, new.conversation)?;
     let account = account::get(tx, about.account_id)?;
     if !account.enabled {
@@ -70,7 +64,7 @@ fn accept(tx: &mut OrgTx<'_, '_>, who: &Principal, new: &NewCall) -> Result<(Mes
         return Err(Error::refused("no_account", text));
     }
     let staff_phone = staff_phone(&account, who, new.staff_phone.as_deref())?;
-    let before = thread(tx, &account, &about)?;
+    let (before, _) = route(tx, account, &about)?.open(tx)?;
     let mut after = before.clone();
     let message = message::NewMessage {
         sender_user: who.user,
@@ -81,12 +75,9 @@ fn accept(tx: &mut OrgTx<'_, '_>, who: &Principal, new: &NewCall) -> Result<(Mes
     conversation::save(tx, &before, &after)?;
     let now_ms = tx.now_ms();
     job::enqueue(tx, &Job::Call { message_id: id }, Some(Lane::Conversation(after.id)), now_ms)?;
-    if let Some(once) = &once {
-        idempotency::made(tx, once, id)?;
-    }
-    let act = Act::new(Action::MessageCall, id).with("conversation_id", after.id.0).with("account_id", account.id.0);
+    let act = Act::new(Action::MessageCall, id).with("conversation_id", after.id.0).with("account_id", after.account_id.0);
     tx.audit(&act.with("channel", after.channel.as_str()))?;
-    Ok((id, true))
+    Ok(id)
 }
 
 /// The phone that rings first: the one that was given, else the caller's own among the account's.
@@ -106,24 +97,20 @@ fn staff_phone(account: &Account, who: &Principal, given: Option<&str>) -> Resul
     })
 }
 
-/// The conversation of calls with the other side of a conversation, found or opened on the same account.
-fn thread(tx: &mut OrgTx<'_, '_>, account: &Account, about: &Conversation) -> Result<Conversation> {
+/// Where a call to the other side of a conversation goes: over the same account.
+fn route(tx: &mut OrgTx<'_, '_>, account: Account, about: &Conversation) -> Result<Route> {
     let on_the_telephone = matches!(about.channel, Channel::Sms | Channel::Voice | Channel::Whatsapp);
     let peer = Phone::parse(&about.peer, account.region).ok().filter(|_| on_the_telephone);
-    let peer = peer.ok_or_else(|| Error::refused("not_answerable", "This contact has no number here, so they cannot be called."))?;
+    let peer = peer.ok_or_else(|| {
+        let text = "There is no number in this conversation that could be called. Call from a conversation with the contact's number.";
+        Error::refused("not_answerable", text)
+    })?;
     if peer.is_premium() {
-        return Err(Error::refused("not_answerable", "This number costs by the minute, so it is not called."));
+        let text = "This number costs by the minute, so it is not called. Ask the contact for another one, or call from your own phone.";
+        return Err(Error::refused("not_answerable", text));
     }
     let contact = contact::get(tx, about.contact_id)?;
-    let (channel, number) = (Channel::Voice, peer.to_string());
-    let session_key = session_key(channel, &Address::Phone(peer));
-    let key = conversation::Key { account, session_key, channel, peer: number, contact: &contact };
-    let (found, made) = conversation::find_or_create(tx, &key)?;
-    if made {
-        let act = Act::new(Action::ConversationOpen, found.id).with("channel", channel.as_str());
-        tx.audit(&act.with("account_id", account.id.0).with("contact_id", contact.id.0))?;
-    }
-    Ok(found)
+    Ok(Route { account, channel: Channel::Voice, contact, peer })
 }
 
 /// A call that is about to be placed.
