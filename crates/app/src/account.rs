@@ -16,7 +16,8 @@ use crate::directory::{ApiKey, NewTwilio, TwilioFields, check_pace, checked_numb
 pub use voice::{GREETING_LIMIT, LONGEST_RING_S, RING_LIMIT, RingChange, RingOwner, SHORTEST_RING_S, VoiceChanges};
 pub(crate) use voice::{audited as audited_voice, changed as changed_voice};
 
-const FIELDS: TwilioFields = TwilioFields {
+/// What the fields of an account are called over the API.
+pub(crate) const FIELDS: TwilioFields = TwilioFields {
     account_sid: "account_sid",
     auth_token: "auth_token",
     api_key_sid: "api_key.sid",

@@ -407,7 +407,7 @@ fn no_account(channel: Channel) -> Error {
 }
 
 /// Which contact, address and account a message to somebody takes: the account of the latest conversation with that
-/// address, else the org's first that carries the medium.
+/// address, else the org's first on which conversations of the medium begin.
 pub(crate) fn route(tx: &mut OrgTx<'_, '_>, to: &Recipient) -> Result<Route> {
     let region = org::current(tx)?.region;
     let (contact, peer, channel) = match to {
@@ -441,7 +441,7 @@ pub(crate) fn route(tx: &mut OrgTx<'_, '_>, to: &Recipient) -> Result<Route> {
     let filter = conversation::Filter { contact_id: Some(contact.id), channel: Some(channel), ..conversation::Filter::default() };
     let used = conversation::list(tx, &filter, None, 20, 0)?.into_iter().find(|found| found.peer == peer.as_str());
     let used = used.and_then(|found| accounts.iter().find(|account| account.id == found.account_id));
-    let first = accounts.iter().find(|account| account.carries(channel));
+    let first = accounts.iter().find(|account| account.begins(channel));
     let account = used.or(first).cloned().ok_or_else(|| no_account(channel))?;
     Ok(Route { account, channel, contact, peer })
 }

@@ -46,20 +46,13 @@ pub struct ProviderChanges {
     pub twilio_messaging_service_sid: Change,
 }
 
+/// What these settings do not have is called what it is of an account.
 const FIELDS: TwilioFields = TwilioFields {
     account_sid: "twilio_account_sid_encrypted",
     auth_token: "twilio_auth_token_encrypted",
-    // Not among these settings.
-    api_key_sid: "api_key.sid",
-    api_key_secret: "api_key.secret",
     phone_number: "twilio_phone_number",
     messaging_service_sid: "twilio_messaging_service_sid",
-    // Not among these settings.
-    whatsapp_number: "whatsapp_number",
-    messages_per_second: "messages_per_second",
-    ring: "voice.ring",
-    ring_s: "voice.ring_seconds",
-    greeting: "voice.greeting",
+    ..crate::account::FIELDS
 };
 
 impl App {

@@ -49,7 +49,7 @@ impl Account {
 
     /// Whether new conversations of this medium may begin on it. Those that begin outside run over it either way.
     #[must_use]
-    pub const fn carries(&self, channel: Channel) -> bool {
+    pub const fn begins(&self, channel: Channel) -> bool {
         let Settings::Twilio(twilio) = &self.settings;
         match channel {
             Channel::Sms => true,

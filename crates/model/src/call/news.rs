@@ -128,34 +128,45 @@ impl News {
         Some(match self {
             Self::Call { status: S::Queued, .. } => Outcome::of(D::Queued),
             Self::Call { status: S::Ringing | S::InProgress, .. } => Outcome::of(D::Sending),
-            Self::Call { status: S::Completed | S::Voicemail, .. } => because(D::Undelivered, "not_connected"),
-            Self::Call { status: S::Busy, .. } => because(D::Failed, "staff_busy"),
-            Self::Call { status: S::NoAnswer, .. } => because(D::Failed, "staff_no_answer"),
-            Self::Call { status: S::Failed, .. } => because(D::Failed, "staff_failed"),
-            Self::Call { status: S::Canceled, .. } => because(D::Failed, "staff_canceled"),
+            Self::Call { status: S::Completed | S::Voicemail, .. } => because(
+                D::Undelivered,
+                "not_connected",
+                "The call ended before the contact was connected. Press a key when your phone rings and asks for it.",
+            ),
+            Self::Call { status: S::Busy, .. } => {
+                because(D::Failed, "staff_busy", "The staff member's phone was busy, so the contact was not called. Call again.")
+            }
+            Self::Call { status: S::NoAnswer, .. } => because(
+                D::Failed,
+                "staff_no_answer",
+                "Nobody answered the staff member's phone, so the contact was not called. Call again.",
+            ),
+            Self::Call { status: S::Failed, .. } => because(
+                D::Failed,
+                "staff_failed",
+                "The staff member's phone could not be reached, so the contact was not called. Check its number.",
+            ),
+            Self::Call { status: S::Canceled, .. } => {
+                because(D::Failed, "staff_canceled", "The call was ended before the staff member's phone was answered. Call again.")
+            }
             Self::Leg { status: S::Queued | S::Ringing, .. } => Outcome::of(D::Sending),
             Self::Leg { status: S::InProgress, .. } => Outcome::of(D::Sent),
             Self::Leg { status: S::Completed | S::Voicemail, .. } | Self::Dialed { bridged: true, .. } => Outcome::of(D::Delivered),
-            Self::Leg { status: S::Busy, .. } => because(D::Failed, "contact_busy"),
-            Self::Leg { status: S::NoAnswer, .. } => because(D::Failed, "contact_no_answer"),
-            Self::Leg { status: S::Failed, .. } => because(D::Failed, "contact_failed"),
-            Self::Leg { status: S::Canceled, .. } => because(D::Failed, "contact_canceled"),
+            Self::Leg { status: S::Busy, .. } => because(D::Failed, "contact_busy", "The contact's phone was busy. Call again later."),
+            Self::Leg { status: S::NoAnswer, .. } => {
+                because(D::Failed, "contact_no_answer", "The contact did not answer. Call again later, or write.")
+            }
+            Self::Leg { status: S::Failed, .. } => {
+                because(D::Failed, "contact_failed", "The contact's phone could not be reached. Check the number.")
+            }
+            Self::Leg { status: S::Canceled, .. } => {
+                because(D::Failed, "contact_canceled", "The call was ended before the contact answered. Call again.")
+            }
             _ => return None,
         })
     }
 }
 
-fn because(state: DeliveryState, code: &str) -> Outcome {
-    let message = match code {
-        "staff_busy" => "The staff member's phone was busy, so the contact was not called. Call again.",
-        "staff_no_answer" => "Nobody answered the staff member's phone, so the contact was not called. Call again.",
-        "staff_failed" => "The staff member's phone could not be reached, so the contact was not called. Check its number.",
-        "staff_canceled" => "The call was ended before the staff member's phone was answered. Call again.",
-        "contact_busy" => "The contact's phone was busy. Call again later.",
-        "contact_no_answer" => "The contact did not answer. Call again later, or write.",
-        "contact_failed" => "The contact's phone could not be reached. Check the number.",
-        "contact_canceled" => "The call was ended before the contact answered.",
-        _ => "The call ended before the contact was connected. Press a key when your phone rings and asks for it.",
-    };
+fn because(state: DeliveryState, code: &str, message: &str) -> Outcome {
     Outcome::with_error(state, DeliveryError { code: code.to_owned(), message: message.to_owned() })
 }
