@@ -1,4 +1,5 @@
-//! Providers, one folder each: verify a hook, parse it into our words, send a message, direct a call.
+//! Providers, one folder each: verify a hook, parse it into our words, send a message, place and direct a call, read the provider's
+//! own lists, fetch a file.
 //!
 //! An adapter knows its provider's formats and nothing of the store or of our own API. To add one: a folder and a
 //! line in [`of`] (`docs/adding-a-channel.md`).
