@@ -1,4 +1,4 @@
-//! Copies files of inbound messages from their provider into the media store.
+//! Copies files of inbound messages, and recordings of calls, from their provider into the media store.
 //!
 //! The file comes first, as an upload does; then one transaction lets its row be seen, puts it into the message and ends the job. A run
 //! that stops before leaves a row that nobody sees, which the sweeper finds; the next run fetches the file anew.

@@ -141,8 +141,9 @@ pub trait Channel: Send + Sync {
     /// Asks for a call with its legs and recordings.
     fn find_call<'a>(&'a self, http: &'a parlance_net::Client, account: &'a Account, provider_id: &'a str) -> LookingAtCall<'a>;
 
-    /// Asks once for a file of a message that came in, at the address that the provider named. Takes less than a minute, its content
-    /// included. The account's credentials go to its own provider alone, whatever the address and its redirects are.
+    /// Asks once for a file of a message that came in, or for a recording of a call, at the address that the provider named. Takes less
+    /// than a minute, its content included. The account's credentials go to its own provider alone, whatever the address and its
+    /// redirects are.
     fn fetch<'a>(&'a self, http: &'a parlance_net::Client, account: &'a Account, url: &'a str) -> Fetching<'a>;
 
     /// Looks at the provider whether the account can send, and whether it calls us at `hook_url`; with `configure`, that is set there

@@ -60,7 +60,8 @@ pub enum Event {
         /// Whether this event's message made the contact.
         contact_created: bool,
     },
-    /// Its text, its files, or what is known of the call that it is changed.
+    /// Its text, its files, what is known of the call that it is, or the reason of its state changed; or it was for later and moved to the
+    /// end of its thread when it left.
     #[serde(rename = "message.updated")]
     MessageUpdated {
         /// Where.

@@ -18,7 +18,7 @@ pub enum Job {
         /// The message that is the call.
         message_id: MessageId,
     },
-    /// Copy a file of an inbound message from its provider into the media store.
+    /// Copy a file of an inbound message, or a recording of a call, from its provider into the media store.
     FetchMedia {
         /// Which message.
         message_id: MessageId,

@@ -195,8 +195,8 @@ pub(crate) const ALL: &[Known] = {
         known(
             S::UNPROCESSABLE_ENTITY,
             "not_answerable",
-            "The sender has no number, or not one that can be answered in this way: no texts go among phone calls.",
-            "Reach them another way.",
+            "The other side has no number, its number costs by the minute, or texts do not go out in a conversation of calls.",
+            "Reach them another way: call, or write in a conversation of texts.",
         ),
         known(
             S::UNPROCESSABLE_ENTITY,
