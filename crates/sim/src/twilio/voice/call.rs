@@ -145,6 +145,36 @@ pub struct SimCall {
 }
 
 impl SimCall {
+    /// A leg that begins at this time (unix ms): queued, and nothing is reported but its end, where it is told where.
+    pub(super) fn new(
+        sid: impl Into<String>,
+        account_sid: impl Into<String>,
+        direction: CallDirection,
+        from: impl Into<String>,
+        to: impl Into<String>,
+        now_ms: i64,
+    ) -> Self {
+        Self {
+            sid: sid.into(),
+            account_sid: account_sid.into(),
+            parent: None,
+            from: from.into(),
+            to: to.into(),
+            direction,
+            status: CallStatus::Queued,
+            answered: false,
+            answered_by: None,
+            duration_s: None,
+            recordings: Vec::new(),
+            status_callback: None,
+            created_ms: now_ms,
+            answered_ms: None,
+            ended_ms: None,
+            events: vec![CallEvent::Completed],
+            sequence: 0,
+        }
+    }
+
     /// The number on the other side of the whole call.
     pub(super) fn customer(&self) -> &str {
         if self.direction == CallDirection::Inbound { &self.from } else { &self.to }

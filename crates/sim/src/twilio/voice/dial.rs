@@ -84,24 +84,12 @@ impl Stage {
                 fate = Fate { rings: false, at_ms: 0, ending: Some(CallStatus::Failed) };
             }
             let sid = self.inner.call_sid();
+            let (account_sid, to) = (&self.account.config.account_sid, to.unwrap_or_else(|| number.number.clone()));
             let call = SimCall {
-                sid: sid.clone(),
-                account_sid: self.account.config.account_sid.clone(),
                 parent: Some(leg.sid.clone()),
-                from: from.to_owned(),
-                to: to.unwrap_or_else(|| number.number.clone()),
-                direction: CallDirection::OutboundDial,
-                status: CallStatus::Queued,
-                answered: false,
-                answered_by: None,
-                duration_s: None,
-                recordings: Vec::new(),
                 status_callback: number.status_callback.as_deref().and_then(|url| resolve(base, url)),
-                created_ms: self.now_ms(),
-                answered_ms: None,
-                ended_ms: None,
                 events: number.events.clone(),
-                sequence: 0,
+                ..SimCall::new(&sid, account_sid, CallDirection::OutboundDial, from, to, self.now_ms())
             };
             lock(&self.inner.voice.calls).push(call, self.inner.config.kept);
             self.report(&sid, CallEvent::Initiated).await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::TwimlError;
-use super::call::{CallDirection, CallEvent, CallStatus, SimCall};
+use super::call::{CallDirection, CallStatus, SimCall};
 use super::forms;
 use super::run::{End, Leg, Stage};
 use super::twiml::Place;
@@ -72,23 +72,9 @@ impl Inner {
     async fn run_inbound(self: &Arc<Self>, account: &Arc<Account>, sid: String, call: InboundCall, course: Course) -> Vec<String> {
         let urls = account.urls(&call.to);
         let root = SimCall {
-            sid: sid.clone(),
-            account_sid: account.config.account_sid.clone(),
-            parent: None,
-            from: call.from,
-            to: call.to,
-            direction: CallDirection::Inbound,
             status: CallStatus::Ringing,
-            answered: false,
-            answered_by: None,
-            duration_s: None,
-            recordings: Vec::new(),
             status_callback: urls.status_callback.map(String::from),
-            created_ms: self.clock.now_ms(),
-            answered_ms: None,
-            ended_ms: None,
-            events: vec![CallEvent::Completed],
-            sequence: 0,
+            ..SimCall::new(&sid, &account.config.account_sid, CallDirection::Inbound, call.from, call.to, self.clock.now_ms())
         };
         let form = forms::inbound(&root);
         let mut stage = Stage::new(self, account, root, course, call.hangs_up_after_ms);

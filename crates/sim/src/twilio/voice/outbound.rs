@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
-use super::call::{CallDirection, CallEvent, CallStatus, SimCall};
+use super::call::{CallDirection, CallEvent, SimCall};
 use super::record::Take;
 use super::recording::RecordingSource;
 use super::run::{Document, End, Leg, Stage, read_twiml, seconds};
@@ -102,24 +102,11 @@ fn caller(account: &Account, from: &str) -> Result<String, Refusal> {
 impl Inner {
     /// Stores a call and sets it going. The task ends when its last callback is done.
     pub(super) fn call_out(self: &Arc<Self>, account: Arc<Account>, draft: CallDraft, course: Course) -> (SimCall, JoinHandle<Option<()>>) {
+        let (sid, account_sid) = (self.call_sid(), &account.config.account_sid);
         let root = SimCall {
-            sid: self.call_sid(),
-            account_sid: account.config.account_sid.clone(),
-            parent: None,
-            from: draft.from.clone(),
-            to: draft.to.clone(),
-            direction: CallDirection::OutboundApi,
-            status: CallStatus::Queued,
-            answered: false,
-            answered_by: None,
-            duration_s: None,
-            recordings: Vec::new(),
             status_callback: draft.status_callback.clone(),
-            created_ms: self.clock.now_ms(),
-            answered_ms: None,
-            ended_ms: None,
             events: draft.events.clone(),
-            sequence: 0,
+            ..SimCall::new(sid, account_sid, CallDirection::OutboundApi, &draft.from, &draft.to, self.clock.now_ms())
         };
         let outstanding = self.begin();
         let stage = Stage::new(self, &account, root.clone(), course, None);
