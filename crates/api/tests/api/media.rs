@@ -5,14 +5,12 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use parlance_app::media::KEPT_MS;
 use parlance_model::role::Role;
-use parlance_testkit::both_databases;
+use parlance_testkit::{PIXEL, both_databases};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, CUSTOMER, Client, MEDIA_LIMIT, NUMBER, SID, TestApp, inbound_form, sid};
 
 const BOUNDARY: &str = "---parlance-test";
-/// An image of one pixel.
-const PIXEL: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\0\0\0\rIDATx\x9cc\xf8\xcf\xc0\xf0\x1f\0\x05\0\x01\xff\x89\x99=\x1d\0\0\0\0IEND\xaeB`\x82";
 
 /// A part of a form.
 fn part(name: &str, file_name: &str, content: &[u8]) -> Vec<u8> {

@@ -4,16 +4,15 @@ use bytes::BytesMut;
 use parlance_app::backfill::Compared;
 use parlance_app::conversation::Changes;
 use parlance_app::directory::NewTwilio;
-use parlance_model::account::{Account, Backfill, Settings};
+use parlance_model::account::Backfill;
 use parlance_model::contact::{Identity, IdentityKind};
-use parlance_model::conversation::{Conversation, Status};
+use parlance_model::conversation::Status;
 use parlance_model::delivery::DeliveryState;
 use parlance_model::id::AccountId;
 use parlance_model::job::{Job, Lane};
-use parlance_model::message::Message;
 use parlance_sim::twilio::{Fault, FaultKind, Inbound};
 use parlance_store::watch::Unwatched;
-use parlance_store::{OrgTx, account, backfill, conversation, doctor, job, opt_out};
+use parlance_store::{OrgTx, backfill, job, opt_out};
 use parlance_testkit::both_databases;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -33,34 +32,12 @@ async fn missed(on: &Fixture, body: &str) -> String {
     report.message_sid.unwrap()
 }
 
-async fn compare(on: &Fixture) -> Compared {
-    let id = on.app.store().read(on.who.org, |tx| Ok(account::list(tx)?[0].id)).await.unwrap();
-    on.app.backfill("acme", id, None, &Unwatched::default()).await.unwrap()
-}
-
-async fn thread(on: &Fixture) -> (Conversation, Vec<Message>) {
-    let list = |tx: &mut OrgTx<'_, '_>| conversation::list(tx, &conversation::Filter::default(), None, 10, 0);
-    let found = on.app.store().read(on.who.org, list).await.unwrap();
-    assert_eq!(found.len(), 1);
-    let (_, messages) = on.app.conversation(&on.who, found[0].id).await.unwrap();
-    (found[0].clone(), messages.into_iter().map(|shown| shown.message).collect())
-}
-
-async fn assert_healthy(on: &Fixture) {
-    assert_eq!(doctor::check(on.app.store(), true).await.unwrap().findings, Vec::new());
-}
-
 /// Lets the account ask a server that the test plays with [`answered`].
 async fn scripted(on: &Fixture) -> (AccountId, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base_url = format!("http://{}", listener.local_addr().unwrap());
-    let write = move |tx: &mut OrgTx<'_, '_>| {
-        let mut account = account::list(tx)?.remove(0);
-        let Settings::Twilio(twilio) = &mut account.settings;
-        twilio.base_url = Some(base_url.clone());
-        account::save(tx, &account).map(|()| account.id)
-    };
-    (on.app.store().write(on.who.org, write).await.unwrap(), listener)
+    on.answers_at(base_url).await;
+    (on.account().await.id, listener)
 }
 
 /// Answers one request after the other, without an end, with a status and a body.
@@ -102,14 +79,14 @@ both_databases! {
             missed(&on, body).await;
         }
         on.clock.advance_ms(10 * MINUTE_MS);
-        assert_eq!(compare(&on).await, Compared { listed: 3, stored: 3 });
-        let (conversation, messages) = thread(&on).await;
+        assert_eq!(on.compare().await, Compared { listed: 3, stored: 3 });
+        let (conversation, messages) = on.only().await;
         let said: Vec<_> = messages.iter().map(|message| (message.body.as_str(), message.at_ms - start_ms, message.history)).collect();
         assert_eq!(said, [("One", 0, true), ("Two", MINUTE_MS, true), ("Three", 2 * MINUTE_MS, true)]);
         assert_eq!((conversation.unread_count, conversation.message_count), (0, 3));
         assert_eq!((conversation.preview.as_str(), conversation.last_message_ms), ("Three", start_ms + 2 * MINUTE_MS));
-        assert_eq!(compare(&on).await.stored, 0);
-        assert_healthy(&on).await;
+        assert_eq!(on.compare().await.stored, 0);
+        on.assert_healthy().await;
     }
 
     async fn the_hook_and_the_list_make_one_message_whichever_comes_first(database) {
@@ -118,11 +95,11 @@ both_databases! {
         let listed = missed(&on, "By list").await;
         on.app.hook(inbound(&told, CUSTOMER, NUMBER, "By hook")).await.unwrap();
         on.clock.advance_ms(10 * MINUTE_MS);
-        assert_eq!(compare(&on).await, Compared { listed: 2, stored: 1 });
+        assert_eq!(on.compare().await, Compared { listed: 2, stored: 1 });
         on.app.hook(inbound(&listed, CUSTOMER, NUMBER, "By list")).await.unwrap();
-        let (conversation, messages) = thread(&on).await;
+        let (conversation, messages) = on.only().await;
         assert_eq!((messages.len(), conversation.unread_count), (2, 1));
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn what_one_account_has_is_not_stored_by_another_with_the_same_list(database) {
@@ -134,8 +111,8 @@ both_databases! {
         on.clock.advance_ms(10 * MINUTE_MS);
         let compared = on.app.backfill("acme", other.id, None, &Unwatched::default()).await.unwrap();
         assert_eq!(compared, Compared { listed: 1, stored: 0 });
-        assert_eq!(thread(&on).await.1.len(), 1);
-        assert_healthy(&on).await;
+        assert_eq!(on.only().await.1.len(), 1);
+        on.assert_healthy().await;
     }
 
     async fn a_later_start_that_somebody_chose_leaves_what_is_before_it_to_be_compared(database) {
@@ -144,33 +121,33 @@ both_databases! {
         on.clock.advance_ms(2 * 24 * 60 * MINUTE_MS);
         missed(&on, "Late").await;
         on.clock.advance_ms(10 * MINUTE_MS);
-        let id = on.app.store().read(on.who.org, |tx| Ok(account::list(tx)?[0].id)).await.unwrap();
+        let id = on.account().await.id;
         let since_ms = on.app.now_ms() - 60 * MINUTE_MS;
         let chosen = on.app.backfill("acme", id, Some(since_ms), &Unwatched::default()).await.unwrap();
         assert_eq!(chosen, Compared { listed: 1, stored: 1 });
-        assert_eq!(compare(&on).await, Compared { listed: 2, stored: 1 });
+        assert_eq!(on.compare().await, Compared { listed: 2, stored: 1 });
     }
 
     async fn history_neither_opens_a_conversation_again_nor_hides_what_is_newer(database) {
         let on = Fixture::new(database).await;
         missed(&on, "Long ago").await;
         on.app.hook(inbound(&sid(7), CUSTOMER, NUMBER, "Just now")).await.unwrap();
-        let (open, _) = thread(&on).await;
+        let (open, _) = on.only().await;
         on.app.update(&on.who, open.id, Changes { status: Some(Status::Closed), ..Changes::default() }).await.unwrap();
         on.clock.advance_ms(10 * MINUTE_MS);
-        compare(&on).await;
-        let (after, messages) = thread(&on).await;
+        on.compare().await;
+        let (after, messages) = on.only().await;
         assert_eq!((after.standing.status(), after.preview.as_str(), after.unread_count), (Status::Closed, "Just now", 1));
         assert_eq!(messages.iter().map(|message| message.body.as_str()).collect::<Vec<_>>(), ["Long ago", "Just now"]);
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn what_came_a_moment_ago_is_left_to_its_hook(database) {
         let on = Fixture::new(database).await;
         missed(&on, "Under way").await;
-        assert_eq!(compare(&on).await, Compared { listed: 0, stored: 0 });
+        assert_eq!(on.compare().await, Compared { listed: 0, stored: 0 });
         on.clock.advance_ms(2 * MINUTE_MS);
-        assert_eq!(compare(&on).await, Compared { listed: 1, stored: 1 });
+        assert_eq!(on.compare().await, Compared { listed: 1, stored: 1 });
     }
 
     async fn a_stop_that_was_missed_counts_unless_something_newer_was_said(database) {
@@ -181,7 +158,7 @@ both_databases! {
         };
         missed(&on, "STOP").await;
         on.clock.advance_ms(10 * MINUTE_MS);
-        compare(&on).await;
+        on.compare().await;
         assert!(is_out().await);
         on.app.hook(inbound(&sid(8), CUSTOMER, NUMBER, "START")).await.unwrap();
         assert!(!is_out().await);
@@ -189,9 +166,9 @@ both_databases! {
         on.clock.advance_ms(-5 * MINUTE_MS);
         on.sim.inbound(text("stop")).await;
         on.clock.advance_ms(20 * MINUTE_MS);
-        assert_eq!(compare(&on).await.stored, 1);
+        assert_eq!(on.compare().await.stored, 1);
         assert!(!is_out().await);
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn however_many_pages_there_are_each_message_is_stored_once(database) {
@@ -201,21 +178,20 @@ both_databases! {
             on.clock.advance_ms(1000);
         }
         on.clock.advance_ms(10 * MINUTE_MS);
-        assert_eq!(compare(&on).await, Compared { listed: 450, stored: 450 });
-        let (conversation, messages) = thread(&on).await;
+        assert_eq!(on.compare().await, Compared { listed: 450, stored: 450 });
+        let (conversation, messages) = on.only().await;
         assert_eq!((conversation.message_count, conversation.preview.as_str()), (450, "Message 449"));
         assert_eq!(messages.last().unwrap().body, "Message 449");
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn an_account_that_was_switched_off_meanwhile_takes_nothing_in(database) {
         let on = Fixture::new(database).await;
         missed(&on, "Too late").await;
         on.clock.advance_ms(10 * MINUTE_MS);
-        let id = on.app.store().read(on.who.org, |tx| Ok(account::list(tx)?[0].id)).await.unwrap();
+        on.set_account(|account| account.enabled = false).await;
+        let id = on.account().await.id;
         let write = move |tx: &mut OrgTx<'_, '_>| {
-            let account = account::get(tx, id)?;
-            account::save(tx, &Account { enabled: false, ..account })?;
             let now_ms = tx.now_ms();
             job::enqueue(tx, &Job::Backfill { account_id: id }, Some(Lane::Account(id)), now_ms).map(drop)
         };
@@ -229,12 +205,12 @@ both_databases! {
     async fn a_clock_that_was_ahead_does_not_put_the_next_comparison_off(database) {
         let on = Fixture::new(database).await;
         on.clock.advance_ms(365 * 24 * 60 * MINUTE_MS);
-        compare(&on).await;
+        on.compare().await;
         on.clock.advance_ms(-365 * 24 * 60 * MINUTE_MS);
         missed(&on, "Now").await;
         on.clock.advance_ms(10 * MINUTE_MS);
-        assert_eq!(compare(&on).await, Compared { listed: 1, stored: 1 });
-        let id = on.app.store().read(on.who.org, |tx| Ok(account::list(tx)?[0].id)).await.unwrap();
+        assert_eq!(on.compare().await, Compared { listed: 1, stored: 1 });
+        let id = on.account().await.id;
         let kept = kept(&on, id).await;
         assert!(kept.through_ms <= on.app.now_ms() && kept.looked_ms <= on.app.now_ms());
     }
@@ -277,7 +253,7 @@ both_databases! {
 
     async fn a_try_whose_time_is_ahead_does_not_count(database) {
         let on = Fixture::new(database).await;
-        let id = on.app.store().read(on.who.org, |tx| Ok(account::list(tx)?[0].id)).await.unwrap();
+        let id = on.account().await.id;
         let due = async || { let now_ms = on.app.now_ms(); on.app.store().system_read(move |tx| backfill::due(tx, now_ms - MINUTE_MS)).await.unwrap() };
         let ahead = Backfill { through_ms: 0, looked_ms: on.app.now_ms() + 10 * MINUTE_MS, found: 0, error: None };
         on.app.store().write(on.who.org, move |tx| backfill::save(tx, id, &ahead)).await.unwrap();
@@ -292,29 +268,20 @@ both_databases! {
         on.sim.settled().await;
         assert_eq!(on.look(&sent).await.state, DeliveryState::Queued);
         on.clock.advance_ms(10 * MINUTE_MS);
-        assert_eq!(compare(&on).await, Compared { listed: 1, stored: 0 });
+        assert_eq!(on.compare().await, Compared { listed: 1, stored: 0 });
         assert_eq!(on.look(&sent).await.state, DeliveryState::Delivered);
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_provider_that_refuses_leaves_its_reason_and_the_place_to_go_on_from(database) {
         let on = Fixture::new(database).await;
         missed(&on, "Later").await;
         on.clock.advance_ms(10 * MINUTE_MS);
-        let id = on.app.store().read(on.who.org, |tx| Ok(account::list(tx)?[0].id)).await.unwrap();
-        let set_token = async |token: &'static str| {
-            let write = move |tx: &mut OrgTx<'_, '_>| {
-                let mut account = account::get(tx, id)?;
-                let Settings::Twilio(twilio) = &mut account.settings;
-                twilio.auth_token = token.to_owned();
-                account::save(tx, &account)
-            };
-            on.app.store().write(on.who.org, write).await.unwrap();
-        };
-        set_token("wrong").await;
+        let id = on.account().await.id;
+        on.set_token("wrong").await;
         assert_eq!(on.app.backfill("acme", id, None, &Unwatched::default()).await.unwrap_err().code(), "provider_refused");
         assert_eq!(kept(&on, id).await.error.unwrap().code, "20003");
-        set_token(TOKEN).await;
-        assert_eq!(compare(&on).await, Compared { listed: 1, stored: 1 });
+        on.set_token(TOKEN).await;
+        assert_eq!(on.compare().await, Compared { listed: 1, stored: 1 });
     }
 }

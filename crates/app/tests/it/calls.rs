@@ -1,11 +1,9 @@
 //! Phone calls: one message each, whatever the order and number of what is told of them.
 
 use parlance_app::call::NewCall;
-use parlance_app::conversation::Filter;
 use parlance_app::ingest::HookRequest;
-use parlance_app::page::{PageRequest, Start};
 use parlance_app::send::Sent;
-use parlance_model::account::{Ring, Settings, Voice};
+use parlance_model::account::{Account, Ring, Settings, Voice};
 use parlance_model::call::CallStatus;
 use parlance_model::conversation::Conversation;
 use parlance_model::delivery::DeliveryState;
@@ -14,7 +12,7 @@ use parlance_model::job::Job;
 use parlance_model::message::{Attachment, Message};
 use parlance_model::role::Role;
 use parlance_sim::twilio::{Fault, FaultKind};
-use parlance_store::{OrgTx, account, doctor, job};
+use parlance_store::{OrgTx, account, job};
 use parlance_testkit::both_databases;
 
 use crate::fixture::{CUSTOMER, Fixture, NUMBER, SID, hook, inbound, sid};
@@ -33,14 +31,12 @@ async fn rings(on: &Fixture, phones: &[&str]) -> String {
 async fn rings_whose(on: &Fixture, phones: &[(&str, Option<UserId>)]) -> String {
     let ring = phones.iter().map(|(phone, user_id)| Ring { phone: serde_json::from_value((*phone).into()).unwrap(), user_id: *user_id });
     let voice = Voice { ring: ring.collect(), ..Voice::default() };
-    let write = move |tx: &mut OrgTx<'_, '_>| {
-        let mut account = account::list(tx)?.remove(0);
+    let set = move |account: &mut Account| {
         let Settings::Twilio(twilio) = &mut account.settings;
         twilio.voice = voice.clone();
-        account::save(tx, &account)?;
-        Ok(format!("/webhooks/twilio/a/{}", account.hook_token))
     };
-    on.app.store().write(on.who.org, write).await.unwrap()
+    on.set_account(set).await;
+    format!("/webhooks/twilio/a/{}", on.account().await.hook_token)
 }
 
 fn about(path: &str, call: &str, more: &[(&str, &str)]) -> HookRequest {
@@ -72,27 +68,16 @@ async fn taken(on: &Fixture, request: HookRequest) -> String {
     on.app.hook(request).await.unwrap().body.into_owned()
 }
 
-async fn conversations(on: &Fixture) -> Vec<Conversation> {
-    let page = PageRequest { limit: 200, start: Start::Offset(0) };
-    on.app.conversations(&on.who, Filter::default(), page).await.unwrap().items
-}
-
 /// The only conversation, and the only message in it.
 async fn only(on: &Fixture) -> (Conversation, Message) {
-    let mut found = conversations(on).await;
-    assert_eq!(found.len(), 1);
-    let (_, mut messages) = on.app.conversation(&on.who, found[0].id).await.unwrap();
-    assert_eq!(messages.len(), 1);
-    (found.remove(0), messages.remove(0).message)
+    let (conversation, messages) = on.only().await;
+    let [message] = messages.try_into().unwrap_or_else(|found| panic!("one message: {found:?}"));
+    (conversation, message)
 }
 
 async fn jobs(on: &Fixture) -> Vec<Job> {
     let claimed = on.app.store().system_write(|tx| job::claim(tx, 64, 1)).await.unwrap();
     claimed.into_iter().map(|claimed| claimed.job).collect()
-}
-
-async fn assert_healthy(on: &Fixture) {
-    assert_eq!(doctor::check(on.app.store(), true).await.unwrap().findings, Vec::new());
 }
 
 async fn call(on: &Fixture, about: &Conversation, staff_phone: Option<&str>) -> parlance_model::Result<Sent> {
@@ -121,11 +106,11 @@ both_databases! {
         assert_eq!(message.call.unwrap().status, CallStatus::Voicemail);
         let url = format!("https://api.twilio.com/2010-04-01/Accounts/{SID}/Recordings/{RECORDING}.mp3");
         assert!(matches!(&message.attachments[..], [Attachment::Remote { provider_url, .. }] if *provider_url == url));
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
         assert_eq!(jobs(&on).await, [Job::FetchMedia { message_id: message.id, index: 0 }]);
         // The index has read the call before; what was said is found all the same.
         on.app.run_jobs().await.unwrap();
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_second_delivery_changes_nothing_and_gets_the_same_answer(database) {
@@ -153,7 +138,7 @@ both_databases! {
         assert!(taken(&on, dialed(2, "true")).await.contains("<Hangup/>"));
         let (with, message) = only(&on).await;
         assert_eq!((with.preview.as_str(), message.call.unwrap().status), ("Incoming call, 1:01", CallStatus::Completed));
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn once_somebody_talks_with_a_caller_none_of_their_calls_is_unread(database) {
@@ -162,17 +147,17 @@ both_databases! {
         taken(&on, calling("CA1", CUSTOMER)).await;
         taken(&on, ended("CA1")).await;
         taken(&on, calling(CALL, CUSTOMER)).await;
-        let with = conversations(&on).await.remove(0);
+        let with = on.conversations().await.remove(0);
         assert_eq!(with.unread_count, 2);
         let accepted = |id| about(&format!("{path}?call={id}&step=accepted&n=0"), CALL, &[("ParentCallSid", CALL), ("Digits", "1")]);
         let (_, messages) = on.app.conversation(&on.who, with.id).await.unwrap();
         let [missed, taken_call] = [0, 1].map(|at: usize| messages[at].message.id);
         // Late news of an earlier call says nothing of the one after it.
         taken(&on, accepted(missed)).await;
-        assert_eq!(conversations(&on).await[0].unread_count, 2);
+        assert_eq!(on.conversations().await[0].unread_count, 2);
         taken(&on, accepted(taken_call)).await;
-        assert_eq!(conversations(&on).await[0].unread_count, 0);
-        assert_healthy(&on).await;
+        assert_eq!(on.conversations().await[0].unread_count, 0);
+        on.assert_healthy().await;
     }
 
     async fn when_nobody_of_the_staff_answers_the_caller_may_leave_a_message(database) {
@@ -189,10 +174,10 @@ both_databases! {
         for (number, from) in ["+266696687", "anonymous", "Restricted", ""].into_iter().enumerate() {
             taken(&on, calling(&format!("CA{number}"), from)).await;
         }
-        let found = conversations(&on).await;
+        let found = on.conversations().await;
         assert_eq!((found.len(), found[0].message_count, found[0].session_key.as_str()), (1, 4, "voice_anonymous"));
         assert_eq!(call(&on, &found[0], Some(FIRST)).await.unwrap_err().code(), "not_answerable");
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn reports_in_any_order_end_equal(database) {
@@ -217,13 +202,13 @@ both_databases! {
                 };
                 taken(&on, request).await;
             }
-            let (_, messages) = on.app.conversation(&on.who, conversations(&on).await[0].id).await.unwrap();
+            let (_, messages) = on.app.conversation(&on.who, on.conversations().await[0].id).await.unwrap();
             let message = messages.into_iter().map(|shown| shown.message).find(|message| message.id == id).unwrap();
             ends.push((message.call, message.body, message.attachments));
         }
         assert_eq!(ends.len(), 24);
         assert!(ends.iter().all(|end| *end == ends[0]), "{ends:?}");
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_call_of_another_account_is_not_moved(database) {
@@ -242,7 +227,7 @@ both_databases! {
         for _ in 0..2 {
             assert_eq!(taken(&on, ended(CALL)).await, "<Response/>");
         }
-        assert_eq!(conversations(&on).await.len(), 0);
+        assert_eq!(on.conversations().await.len(), 0);
         assert!(matches!(&jobs(&on).await[..], [Job::FindCall { provider_id, .. }] if provider_id == CALL));
     }
 
@@ -258,16 +243,16 @@ both_databases! {
         assert!(twiml.contains("<Record ") && !twiml.contains("<Dial"), "{twiml}");
         on.app.set_user_enabled("olga@example.com", true).await.unwrap();
         assert!(taken(&on, calling("CA00000000000000000000000000000003", CUSTOMER)).await.contains(FIRST));
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn no_number_that_costs_by_the_minute_is_called_or_rung(database) {
         let on = Fixture::new(database).await;
         on.app.hook(inbound(&sid(1), "+19002345678", NUMBER, "Call us")).await.unwrap();
-        let costly = conversations(&on).await.remove(0);
+        let costly = on.conversations().await.remove(0);
         assert_eq!(call(&on, &costly, Some(FIRST)).await.unwrap_err().code(), "not_answerable");
         on.app.hook(inbound(&sid(2), CUSTOMER, NUMBER, "Call me")).await.unwrap();
-        let customer = conversations(&on).await.into_iter().find(|with| with.peer == CUSTOMER).unwrap();
+        let customer = on.conversations().await.into_iter().find(|with| with.peer == CUSTOMER).unwrap();
         assert_eq!(call(&on, &customer, Some("+19002345678")).await.unwrap_err().code(), "validation_failed");
         assert_eq!(on.app.run_jobs().await.unwrap(), 0);
     }
@@ -276,11 +261,11 @@ both_databases! {
         let on = Fixture::new(database).await;
         let path = rings(&on, &[]).await;
         on.app.hook(inbound(&sid(1), CUSTOMER, NUMBER, "STOP")).await.unwrap();
-        let text = conversations(&on).await.remove(0);
+        let text = on.conversations().await.remove(0);
         assert_eq!(call(&on, &text, None).await.unwrap_err().code(), "no_staff_phone");
         let placed = call(&on, &text, Some(FIRST)).await.unwrap();
         assert_eq!((placed.message.state, placed.conversation.session_key.as_str()), (DeliveryState::Pending, "voice_+14152000001"));
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
         on.app.run_jobs().await.unwrap();
         let made = on.sim.calls();
         assert_eq!((made.len(), made[0].to.as_str(), made[0].from.as_str()), (1, FIRST, NUMBER));
@@ -297,13 +282,13 @@ both_databases! {
         taken(&on, leg).await;
         let seen = on.look(&placed).await;
         assert_eq!((seen.state, seen.call.unwrap().duration_s), (DeliveryState::Delivered, Some(61)));
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_repeated_run_of_a_request_places_one_call(database) {
         let on = Fixture::new(database).await;
         taken(&on, calling(CALL, CUSTOMER)).await;
-        let about = conversations(&on).await[0].id;
+        let about = on.conversations().await[0].id;
         on.app.begin_once(&on.who, "key-1", [7; 32]).await.unwrap();
         let again = async || {
             let new = NewCall { conversation: about, staff_phone: Some(FIRST.into()), once: Some("key-1".into()) };
@@ -312,26 +297,26 @@ both_databases! {
         assert_eq!(again().await, again().await);
         on.app.run_jobs().await.unwrap();
         assert_eq!(on.sim.calls().len(), 1);
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_call_that_waits_is_not_placed_over_an_account_that_was_switched_off(database) {
         let on = Fixture::new(database).await;
         taken(&on, calling(CALL, CUSTOMER)).await;
-        let about = conversations(&on).await.remove(0);
+        let about = on.conversations().await.remove(0);
         let waiting = call(&on, &about, Some(FIRST)).await.unwrap();
         on.app.set_account_enabled("acme", about.account_id, false).await.unwrap();
         on.app.run_jobs().await.unwrap();
         let seen = on.look(&waiting).await;
         assert_eq!((seen.state, seen.error_code.as_deref()), (DeliveryState::Failed, Some("account_disabled")));
         assert_eq!(on.sim.calls().len(), 0);
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_call_that_waits_can_be_called_back_and_one_that_waited_too_long_is_not_placed(database) {
         let on = Fixture::new(database).await;
         taken(&on, calling(CALL, CUSTOMER)).await;
-        let with = conversations(&on).await.remove(0);
+        let with = on.conversations().await.remove(0);
         let first = call(&on, &with, Some(FIRST)).await.unwrap();
         on.app.cancel(&on.who, first.message.id, None).await.unwrap();
         let second = call(&on, &with, Some(FIRST)).await.unwrap();
@@ -345,6 +330,6 @@ both_databases! {
         on.sim.fault(Fault::new(FaultKind::Refuse { status: 400, code: 21215 }).times(1));
         on.app.run_jobs().await.unwrap();
         assert_eq!(status(&refused).await, (DeliveryState::Failed, CallStatus::Failed));
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 }

@@ -4,17 +4,14 @@ use std::path::Path;
 
 use bytes::Bytes;
 use parlance_app::account::VoiceChanges;
-use parlance_app::conversation::Filter;
 use parlance_app::directory::NewTwilio;
-use parlance_app::media::{Files, KEPT_MS, ShownFile, inspect};
-use parlance_app::page::{PageRequest, Start};
+use parlance_app::media::{KEPT_MS, ShownFile};
 use parlance_model::conversation::Conversation;
 use parlance_model::event::Event;
 use parlance_model::message::Attachment;
 use parlance_sim::twilio::{Fault, FaultKind, Inbound as SimInbound, InboundMedia, MediaContent};
-use parlance_store::watch::Unwatched;
-use parlance_store::{doctor, event, health};
-use parlance_testkit::{Database, both_databases};
+use parlance_store::{event, health};
+use parlance_testkit::{Database, PIXEL, both_databases};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -22,8 +19,6 @@ use crate::fixture::{CUSTOMER, Fixture, MEDIA_LIMIT, NUMBER as OWN_NUMBER, SID, 
 
 /// The number of the account whose API the test itself plays.
 const NUMBER: &str = "+15557654321";
-/// An image of one pixel.
-const PIXEL: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\0\0\0\rIDATx\x9cc\xf8\xcf\xc0\xf0\x1f\0\x05\0\x01\xff\x89\x99=\x1d\0\0\0\0IEND\xaeB`\x82";
 const MINUTE_MS: i64 = 60_000;
 
 /// An installation, and the server at which its provider keeps files.
@@ -45,8 +40,7 @@ fn kept_files(folder: &Path) -> usize {
 
 /// The conversation, and the files of its message.
 async fn look(on: &Fixture) -> (Conversation, Vec<ShownFile>) {
-    let page = PageRequest { limit: 10, start: Start::Offset(0) };
-    let found = on.app.conversations(&on.who, Filter::default(), page).await.unwrap().items.remove(0);
+    let found = on.conversations().await.remove(0);
     let (_, messages) = on.app.conversation(&on.who, found.id).await.unwrap();
     let [shown] = messages.try_into().unwrap_or_else(|_| panic!("one message"));
     (found, shown.files)
@@ -125,14 +119,6 @@ impl On {
         let events = self.on.app.store().read(self.on.who.org, |tx| event::after(tx, 0, 1000)).await.unwrap();
         events.iter().filter(|entry| matches!(entry.event, Event::MessageUpdated { .. })).count()
     }
-
-    async fn assert_healthy(&self) {
-        let report = doctor::check(self.on.app.store(), true).await.unwrap();
-        assert_eq!(report.findings, Vec::new());
-        let files = Files::in_folder(self.on.files.path()).unwrap();
-        let inspected = inspect(self.on.app.store(), &files, true, &Unwatched::default()).await.unwrap();
-        assert_eq!(inspected.findings.len(), 0);
-    }
 }
 
 /// A picture that a customer of the simulated Twilio sends.
@@ -195,7 +181,7 @@ both_databases! {
         on.on.clock.advance_ms(30 * KEPT_MS);
         assert_eq!(on.on.app.sweep_media().await.unwrap(), 0);
         assert_eq!(on.runs(&[]).await, 0);
-        on.assert_healthy().await;
+        on.on.assert_healthy().await;
     }
 
     async fn a_file_that_is_not_there_yet_is_asked_for_again(database) {
@@ -209,7 +195,7 @@ both_databases! {
         let (conversation, files) = on.look().await;
         assert!(matches!(files[0].attachment, Attachment::Stored { .. }));
         assert_eq!(conversation.preview, "Look!");
-        on.assert_healthy().await;
+        on.on.assert_healthy().await;
     }
 
     async fn a_file_that_never_comes_is_given_up_and_says_why(database) {
@@ -227,7 +213,7 @@ both_databases! {
         assert_eq!((on.refused().await.as_deref(), on.updates().await), (Some("not_there"), 1));
         on.on.clock.advance_ms(KEPT_MS);
         assert_eq!(on.runs(&[]).await, 0);
-        on.assert_healthy().await;
+        on.on.assert_healthy().await;
     }
 
     async fn what_is_not_the_file_is_refused_and_leaves_nothing(database) {
@@ -248,7 +234,7 @@ both_databases! {
             assert_eq!((ran.unwrap(), on.refused().await.as_deref()), (1, Some(code)), "{announced}");
             assert_eq!((kept_files(on.on.files.path()), on.updates().await), (0, 1));
             assert_eq!(on.runs(&[]).await, 0);
-            on.assert_healthy().await;
+            on.on.assert_healthy().await;
         }
     }
 
@@ -293,7 +279,7 @@ both_databases! {
         on.on.clock.advance_ms(KEPT_MS + 1);
         on.on.app.sweep_media().await.unwrap();
         assert_eq!(kept_files(on.on.files.path()), 1);
-        on.assert_healthy().await;
+        on.on.assert_healthy().await;
     }
 
     async fn files_of_one_account_leave_places_for_others(database) {
@@ -329,7 +315,7 @@ both_databases! {
         on.on.clock.advance_ms(1000);
         assert_eq!(on.runs(&[whole]).await, 1);
         assert_eq!(kept_files(on.on.files.path()), 3);
-        on.assert_healthy().await;
+        on.on.assert_healthy().await;
     }
 
     async fn two_runs_of_one_job_keep_one_file(database) {
@@ -351,6 +337,6 @@ both_databases! {
         let (ran, stored) = tokio::join!(on.on.app.run_jobs(), others);
         assert_eq!((ran.unwrap(), on.updates().await, kept_files(on.on.files.path())), (1, 1, 1));
         assert!(matches!(stored, Attachment::Stored { .. }) && on.look().await.1[0].attachment == stored);
-        on.assert_healthy().await;
+        on.on.assert_healthy().await;
     }
 }

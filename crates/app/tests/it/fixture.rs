@@ -6,21 +6,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parlance_app::account::VoiceChanges;
+use parlance_app::backfill::Compared;
+use parlance_app::conversation::Filter;
 use parlance_app::directory::NewTwilio;
 use parlance_app::ingest::HookRequest;
 use parlance_app::media::{self, Files};
+use parlance_app::page::{PageRequest, Start};
 use parlance_app::send::{Draft, Recipient, Sent};
 use parlance_app::{App, Config};
 use parlance_model::Result;
+use parlance_model::account::{Account, Settings};
 use parlance_model::channel::{Channel, Provider};
 use parlance_model::clock::ManualClock;
+use parlance_model::conversation::Conversation;
 use parlance_model::entropy::SeededEntropy;
 use parlance_model::key::Principal;
 use parlance_model::message::Message;
 use parlance_net::{Client, Policy};
 use parlance_sim::twilio::{AccountConfig, ApiKey, Config as SimConfig, Sim, signature};
 use parlance_store::secret::SecretKey;
-use parlance_store::{Place, Setup, Store};
+use parlance_store::watch::Unwatched;
+use parlance_store::{OrgTx, Place, Setup, Store, account, doctor};
 use parlance_testkit::{Database, FreshDatabase};
 use tempfile::TempDir;
 
@@ -97,6 +103,65 @@ impl Fixture {
 
     pub(crate) async fn send_once(&self, body: &str, once: Option<&str>) -> Result<Sent> {
         self.app.send(&self.who, draft(body, once), false).await
+    }
+
+    /// The account, as it is stored.
+    pub(crate) async fn account(&self) -> Account {
+        self.app.store().read(self.who.org, |tx| Ok(account::list(tx)?.remove(0))).await.unwrap()
+    }
+
+    /// Changes the account past the use cases.
+    pub(crate) async fn set_account(&self, change: impl Fn(&mut Account) + Send + 'static) {
+        let write = move |tx: &mut OrgTx<'_, '_>| {
+            let mut account = account::list(tx)?.remove(0);
+            change(&mut account);
+            account::save(tx, &account)
+        };
+        self.app.store().write(self.who.org, write).await.unwrap();
+    }
+
+    /// Lets the account have this auth token.
+    pub(crate) async fn set_token(&self, token: &'static str) {
+        let set = move |account: &mut Account| {
+            let Settings::Twilio(twilio) = &mut account.settings;
+            twilio.auth_token = token.to_owned();
+        };
+        self.set_account(set).await;
+    }
+
+    /// Lets the account ask a provider at this URL from now on.
+    pub(crate) async fn answers_at(&self, base_url: String) {
+        self.set_account(move |account| {
+            let Settings::Twilio(twilio) = &mut account.settings;
+            twilio.base_url = Some(base_url.clone());
+        })
+        .await;
+    }
+
+    /// Compares the account's lists at its provider with what is here.
+    pub(crate) async fn compare(&self) -> Compared {
+        self.app.backfill("acme", self.account().await.id, None, &Unwatched::default()).await.unwrap()
+    }
+
+    pub(crate) async fn conversations(&self) -> Vec<Conversation> {
+        let page = PageRequest { limit: 200, start: Start::Offset(0) };
+        self.app.conversations(&self.who, Filter::default(), page).await.unwrap().items
+    }
+
+    /// The only conversation, and its messages.
+    pub(crate) async fn only(&self) -> (Conversation, Vec<Message>) {
+        let [conversation] = self.conversations().await.try_into().unwrap_or_else(|found| panic!("one conversation: {found:?}"));
+        let (_, messages) = self.app.conversation(&self.who, conversation.id).await.unwrap();
+        (conversation, messages.into_iter().map(|shown| shown.message).collect())
+    }
+
+    /// The doctor finds nothing, neither in the rows nor in the files, and the provider's credentials went to its API alone.
+    pub(crate) async fn assert_healthy(&self) {
+        assert_eq!(doctor::check(self.app.store(), true).await.unwrap().findings, Vec::new());
+        let files = Files::in_folder(self.files.path()).unwrap();
+        let inspected = media::inspect(self.app.store(), &files, true, &Unwatched::default()).await.unwrap();
+        assert_eq!(inspected.findings, Vec::new());
+        assert_eq!(self.sim.leaks(), Vec::<String>::new());
     }
 
     /// The message as it now stands.

@@ -3,22 +3,11 @@
 use futures::future::join_all;
 use parlance_app::conversation::Filter;
 use parlance_app::page::{PageRequest, Start};
-use parlance_model::conversation::Conversation;
 use parlance_model::error::Kind;
-use parlance_store::{doctor, hook as kept};
+use parlance_store::hook as kept;
 use parlance_testkit::{Database, both_databases};
 
 use crate::fixture::{CUSTOMER, Fixture, NUMBER, SERVICE, SID, callback, hook, inbound, sid, twilio};
-
-async fn conversations(on: &Fixture) -> Vec<Conversation> {
-    let page = PageRequest { limit: 200, start: Start::Offset(0) };
-    on.app.conversations(&on.who, Filter::default(), page).await.unwrap().items
-}
-
-async fn assert_healthy(on: &Fixture) {
-    let report = doctor::check(on.app.store(), true).await.unwrap();
-    assert_eq!(report.findings, Vec::new());
-}
 
 both_databases! {
     async fn a_duplicate_delivery_changes_nothing_even_thirty_two_at_once(database) {
@@ -27,10 +16,10 @@ both_databases! {
         for answer in join_all(copies).await {
             assert_eq!(answer.unwrap().body, "<Response/>");
         }
-        let found = conversations(&on).await;
+        let found = on.conversations().await;
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].message_count, found[0].unread_count), (1, 1));
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn sixty_four_first_messages_of_a_new_number_at_once_make_one_conversation(database) {
@@ -39,10 +28,10 @@ both_databases! {
         for answer in join_all(sids.iter().map(|sid| on.app.hook(inbound(sid, CUSTOMER, NUMBER, sid)))).await {
             answer.unwrap();
         }
-        let found = conversations(&on).await;
+        let found = on.conversations().await;
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].message_count, found[0].unread_count), (64, 64));
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_hook_reaches_the_org_whose_number_it_names(database) {
@@ -50,7 +39,7 @@ both_databases! {
         on.app.create_org("other", "Other", "US").await.unwrap();
         on.app.create_twilio("other", twilio(&on.sim, "+15557654321")).await.unwrap();
         on.app.hook(inbound(&sid(1), CUSTOMER, "+15557654321", "For the other")).await.unwrap();
-        assert_eq!(conversations(&on).await.len(), 0);
+        assert_eq!(on.conversations().await.len(), 0);
         let (_, token) = on.app.create_key("other", None, "test", None, false).await.unwrap();
         let other = on.app.authenticate(&token).await.unwrap();
         let page = PageRequest { limit: 10, start: Start::Offset(0) };
@@ -121,8 +110,8 @@ async fn two_nodes_that_receive_first_messages_at_once_make_one_conversation() {
     for answer in join_all(answers).await {
         answer.unwrap();
     }
-    let found = conversations(&on).await;
+    let found = on.conversations().await;
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].message_count, 64);
-    assert_healthy(&on).await;
+    on.assert_healthy().await;
 }

@@ -8,12 +8,9 @@ use futures::stream;
 use parlance_app::media::{Files, KEPT_MS, inspect};
 use parlance_app::send::Draft;
 use parlance_store::watch::Unwatched;
-use parlance_testkit::both_databases;
+use parlance_testkit::{PIXEL, both_databases};
 
 use crate::fixture::{Fixture, draft};
-
-/// An image of one pixel.
-const PIXEL: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\0\0\0\rIDATx\x9cc\xf8\xcf\xc0\xf0\x1f\0\x05\0\x01\xff\x89\x99=\x1d\0\0\0\0IEND\xaeB`\x82";
 
 /// What is found, and what is said beside it.
 async fn look(on: &Fixture, deep: bool) -> (Vec<String>, Vec<String>) {

@@ -2,15 +2,10 @@
 
 use parlance_app::backfill::Compared;
 use parlance_app::call::NewCall;
-use parlance_app::conversation::Filter;
-use parlance_app::page::{PageRequest, Start};
 use parlance_model::call::CallStatus;
-use parlance_model::conversation::Conversation;
 use parlance_model::delivery::DeliveryState;
-use parlance_model::message::{Attachment, Kind, Message};
+use parlance_model::message::{Attachment, Kind};
 use parlance_sim::twilio::{Behaviour, Fault, FaultKind, InboundCall, Phone};
-use parlance_store::watch::Unwatched;
-use parlance_store::{account, doctor};
 use parlance_testkit::both_databases;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -41,26 +36,11 @@ async fn answered_elsewhere(on: &Fixture, twiml: &'static str) {
     });
 }
 
+/// Compares, and fetches the recordings that were found.
 async fn compare(on: &Fixture) -> Compared {
-    let id = on.app.store().read(on.who.org, |tx| Ok(account::list(tx)?[0].id)).await.unwrap();
-    let compared = on.app.backfill("acme", id, None, &Unwatched::default()).await.unwrap();
+    let compared = on.compare().await;
     on.app.run_jobs().await.unwrap();
     compared
-}
-
-/// The only conversation of calls, and its messages.
-async fn calls(on: &Fixture) -> (Conversation, Vec<Message>) {
-    let page = PageRequest { limit: 200, start: Start::Offset(0) };
-    let mut found = on.app.conversations(&on.who, Filter::default(), page).await.unwrap().items;
-    assert_eq!(found.len(), 1);
-    let found = found.remove(0);
-    let (_, messages) = on.app.conversation(&on.who, found.id).await.unwrap();
-    (found, messages.into_iter().map(|shown| shown.message).collect())
-}
-
-async fn assert_healthy(on: &Fixture) {
-    assert_eq!(on.sim.leaks(), Vec::<String>::new());
-    assert_eq!(doctor::check(on.app.store(), true).await.unwrap().findings, Vec::new());
 }
 
 both_databases! {
@@ -70,13 +50,13 @@ both_databases! {
         on.sim.call(InboundCall::new(CUSTOMER, NUMBER)).await;
         on.clock.advance_ms(10 * MINUTE_MS);
         assert_eq!(compare(&on).await, Compared { listed: 1, stored: 1 });
-        let (with, messages) = calls(&on).await;
+        let (with, messages) = on.only().await;
         assert_eq!((with.preview.as_str(), with.unread_count, with.session_key.as_str()), ("Missed call", 0, "voice_+14152000001"));
         let [call] = &messages[..] else { panic!("{messages:?}") };
         assert_eq!((call.kind, call.at_ms, call.history), (Kind::Call, began_ms, true));
         assert_eq!(compare(&on).await.stored, 0);
-        assert_eq!(calls(&on).await.1.len(), 1);
-        assert_healthy(&on).await;
+        assert_eq!(on.only().await.1.len(), 1);
+        on.assert_healthy().await;
     }
 
     async fn a_message_that_was_left_elsewhere_comes_with_its_recording(database) {
@@ -88,13 +68,13 @@ both_databases! {
         on.sim.settled().await;
         on.clock.advance_ms(10 * MINUTE_MS);
         assert_eq!(compare(&on).await.stored, 1);
-        let (with, messages) = calls(&on).await;
+        let (with, messages) = on.only().await;
         let facts = messages[0].call.clone().unwrap();
         assert_eq!((facts.status, facts.recordings.len()), (CallStatus::Voicemail, 1));
         assert!(with.preview.starts_with("Voicemail, 0:"), "{}", with.preview);
         assert!(matches!(&messages[0].attachments[..], [Attachment::Stored { .. }]), "{:?}", messages[0].attachments);
         assert_eq!(compare(&on).await.stored, 0);
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_call_that_somebody_took_elsewhere_is_no_missed_one(database) {
@@ -105,10 +85,10 @@ both_databases! {
         on.sim.settled().await;
         on.clock.advance_ms(10 * MINUTE_MS);
         assert_eq!(compare(&on).await.stored, 1);
-        let (with, messages) = calls(&on).await;
+        let (with, messages) = on.only().await;
         assert_eq!(messages[0].call.as_ref().unwrap().status, CallStatus::Completed);
         assert!(with.preview.starts_with("Incoming call, 1:"), "{}", with.preview);
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_late_recording_of_a_call_that_nobody_knows_brings_the_call_with_it(database) {
@@ -131,12 +111,12 @@ both_databases! {
             on.app.hook(hook("/webhooks/twilio", &form)).await.unwrap();
         }
         on.app.run_jobs().await.unwrap();
-        let (with, messages) = calls(&on).await;
+        let (with, messages) = on.only().await;
         // It came just now: somebody has to see it.
         assert_eq!((with.unread_count, messages.len(), messages[0].history), (1, 1, false));
         assert_eq!(messages[0].call.as_ref().unwrap().status, CallStatus::Voicemail);
         assert_eq!(on.app.run_jobs().await.unwrap(), 0);
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn the_end_of_a_call_is_read_from_the_list_when_its_hook_is_lost(database) {
@@ -147,9 +127,9 @@ both_databases! {
         assert!(twiml.contains("<Record "), "{twiml}");
         on.clock.advance_ms(10 * MINUTE_MS);
         assert_eq!(compare(&on).await, Compared { listed: 1, stored: 0 });
-        let (with, messages) = calls(&on).await;
+        let (with, messages) = on.only().await;
         assert_eq!((messages.len(), with.preview.as_str(), with.unread_count), (1, "Missed call", 1));
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_call_accepted_before_the_timeout_is_found_and_never_placed_twice(database) {
@@ -172,6 +152,6 @@ both_databases! {
         on.clock.advance_ms(60 * MINUTE_MS);
         on.app.run_jobs().await.unwrap();
         assert_eq!(on.sim.calls().len(), 1);
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 }

@@ -3,7 +3,7 @@
 use parlance_app::message::Retry;
 use parlance_model::delivery::DeliveryState;
 use parlance_sim::twilio::{Fault, FaultKind};
-use parlance_store::{OrgTx, Place, attempt, doctor};
+use parlance_store::{OrgTx, Place, attempt};
 use parlance_testkit::{Cluster, both_databases};
 
 use crate::fixture::{CUSTOMER, Fixture, NUMBER, callback, draft, inbound, sid};
@@ -21,10 +21,6 @@ fn callback_path(on: &Fixture) -> (String, String) {
     let message = on.sim.messages().into_iter().find(|message| message.to == CUSTOMER).unwrap();
     let url = message.status_callback.unwrap();
     (url.strip_prefix("https://chat.example.com").unwrap().to_owned(), message.sid)
-}
-
-async fn assert_healthy(on: &Fixture) {
-    assert_eq!(doctor::check(on.app.store(), true).await.unwrap().findings, Vec::new());
 }
 
 both_databases! {
@@ -51,7 +47,7 @@ both_databases! {
         assert_eq!(on.look(&sent).await.state, DeliveryState::Delivered);
         assert_eq!(on.app.run_jobs().await.unwrap(), 0);
         assert_eq!(taken(&on), ["Hello!"]);
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn an_opt_out_race_is_won_by_the_stop_before_the_claim(database) {
@@ -66,7 +62,7 @@ both_databases! {
         on.send("Welcome back").await.unwrap();
         on.app.run_jobs().await.unwrap();
         assert_eq!(taken(&on), ["Welcome back"]);
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn accept_then_timeout_is_unknown_until_the_callback_settles_it(database) {
@@ -80,7 +76,7 @@ both_databases! {
         let (path, provider_id) = callback_path(&on);
         on.app.hook(callback(&path, &provider_id, "delivered", None)).await.unwrap();
         assert_eq!(on.look(&sent).await.state, DeliveryState::Delivered);
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_job_whose_worker_died_during_the_call_becomes_unknown(database) {
@@ -93,7 +89,7 @@ both_databases! {
         let seen = on.look(&sent).await;
         assert_eq!((seen.state, seen.error_code.as_deref()), (DeliveryState::Unknown, Some("answer_lost")));
         assert_eq!(taken(&on), Vec::<String>::new());
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn an_attempt_of_before_a_retry_that_was_never_finished_does_not_hold_the_message_up(database) {
@@ -109,7 +105,7 @@ both_databases! {
         assert_eq!((on.look(&sent).await.state, taken(&on)), (DeliveryState::Queued, vec!["Once more".to_owned()]));
         let (attempts, _) = on.app.attempts(&on.who, message, 50, 0).await.unwrap();
         assert_eq!(attempts.iter().map(|attempt| attempt.outcome.state).collect::<Vec<_>>(), [DeliveryState::Unknown, DeliveryState::Queued]);
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_message_that_waited_longer_than_a_day_expires_and_a_person_may_still_send_it(database) {
@@ -123,11 +119,11 @@ both_databases! {
         on.app.run_jobs().await.unwrap();
         let seen = on.look(&sent).await;
         assert_eq!((seen.state, seen.error_code.as_deref(), taken(&on).len()), (DeliveryState::Expired, Some("expired"), 0));
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
         on.app.retry(&on.who, sent.message.id, Retry::default(), false).await.unwrap();
         on.app.run_jobs().await.unwrap();
         assert_eq!((on.look(&sent).await.state, taken(&on)), (DeliveryState::Queued, vec!["See you today".to_owned()]));
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_message_that_waited_a_day_still_goes_out(database) {
@@ -146,7 +142,7 @@ both_databases! {
         on.clock.advance_ms(DAY_MS + 1);
         on.app.run_jobs().await.unwrap();
         assert_eq!((on.look(&sent).await.state, taken(&on).len()), (DeliveryState::Expired, 0));
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_refusal_fails_the_message_and_an_opt_out_at_the_provider_is_ours_too(database) {
@@ -157,7 +153,7 @@ both_databases! {
         let seen = on.look(&sent).await;
         assert_eq!((seen.state, seen.error_code.as_deref()), (DeliveryState::Failed, Some("21610")));
         assert_eq!(on.send("Again").await.unwrap_err().code(), "recipient_opted_out");
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_repeated_refusal_does_not_undo_a_later_start(database) {
@@ -182,7 +178,7 @@ both_databases! {
         on.app.run_jobs().await.unwrap();
         assert_eq!(on.look(&sent).await.state, DeliveryState::Queued);
         assert_eq!(taken(&on), ["Hello"]);
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_rate_limit_waits_and_then_sends_once(database) {
@@ -197,7 +193,7 @@ both_databases! {
         on.app.run_jobs().await.unwrap();
         assert_eq!(on.look(&sent).await.state, DeliveryState::Queued);
         assert_eq!(taken(&on), ["Patience"]);
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_status_before_our_own_commit_counts_and_every_order_ends_equal(database) {

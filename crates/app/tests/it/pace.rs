@@ -11,13 +11,12 @@ use parlance_app::directory::ApiKey;
 use parlance_app::message::Retry;
 use parlance_app::send::{Draft, Recipient, Sent};
 use parlance_app::settings::ProviderChanges;
-use parlance_model::account::{HealthState, Settings};
+use parlance_model::account::HealthState;
 use parlance_model::channel::Channel;
 use parlance_model::delivery::DeliveryState::{self, Canceled, Expired, OptedOut, Pending, Queued};
 use parlance_model::entropy::SeededEntropy;
-use parlance_model::id::AccountId;
 use parlance_sim::twilio::{AccountConfig, Config as SimConfig, Fault, FaultKind, Sim};
-use parlance_store::{OrgTx, account, doctor, job};
+use parlance_store::job;
 use parlance_testkit::{Database, both_databases};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -40,13 +39,12 @@ fn taken(on: &Fixture) -> Vec<String> {
     on.sim.messages().into_iter().filter(|message| message.to.starts_with("+1415200")).map(|message| message.body).collect()
 }
 
-async fn account_id(on: &Fixture) -> AccountId {
-    on.app.accounts(&on.who, 1, 0).await.unwrap().0[0].id
+async fn change_account(on: &Fixture, changes: AccountChanges) {
+    on.app.change_account(&on.who, on.account().await.id, changes).await.unwrap();
 }
 
 async fn at_a_pace_of(on: &Fixture, per_second: i64) {
-    let changes = AccountChanges { messages_per_second: Some(Some(per_second)), ..AccountChanges::default() };
-    on.app.change_account(&on.who, account_id(on).await, changes).await.unwrap();
+    change_account(on, AccountChanges { messages_per_second: Some(Some(per_second)), ..AccountChanges::default() }).await;
 }
 
 async fn health(on: &Fixture) -> (HealthState, Option<String>) {
@@ -67,10 +65,6 @@ async fn state(on: &Fixture, sent: &Sent) -> DeliveryState {
 
 async fn attempts(on: &Fixture, sent: &Sent) -> i64 {
     on.app.attempts(&on.who, sent.message.id, 1, 0).await.unwrap().1
-}
-
-async fn assert_healthy(on: &Fixture) {
-    assert_eq!(doctor::check(on.app.store(), true).await.unwrap().findings, Vec::new());
 }
 
 fn refuse(status: u16, code: u32, times: u32) -> Fault {
@@ -98,7 +92,7 @@ both_databases! {
         send(&on, 6, "f").await;
         send(&on, 7, "g").await;
         assert_eq!(after_ms(&on, 0).await.len(), 6);
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_stop_while_a_message_waits_for_its_turn_stops_it(database) {
@@ -110,7 +104,7 @@ both_databases! {
         on.app.hook(inbound(&sid(1), "+14152000102", NUMBER, "STOP")).await.unwrap();
         assert_eq!(after_ms(&on, 1000).await, ["first"]);
         assert_eq!(state(&on, &second).await, OptedOut);
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_rate_limit_pauses_the_account_and_keeps_the_order(database) {
@@ -128,7 +122,7 @@ both_databases! {
         send(&on, 4, "d").await;
         assert_eq!(after_ms(&on, 1999).await, Vec::<String>::new());
         assert_eq!(after_ms(&on, 1).await, ["a", "b", "c", "d"]);
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn however_often_an_account_is_too_fast_its_message_is_not_given_up(database) {
@@ -145,8 +139,7 @@ both_databases! {
         let on = Fixture::new(database).await;
         let set = async |secret: Option<&str>| {
             let key = secret.map(|secret| ApiKey { sid: KEY_SID.into(), secret: secret.into() });
-            let changes = AccountChanges { api_key: Some(key), ..AccountChanges::default() };
-            on.app.change_account(&on.who, account_id(&on).await, changes).await.unwrap();
+            change_account(&on, AccountChanges { api_key: Some(key), ..AccountChanges::default() }).await;
         };
         set(Some("not-the-secret")).await;
         send(&on, 1, "With a key").await;
@@ -161,7 +154,7 @@ both_databases! {
         send(&on, 1, "Without").await;
         on.app.run_jobs().await.unwrap();
         assert_eq!(taken(&on), ["With a key", "Without"]);
-        assert_eq!(doctor::check(on.app.store(), true).await.unwrap().findings, Vec::new());
+        on.assert_healthy().await;
     }
 
     async fn refused_credentials_lose_nothing_and_new_ones_release_it_at_once(database) {
@@ -190,7 +183,7 @@ both_databases! {
         assert_eq!(after_ms(&on, 0).await, ["a", "b", "c"]);
         assert_eq!((health(&on).await.0, state(&on, &later).await), (HealthState::Ok, Pending));
         assert_eq!(after_ms(&on, HOUR_MS).await, ["a", "b", "c", "later"]);
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn switching_an_account_on_lets_it_try_at_once(database) {
@@ -199,9 +192,9 @@ both_databases! {
         send(&on, 1, "a").await;
         send(&on, 2, "b").await;
         assert_eq!(after_ms(&on, 0).await, Vec::<String>::new());
-        on.app.set_account_enabled("acme", account_id(&on).await, true).await.unwrap();
+        on.app.set_account_enabled("acme", on.account().await.id, true).await.unwrap();
         assert_eq!(after_ms(&on, 0).await, ["a", "b"]);
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_probe_that_is_taken_releases_the_rest(database) {
@@ -213,7 +206,7 @@ both_databases! {
         after_ms(&on, 0).await;
         assert_eq!(after_ms(&on, 60_000).await, ["a", "b", "c"]);
         assert_eq!(health(&on).await.0, HealthState::Ok);
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn what_nobody_could_send_for_a_day_expires(database) {
@@ -223,7 +216,7 @@ both_databases! {
         after_ms(&on, 0).await;
         after_ms(&on, 24 * HOUR_MS + 1).await;
         assert_eq!(state(&on, &sent).await, Expired);
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_senders_set_up_is_told_by_a_report_and_others_still_go_out(database) {
@@ -247,7 +240,7 @@ both_databases! {
         let (conversation, thread) = on.app.conversation(&on.who, later.conversation.id).await.unwrap();
         assert_eq!((conversation.preview.as_str(), conversation.last_message_ms), ("later", at_ms));
         assert_eq!(thread.iter().map(|shown| shown.message.body.as_str()).collect::<Vec<_>>(), ["now", "later"]);
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_message_for_later_can_be_called_back_and_sent_at_once(database) {
@@ -264,7 +257,7 @@ both_databases! {
             on.app.retry(&on.who, id, Retry::default(), false).await.unwrap();
         }
         assert_eq!(after_ms(&on, 0).await, ["again"]);
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_message_for_later_expires_a_day_after_its_time_and_heeds_a_stop(database) {
@@ -279,7 +272,7 @@ both_databases! {
         assert_eq!(after_ms(&on, 1).await, ["later"]);
         after_ms(&on, 24 * HOUR_MS + 1).await;
         assert_eq!((state(&on, &later).await, state(&on, &too_late).await, state(&on, &stopped).await), (Queued, Expired, OptedOut));
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_message_is_not_handed_over_after_it_is_worth_delivering(database) {
@@ -291,7 +284,7 @@ both_databases! {
         assert_eq!(after_ms(&on, 15_000).await, ["longer"]);
         let seen = on.look(&brief).await;
         assert_eq!((seen.state, seen.error_code.as_deref(), state(&on, &longer).await), (Expired, Some("expired"), Queued));
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn the_time_and_the_validity_of_a_message_have_bounds(database) {
@@ -322,7 +315,7 @@ async fn turns_are_as_far_apart_over_two_nodes() {
         assert_eq!(taken(&on).len(), sent);
         on.clock.advance_ms(100);
     }
-    assert_healthy(&on).await;
+    on.assert_healthy().await;
 }
 
 /// Another org whose provider answers at once gets a message out while jobs of the first hang.
@@ -364,13 +357,7 @@ async fn a_provider_that_hangs_does_not_stop_the_others() {
 async fn fall_silent(on: &Fixture) -> (Arc<AtomicUsize>, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base_url = format!("http://{}", listener.local_addr().unwrap());
-    let write = move |tx: &mut OrgTx<'_, '_>| {
-        let mut account = account::list(tx)?.remove(0);
-        let Settings::Twilio(twilio) = &mut account.settings;
-        twilio.base_url = Some(base_url.clone());
-        account::save(tx, &account)
-    };
-    on.app.store().write(on.who.org, write).await.unwrap();
+    on.answers_at(base_url).await;
     let taken = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&taken);
     let mut silence = JoinSet::new();

@@ -2,7 +2,6 @@
 
 use parlance_app::message::Retry;
 use parlance_app::send::{Draft, Recipient, Sent};
-use parlance_model::account::Settings;
 use parlance_model::channel::Channel;
 use parlance_model::delivery::DeliveryState;
 use parlance_model::id::AttemptId;
@@ -10,7 +9,6 @@ use parlance_model::message::Message;
 use parlance_model::outbound::{Outgoing, SendOutcome, Template};
 use parlance_net::{Client, Policy};
 use parlance_sim::twilio::{Fault, FaultKind};
-use parlance_store::{OrgTx, account, doctor};
 use parlance_testkit::both_databases;
 
 use crate::fixture::{CUSTOMER, Fixture, NUMBER, TOKEN, callback, draft, inbound, sid};
@@ -43,22 +41,12 @@ async fn unknown(on: &Fixture, body: &str) -> Sent {
 async fn unknown_for_a_day(on: &Fixture) -> Message {
     swallow(on, 1);
     let sent = unknown(on, "Are you still there?").await;
-    set_token(on, "wrong").await;
+    on.set_token("wrong").await;
     for _ in 0..25 {
         on.clock.advance_ms(HOUR_MS);
         on.app.run_jobs().await.unwrap();
     }
     on.look(&sent).await
-}
-
-async fn set_token(on: &Fixture, token: &'static str) {
-    let write = move |tx: &mut OrgTx<'_, '_>| {
-        let mut account = account::list(tx)?.remove(0);
-        let Settings::Twilio(twilio) = &mut account.settings;
-        twilio.auth_token = token.to_owned();
-        account::save(tx, &account)
-    };
-    on.app.store().write(on.who.org, write).await.unwrap();
 }
 
 async fn provider_id(on: &Fixture, message: &Message) -> Option<String> {
@@ -68,7 +56,7 @@ async fn provider_id(on: &Fixture, message: &Message) -> Option<String> {
 
 /// Somebody else sends this to the customer over the same account.
 async fn past_us(on: &Fixture, body: &str, files: &[String]) {
-    let account = on.app.store().read(on.who.org, |tx| Ok(account::list(tx)?.remove(0))).await.unwrap();
+    let account = on.account().await;
     let message = Outgoing {
         attempt: AttemptId(1_000_000),
         channel: Channel::Sms,
@@ -84,8 +72,9 @@ async fn past_us(on: &Fixture, body: &str, files: &[String]) {
     assert!(matches!(outcome, SendOutcome::Accepted { .. }), "{outcome:?}");
 }
 
-async fn assert_healthy(on: &Fixture) {
-    assert_eq!(doctor::check(on.app.store(), true).await.unwrap().findings, Vec::new());
+/// Nothing is left to be found out.
+async fn assert_settled(on: &Fixture) {
+    on.assert_healthy().await;
     assert_eq!(on.app.run_jobs().await.unwrap(), 0);
 }
 
@@ -109,7 +98,7 @@ both_databases! {
         assert_eq!(provider_id(&on, &found).await, Some(on.sim.messages()[0].sid.clone()));
         look_for_long(&on).await;
         assert_eq!(taken(&on), 1);
-        assert_healthy(&on).await;
+        assert_settled(&on).await;
     }
 
     async fn an_old_message_that_was_sent_once_more_is_found(database) {
@@ -126,7 +115,7 @@ both_databases! {
         look_for_long(&on).await;
         let found = on.look(&sent).await;
         assert_eq!((found.state, taken(&on)), (DeliveryState::Delivered, 1));
-        assert_healthy(&on).await;
+        assert_settled(&on).await;
     }
 
     async fn a_list_that_cannot_be_had_is_asked_for_until_it_can(database) {
@@ -134,14 +123,14 @@ both_databases! {
         swallow(&on, 1);
         let sent = unknown(&on, "Are you there?").await;
         on.sim.settled().await;
-        set_token(&on, "wrong").await;
+        on.set_token("wrong").await;
         look_for_long(&on).await;
         assert_eq!((on.look(&sent).await.state, on.app.run_jobs().await.unwrap()), (DeliveryState::Unknown, 0));
-        set_token(&on, TOKEN).await;
+        on.set_token(TOKEN).await;
         on.clock.advance_ms(HOUR_MS);
         on.app.run_jobs().await.unwrap();
         assert_eq!(on.look(&sent).await.state, DeliveryState::Delivered);
-        assert_healthy(&on).await;
+        assert_settled(&on).await;
         let lost = unknown_for_a_day(&on).await;
         assert_eq!(lost.error_code.as_deref(), Some("list_unavailable"));
     }
@@ -160,7 +149,7 @@ both_databases! {
         on.clock.advance_ms(30 * SECOND_MS);
         on.app.run_jobs().await.unwrap();
         assert_eq!(provider_id(&on, &on.look(&sent).await).await, Some(on.sim.messages()[0].sid.clone()));
-        assert_healthy(&on).await;
+        assert_settled(&on).await;
     }
 
     async fn a_callback_that_comes_first_ends_the_search(database) {
@@ -173,7 +162,7 @@ both_databases! {
         on.clock.advance_ms(30 * SECOND_MS);
         assert_eq!(on.app.run_jobs().await.unwrap(), 1);
         assert_eq!(on.look(&sent).await.state, DeliveryState::Sent);
-        assert_healthy(&on).await;
+        assert_settled(&on).await;
     }
 
     async fn what_never_reached_the_provider_is_left_to_a_person_with_what_was_tried(database) {
@@ -189,7 +178,7 @@ both_databases! {
         let words = left.error_message.unwrap();
         assert!(words.contains("looked 4 times") && words.contains("2026-03-05T21:"), "{words}");
         assert_eq!(taken(&on), 0);
-        assert_healthy(&on).await;
+        assert_settled(&on).await;
         let again = on.app.retry(&on.who, sent.message.id, Retry { allow_duplicate: true, once: None }, false).await.unwrap();
         on.app.run_jobs().await.unwrap();
         assert_eq!((taken(&on), again.message.state), (1, DeliveryState::Pending));
@@ -208,7 +197,7 @@ both_databases! {
         let (first, second) = (on.look(&first).await, on.look(&second).await);
         assert_eq!([first.state, second.state], [DeliveryState::Delivered; 2]);
         assert_eq!([provider_id(&on, &first).await, provider_id(&on, &second).await].to_vec(), sids);
-        assert_healthy(&on).await;
+        assert_settled(&on).await;
     }
 
     async fn what_cannot_be_told_apart_is_not_guessed(database) {
@@ -224,7 +213,7 @@ both_databases! {
             assert_eq!((left.state, left.error_code.as_deref()), (DeliveryState::Unknown, Some("several_alike")));
         }
         assert_eq!(taken(&on), 1);
-        assert_healthy(&on).await;
+        assert_settled(&on).await;
     }
 
     async fn another_text_other_files_or_another_hour_is_another_message(database) {
@@ -240,7 +229,7 @@ both_databases! {
             assert_eq!(on.look(&lost).await.error_code.as_deref(), Some("not_in_list"), "{body} {files:?} {later_ms}");
         }
         assert_eq!(taken(&on), 3);
-        assert_healthy(&on).await;
+        assert_settled(&on).await;
     }
 
     async fn a_message_is_found_beside_lost_ones_of_another_text_other_files_or_another_hour(database) {
@@ -259,6 +248,6 @@ both_databases! {
         on.app.run_jobs().await.unwrap();
         assert_eq!((on.look(&sent).await.state, taken(&on)), (DeliveryState::Delivered, 1));
         look_for_long(&on).await;
-        assert_healthy(&on).await;
+        assert_settled(&on).await;
     }
 }

@@ -2,7 +2,6 @@
 //! never a worse state than the truth.
 
 use futures::future::join_all;
-use parlance_app::account::AccountChanges;
 use parlance_app::message::Retry;
 use parlance_app::send::Sent;
 use parlance_model::Result;
@@ -13,7 +12,7 @@ use parlance_model::inbound::Receipt;
 use parlance_model::message::{Direction, Kind, Message, SenderKind};
 use parlance_sim::twilio::{Fault, FaultKind};
 use parlance_store::message::NewMessage;
-use parlance_store::{OrgTx, attempt, conversation, doctor, job, message};
+use parlance_store::{OrgTx, attempt, conversation, job, message};
 use parlance_testkit::both_databases;
 
 use crate::fixture::{CUSTOMER, Fixture, NUMBER, callback, inbound, sid};
@@ -23,10 +22,6 @@ fn taken(on: &Fixture) -> Vec<(String, String)> {
     let ours = on.sim.messages().into_iter().filter(|message| message.to == CUSTOMER);
     let path = |url: String| url.strip_prefix("https://chat.example.com").unwrap().to_owned();
     ours.map(|message| (path(message.status_callback.unwrap()), message.sid)).collect()
-}
-
-async fn assert_healthy(on: &Fixture) {
-    assert_eq!(doctor::check(on.app.store(), true).await.unwrap().findings, Vec::new());
 }
 
 async fn cancel(on: &Fixture, sent: &Sent) -> Result<Message> {
@@ -69,7 +64,7 @@ both_databases! {
         for sent in [&first, &second] {
             assert_eq!(code(cancel(&on, sent).await), "too_late");
         }
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_message_between_two_tries_is_called_back(database) {
@@ -81,12 +76,12 @@ both_databases! {
         assert_eq!(cancel(&on, &sent).await.unwrap().state, Canceled);
         on.clock.advance_ms(3_600_000);
         assert_eq!((on.app.run_jobs().await.unwrap(), taken(&on).len()), (0, 0));
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
         // And given once more after all, with all its tries.
         assert_eq!(retry(&on, &sent, false).await.unwrap().state, Pending);
         on.app.run_jobs().await.unwrap();
         assert_eq!((on.look(&sent).await.state, taken(&on).len()), (Queued, 1));
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_claimed_job_whose_message_is_called_back_calls_nobody(database) {
@@ -96,7 +91,7 @@ both_databases! {
         assert_eq!(cancel(&on, &sent).await.unwrap().state, Canceled);
         let held = on.app.store().write(on.who.org, move |tx| job::holds(tx, &claimed)).await.unwrap();
         assert!(!held, "the worker goes on");
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn however_a_cancel_and_a_worker_meet_it_is_canceled_or_sent_and_never_both(database) {
@@ -120,7 +115,7 @@ both_databases! {
                 Err(error) => assert_eq!((error.code(), went_out, on.look(&sent).await.state), ("too_late", 1, Queued)),
             }
         }
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_cancel_during_the_providers_call_is_too_late(database) {
@@ -137,7 +132,7 @@ both_databases! {
         let (canceled, ran) = tokio::join!(canceling, on.app.run_jobs());
         ran.unwrap();
         assert_eq!((code(canceled), on.look(&sent).await.state), ("too_late", Queued));
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_failed_message_goes_out_once_more_and_shows_how_that_went(database) {
@@ -145,7 +140,7 @@ both_databases! {
         let sent = refused(&on).await;
         let waiting = retry(&on, &sent, false).await.unwrap();
         assert_eq!((waiting.state, waiting.error_code), (Pending, None));
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
         assert_eq!(code(retry(&on, &sent, true).await), "not_retryable");
         on.app.run_jobs().await.unwrap();
         let (path, provider_id) = taken(&on).remove(0);
@@ -155,7 +150,7 @@ both_databases! {
         assert_eq!((on.look(&sent).await.state, code(retry(&on, &sent, true).await)), (Delivered, "not_retryable"));
         let (attempts, _) = on.app.attempts(&on.who, sent.message.id, 50, 0).await.unwrap();
         assert_eq!(attempts.iter().map(|attempt| attempt.outcome.state).collect::<Vec<_>>(), [Failed, Delivered]);
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn two_people_who_press_retry_make_one_attempt(database) {
@@ -170,7 +165,7 @@ both_databases! {
         assert_eq!(codes, vec!["not_retryable"; 15]);
         assert_eq!(on.app.run_jobs().await.unwrap(), 1);
         assert_eq!(taken(&on).len(), 1);
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn the_same_request_again_changes_nothing_and_is_answered(database) {
@@ -188,7 +183,7 @@ both_databases! {
         for _ in 0..2 {
             assert_eq!(on.app.cancel(&on.who, waits.message.id, Some("back".into())).await.unwrap().message.state, Canceled);
         }
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn what_may_have_been_sent_goes_again_only_when_a_duplicate_is_allowed(database) {
@@ -198,7 +193,7 @@ both_databases! {
         retry(&on, &sent, true).await.unwrap();
         on.app.run_jobs().await.unwrap();
         assert_eq!((on.look(&sent).await.state, taken(&on).len()), (Queued, 2));
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_late_delivery_of_the_lost_attempt_is_seen_whatever_became_of_the_second(database) {
@@ -220,7 +215,7 @@ both_databases! {
             // It arrived before the second attempt was made: that is not made any more.
             on.app.run_jobs().await.unwrap();
             assert_eq!((on.look(&sent).await.state, taken(&on).len()), (Delivered, 1));
-            assert_healthy(&on).await;
+            on.assert_healthy().await;
         }
     }
 
@@ -245,14 +240,13 @@ both_databases! {
         on.app.hook(inbound(&sid(1), CUSTOMER, NUMBER, "STOP")).await.unwrap();
         assert_eq!(code(retry(&on, &sent, false).await), "recipient_opted_out");
         on.app.hook(inbound(&sid(2), CUSTOMER, NUMBER, "START")).await.unwrap();
-        let account = on.app.accounts(&on.who, 1, 0).await.unwrap().0.remove(0).id;
-        on.app.change_account(&on.who, account, AccountChanges { enabled: Some(false), ..AccountChanges::default() }).await.unwrap();
+        on.set_account(|account| account.enabled = false).await;
         assert_eq!(code(retry(&on, &sent, false).await), "no_account");
-        on.app.change_account(&on.who, account, AccountChanges { enabled: Some(true), ..AccountChanges::default() }).await.unwrap();
+        on.set_account(|account| account.enabled = true).await;
         on.app.store().write(on.who.org, |tx| parlance_store::org::set_sms_provider(tx, None)).await.unwrap();
         assert_eq!(code(retry(&on, &sent, false).await), "sms_provider_off");
         assert_eq!(on.look(&sent).await.state, Failed);
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn a_stop_between_the_retry_and_its_attempt_stops_it(database) {
@@ -266,7 +260,7 @@ both_databases! {
         retry(&on, &sent, false).await.unwrap();
         on.app.run_jobs().await.unwrap();
         assert_eq!((on.look(&sent).await.state, taken(&on).len()), (Queued, 1));
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 
     async fn only_what_goes_out_can_be_canceled_or_retried(database) {
@@ -309,6 +303,6 @@ both_databases! {
         on.sim.fault(Fault::new(FaultKind::Refuse { status: 503, code: 20503 }).times(1));
         retry(&on, &sent, false).await.unwrap();
         assert_eq!((run().await, run().await), (Pending, DeliveryState::Queued));
-        assert_healthy(&on).await;
+        on.assert_healthy().await;
     }
 }

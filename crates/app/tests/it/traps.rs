@@ -1,24 +1,17 @@
 //! Traps of Twilio that no other file is about: which URL is signed, messages without a text, and as many files as there may be.
 
 use bytes::Bytes;
-use parlance_app::conversation::Filter;
 use parlance_app::ingest::HookRequest;
-use parlance_app::page::{PageRequest, Start};
 use parlance_model::message::{Attachment, Message};
 use parlance_sim::twilio::{Inbound, InboundMedia, MediaContent, signature};
-use parlance_store::doctor;
-use parlance_testkit::both_databases;
+use parlance_testkit::{PIXEL, both_databases};
 
 use crate::fixture::{CUSTOMER, Fixture, NUMBER, SID, TOKEN, hook, sid};
 
-/// An image of one pixel.
-const PIXEL: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\0\0\0\rIDATx\x9cc\xf8\xcf\xc0\xf0\x1f\0\x05\0\x01\xff\x89\x99=\x1d\0\0\0\0IEND\xaeB`\x82";
-
 /// The messages of all conversations.
 async fn messages(on: &Fixture) -> Vec<Message> {
-    let page = PageRequest { limit: 200, start: Start::Offset(0) };
     let mut all = Vec::new();
-    for found in on.app.conversations(&on.who, Filter::default(), page).await.unwrap().items {
+    for found in on.conversations().await {
         let (_, messages) = on.app.conversation(&on.who, found.id).await.unwrap();
         all.extend(messages.into_iter().map(|shown| shown.message));
     }
@@ -59,7 +52,7 @@ both_databases! {
         }
         let bodies: Vec<_> = messages(&on).await.into_iter().map(|message| message.body).collect();
         assert_eq!(bodies, ["", ""]);
-        assert_eq!(doctor::check(on.app.store(), true).await.unwrap().findings, Vec::new());
+        on.assert_healthy().await;
     }
 
     async fn ten_media_of_one_message_are_all_kept_in_their_order(database) {

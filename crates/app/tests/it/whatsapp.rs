@@ -6,7 +6,6 @@ use parlance_app::send::{Draft, Recipient, Sent};
 use parlance_model::channel::Channel;
 use parlance_model::delivery::DeliveryState;
 use parlance_model::outbound::Template;
-use parlance_store::doctor;
 use parlance_testkit::{Database, both_databases};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -96,7 +95,7 @@ both_databases! {
         let report = [("AccountSid", SID), ("MessageSid", &sid(99)), ("MessageStatus", "read"), ("From", &from), ("To", &to), ("ChannelPrefix", "whatsapp"), ("EventType", "READ")];
         on.on.app.hook(hook("/webhooks/twilio", &report)).await.unwrap();
         assert_eq!(on.on.look(&sent).await.state, DeliveryState::Read);
-        assert_eq!(doctor::check(on.on.app.store(), true).await.unwrap().findings, Vec::new());
+        on.on.assert_healthy().await;
     }
 
     async fn a_template_goes_out_when_a_text_would_not(database) {
@@ -118,6 +117,6 @@ both_databases! {
         let failed = on.on.look(&sent).await;
         assert_eq!((failed.state, failed.error_code.as_deref()), (DeliveryState::Failed, Some("whatsapp_window_closed")));
         assert_eq!(on.on.app.retry(&on.on.who, failed.id, Default::default(), false).await.unwrap_err().code(), "whatsapp_window_closed");
-        assert_eq!(doctor::check(on.on.app.store(), true).await.unwrap().findings, Vec::new());
+        on.on.assert_healthy().await;
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use http::Method;
-use parlance_testkit::{Database, both_databases, databases};
+use parlance_testkit::{Database, PIXEL, both_databases, databases};
 use serde_json::json;
 use tokio::sync::Notify;
 
@@ -16,8 +16,6 @@ use crate::media::{content, fetch, upload};
 use crate::process::Place;
 
 const LANES: usize = 4;
-/// An image of one pixel.
-const PIXEL: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\0\0\0\rIDATx\x9cc\xf8\xcf\xc0\xf0\x1f\0\x05\0\x01\xff\x89\x99=\x1d\0\0\0\0IEND\xaeB`\x82";
 
 /// What was acknowledged so far, outside of the server.
 #[derive(Default)]
