@@ -1,6 +1,6 @@
 //! Compares an account's lists at its provider with what came by hooks, and stores what is missing: once, in order, as history.
 //!
-//! Runs when a server starts, every quarter of an hour, and by command. What came in the last minutes is left to its hook, so that a
+//! Runs when a server starts, every ten minutes, and by command. What came in the last minutes is left to its hook, so that a
 //! message that is only under way does not become history, which is never unread.
 
 use std::collections::BTreeMap;
@@ -25,8 +25,8 @@ use crate::ingest::record;
 const LEFT_TO_HOOKS_MS: i64 = 120_000;
 /// How far behind the last comparison the next begins, in milliseconds: a list may show a message late.
 const OVERLAP_MS: i64 = 3_600_000;
-/// How long after the last try an account is compared again, in milliseconds.
-const PERIOD_MS: i64 = 15 * 60_000;
+/// How long after the last try an account is compared again, in milliseconds: at the next sweep, which comes every ten minutes.
+const PERIOD_MS: i64 = 9 * 60_000;
 /// The same for a server that has just started: it may have been away.
 const AT_START_MS: i64 = 120_000;
 /// When a comparison that came to nothing is tried again, in milliseconds.

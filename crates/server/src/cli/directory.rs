@@ -168,10 +168,8 @@ pub(crate) enum AccountAction {
     /// Switch an account on again
     Enable(IdArgs),
     /// Compare the provider's lists with what came by hooks, and store what is missing, as history
-    #[command(
-        after_long_help = "A server does so by itself when it starts and every quarter of an hour. Earlier history comes with --since:\n  \
-        parlance account backfill --org acme 1 --since 2026-01-01T00:00:00Z"
-    )]
+    #[command(after_long_help = "A server does so by itself when it starts and every ten minutes. Earlier history comes with --since:\n  \
+        parlance account backfill --org acme 1 --since 2026-01-01T00:00:00Z")]
     Backfill {
         #[command(flatten)]
         account: IdArgs,

@@ -129,7 +129,7 @@ async fn a_message_that_came_is_history_with_its_files() {
     assert!(lines[1].contains("/Messages/SM00000000000000000000000000000001/Media.json "), "{lines:?}");
 }
 
-/// The day that is asked for has messages from before the time that is wanted. Nobody asks for their files, every quarter of an hour anew.
+/// The day that is asked for has messages from before the time that is wanted. Nobody asks for their files, every ten minutes anew.
 #[tokio::test]
 async fn of_what_is_too_old_no_files_are_asked_for() {
     let old = entry(json!({ "num_media": "1", "date_sent": "Thu, 05 Mar 2026 19:59:59 +0000" }));
