@@ -8,7 +8,7 @@ use parlance_model::id::AccountId;
 use parlance_model::key::Principal;
 use parlance_model::phone::Phone;
 use parlance_model::{Error, Result, text};
-use parlance_store::{OrgTx, account, health, org, pace};
+use parlance_store::{OrgTx, account, health, job, org, pace};
 
 use crate::App;
 use crate::directory::{ApiKey, NewTwilio, TwilioFields, check_pace, checked_number, connect};
@@ -150,8 +150,9 @@ pub(crate) fn switch(account: &mut Account, enabled: bool) -> Result<()> {
     Ok(())
 }
 
-/// Lets an account that its provider refused try again at once: somebody says that it works now.
+/// Lets an account that its provider refused, or that was switched off, try again at once: somebody says that it works now.
 fn go_on(tx: &mut OrgTx<'_, '_>, id: AccountId) -> Result<()> {
+    job::recall_files(tx, id)?;
     if pace::release(tx, id)? {
         tx.audit(&Act::new(Action::AccountUpdate, id).with("released", true))?;
     }
@@ -181,6 +182,9 @@ pub(crate) fn save(tx: &mut OrgTx<'_, '_>, before: &Account, after: &Account) ->
         alone_on_service(tx, Some(after.id), is)?;
     }
     account::save(tx, after)?;
+    if after.enabled && !before.enabled {
+        job::recall_files(tx, after.id)?;
+    }
     if was.account_sid != is.account_sid || was.auth_token != is.auth_token || was.credentials() != is.credentials() {
         health::works(tx, after.id)?;
         pace::release(tx, after.id)?;

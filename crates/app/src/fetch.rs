@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use futures::{Stream, stream};
 use parlance_channels::Fetched;
-use parlance_model::account::Account;
+use parlance_model::account::{Account, Settings};
 use parlance_model::delivery::DeliveryError;
 use parlance_model::error::Kind;
 use parlance_model::id::MessageId;
@@ -20,9 +20,16 @@ use crate::App;
 use crate::media::Arrived;
 use crate::share::{Place, Shares};
 
-/// Waits before the next try, in milliseconds. After the last the file is given up.
-const WAITS_MS: [i64; 7] = [1_000, 5_000, 30_000, 120_000, 600_000, 3_600_000, 21_600_000];
-
+/// Waits before the next try, in milliseconds, while the provider has only just told of the file.
+const WAITS_MS: [i64; 6] = [1_000, 5_000, 30_000, 120_000, 600_000, 3_600_000];
+/// The wait before each further try, in milliseconds: 6 hours.
+const LATER_WAIT_MS: i64 = 6 * 60 * 60 * 1000;
+/// How many of these there are: 7 days. After the last the file is given up.
+const LATER_TRIES: usize = 28;
+/// How long a file waits that the account stands in the way of, in milliseconds: 6 hours, unless somebody puts the account right before.
+const ACCOUNT_WAIT_MS: i64 = 6 * 60 * 60 * 1000;
+/// How long a file waits that there is no room for here, in milliseconds.
+const ROOM_WAIT_MS: i64 = 60_000;
 /// How long a file waits for one of its account's places, in milliseconds.
 const PLACE_WAIT_MS: i64 = 2_000;
 
@@ -48,11 +55,13 @@ struct Wanted {
 
 /// Why there is no file.
 enum Missing {
-    /// Asking again may help.
+    /// The provider did not give it. Asking again may help.
     Later(DeliveryError),
-    /// The same, once somebody has put the account right.
-    Account(DeliveryError),
-    /// It will not.
+    /// The provider refuses the account. Asking again helps once somebody has put that right.
+    Refused(DeliveryError),
+    /// It could not be kept here just now.
+    NoRoom,
+    /// Asking again will not help.
     Gone(DeliveryError),
 }
 
@@ -63,8 +72,8 @@ pub(crate) async fn run(app: &App, claimed: &Claimed, id: MessageId, index: usiz
     let file = match fetch(app, &wanted).await {
         Ok(file) => file,
         Err(missing) => {
-            let job = claimed.clone();
-            return app.store().write(claimed.org, move |tx| without(tx, &job, id, index, &missing)).await;
+            let (job, account) = (claimed.clone(), wanted.account.clone());
+            return app.store().write(claimed.org, move |tx| without(tx, &job, (id, index), &account, &missing)).await;
         }
     };
     let uploaded = app.look_at(&file, None).await;
@@ -88,6 +97,10 @@ pub(crate) async fn run(app: &App, claimed: &Claimed, id: MessageId, index: usiz
 fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, index: usize, shares: &Shares) -> Result<Option<Wanted>> {
     let Some(message) = waiting(tx, claimed, id, index)? else { return Ok(None) };
     let account = account::get(tx, message.account_id)?;
+    if !account.enabled {
+        let run_at_ms = tx.now_ms() + ACCOUNT_WAIT_MS;
+        return job::hold_up(tx, claimed, account.id, run_at_ms).map(|()| None);
+    }
     let Some(_place) = shares.take(account.id) else {
         let run_at_ms = tx.now_ms() + PLACE_WAIT_MS;
         return job::decline(tx, claimed, run_at_ms).map(|()| None);
@@ -114,13 +127,10 @@ fn waiting(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, index: usiz
 
 async fn fetch(app: &App, wanted: &Wanted) -> Result<Arrived, Missing> {
     let account = &wanted.account;
-    if !account.enabled {
-        return Err(Missing::Later(because("account_disabled", "The account that the message came over is switched off.")));
-    }
     let opened = match parlance_channels::of(account.provider()).fetch(&app.0.http, account, &wanted.url).await {
         Fetched::Here(opened) => opened,
         Fetched::Later { error } => return Err(Missing::Later(error)),
-        Fetched::Account { error } => return Err(Missing::Account(error)),
+        Fetched::Account { error } => return Err(Missing::Refused(error)),
         Fetched::Gone { error } => return Err(Missing::Gone(error)),
     };
     let file = app.take_file(account.org, content(opened)).await.map_err(not_taken)?;
@@ -131,9 +141,12 @@ async fn fetch(app: &App, wanted: &Wanted) -> Result<Arrived, Missing> {
     Ok(file)
 }
 
+/// The code of a file that its provider began and did not end.
+const NOT_FETCHED: &str = "not_fetched";
+
 fn content(opened: Streamed) -> impl Stream<Item = Result<Bytes>> + Send {
     stream::try_unfold(opened, async |mut opened| {
-        let chunk = opened.chunk().await.map_err(|lost| Error::unavailable(lost.to_string(), 1))?;
+        let chunk = opened.chunk().await.map_err(|lost| Error::new(Kind::Unavailable, NOT_FETCHED, lost.to_string()))?;
         Ok(chunk.map(|chunk| (chunk, opened)))
     })
 }
@@ -142,7 +155,9 @@ fn not_taken(error: Error) -> Missing {
     match error.kind() {
         Kind::TooLarge => Missing::Gone(because("file_too_large", "The file is larger than this installation takes.")),
         Kind::Invalid => Missing::Gone(not_the_file()),
-        _ => Missing::Later(because("not_fetched", error.message())),
+        Kind::RateLimited => Missing::NoRoom,
+        Kind::Unavailable if error.code() != NOT_FETCHED => Missing::NoRoom,
+        _ => Missing::Later(because(NOT_FETCHED, error.message())),
     }
 }
 
@@ -160,22 +175,40 @@ fn because(code: &str, message: &str) -> DeliveryError {
     DeliveryError { code: code.to_owned(), message: message.to_owned() }
 }
 
-/// Tries again later, or writes down why there will be no file.
-fn without(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, index: usize, missing: &Missing) -> Result<()> {
+/// Tries again later, or writes down why there will be no file. What is not the provider's doing is no try.
+fn without(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, (id, index): (MessageId, usize), asked: &Account, missing: &Missing) -> Result<()> {
     let Some(message) = waiting(tx, claimed, id, index)? else { return Ok(()) };
-    if let Missing::Account(error) = missing {
-        health::fails(tx, message.account_id, error)?;
-    }
-    let tries = usize::try_from(claimed.attempt - 1).unwrap_or(usize::MAX);
-    let error = match (missing, WAITS_MS.get(tries)) {
-        (Missing::Later(_) | Missing::Account(_), Some(wait_ms)) => {
-            let now_ms = tx.now_ms();
-            return job::postpone(tx, claimed, now_ms + wait_ms);
+    let now_ms = tx.now_ms();
+    let error = match missing {
+        Missing::NoRoom => return job::decline(tx, claimed, now_ms + ROOM_WAIT_MS),
+        // Somebody put it right meanwhile.
+        Missing::Refused(_) if !is_asked_alike(asked, &account::get(tx, asked.id)?) => return job::decline(tx, claimed, now_ms),
+        Missing::Refused(error) => {
+            health::fails(tx, asked.id, error)?;
+            return job::hold_up(tx, claimed, asked.id, now_ms + ACCOUNT_WAIT_MS);
         }
-        (Missing::Later(error) | Missing::Account(error) | Missing::Gone(error), _) => error.clone(),
+        Missing::Later(error) => match wait_ms(claimed.attempt) {
+            Some(wait_ms) => return job::postpone(tx, claimed, now_ms + wait_ms),
+            None => error,
+        },
+        Missing::Gone(error) => error,
     };
     if let Some(Attachment::Remote { provider_url, content_type, .. }) = message.attachments.get(index).cloned() {
-        message::set_attachment(tx, message, index, Attachment::Remote { provider_url, content_type, error: Some(error) })?;
+        let error = Some(error.clone());
+        message::set_attachment(tx, message, index, Attachment::Remote { provider_url, content_type, error })?;
     }
     job::finish(tx, claimed)
+}
+
+/// Whether the provider is asked with the same credentials.
+fn is_asked_alike(before: &Account, now: &Account) -> bool {
+    let (Settings::Twilio(before), Settings::Twilio(now)) = (&before.settings, &now.settings);
+    before.credentials() == now.credentials()
+}
+
+/// The wait after so many tries, in milliseconds. `None`: it was the last.
+fn wait_ms(tries: i64) -> Option<i64> {
+    let before = usize::try_from(tries - 1).unwrap_or(usize::MAX);
+    let later = (WAITS_MS.len()..WAITS_MS.len() + LATER_TRIES).contains(&before);
+    WAITS_MS.get(before).copied().or(later.then_some(LATER_WAIT_MS))
 }

@@ -12,8 +12,8 @@ use parlance_model::delivery::DeliveryError;
 use parlance_model::event::Event;
 use parlance_model::id::AccountId;
 
-use crate::OrgTx;
 use crate::db::{Row, params};
+use crate::{OrgTx, job};
 
 macro_rules! columns {
     () => {
@@ -92,7 +92,8 @@ pub fn warns(tx: &mut OrgTx<'_, '_>, account: AccountId, error: &DeliveryError) 
     tx.execute(WARNS, params![account, false, &error.code, &error.message, now_ms]).map(drop)
 }
 
-/// The account works, or was given other credentials. Writes nothing where it was not failing; its last error stays to be seen.
+/// The account works, or was given other credentials: the files that it was in the way of are due. Writes nothing where it was not
+/// failing; its last error stays to be seen.
 ///
 /// # Errors
 /// Those of the database.
@@ -100,6 +101,7 @@ pub fn works(tx: &mut OrgTx<'_, '_>, account: AccountId) -> Result<()> {
     const WORKS: &str = "UPDATE account_health SET failing = $3 WHERE org_id = $1 AND account_id = $2 AND failing";
     if tx.execute(WORKS, params![account, false])? > 0 {
         tx.emit(Event::AccountHealth { account_id: account, failing: false });
+        job::recall_files(tx, account)?;
     }
     Ok(())
 }

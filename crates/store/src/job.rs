@@ -9,10 +9,10 @@ use crate::{OrgTx, SystemTx};
 
 /// What people wait for comes first.
 const PRIORITY_PERSON: i64 = 0;
-/// Files that come in: however many strangers send, no message of ours waits behind them.
-const PRIORITY_FILE: i64 = 10;
+/// What is fetched from providers, files and lists: however much there is, no message of ours waits behind it.
+const PRIORITY_FETCH: i64 = 10;
 /// Every priority, in the order of claims.
-const PRIORITIES: [i64; 2] = [PRIORITY_PERSON, PRIORITY_FILE];
+const PRIORITIES: [i64; 2] = [PRIORITY_PERSON, PRIORITY_FETCH];
 
 /// Queues a job, in the transaction of what it is about. Jobs of one lane run in order, one at a time.
 ///
@@ -41,13 +41,8 @@ pub fn enqueue_once(tx: &mut OrgTx<'_, '_>, job: &Job, lane: Lane) -> Result<()>
 
 const fn priority(job: &Job) -> i64 {
     match job {
-        Job::FetchMedia { .. } => PRIORITY_FILE,
-        Job::Send { .. }
-        | Job::Call { .. }
-        | Job::Reconcile { .. }
-        | Job::Backfill { .. }
-        | Job::FindCall { .. }
-        | Job::Unassign { .. } => PRIORITY_PERSON,
+        Job::FetchMedia { .. } | Job::Reconcile { .. } | Job::Backfill { .. } | Job::FindCall { .. } => PRIORITY_FETCH,
+        Job::Send { .. } | Job::Call { .. } | Job::Unassign { .. } => PRIORITY_PERSON,
     }
 }
 
@@ -218,6 +213,29 @@ pub fn decline(tx: &mut OrgTx<'_, '_>, job: &Claimed, run_at_ms: i64) -> Result<
         "UPDATE job SET run_at_ms = $3, lease_until_ms = NULL, attempt = attempt - 1 WHERE org_id = $1 AND id = $2 AND attempt = $4";
     tx.execute(DECLINE, params![job.id, run_at_ms, job.attempt]).map(drop)
 }
+
+/// Gives back the job of a file that its account stands in the way of, as [`decline`] does, until then or until the account is put
+/// right ([`recall_files`]).
+///
+/// # Errors
+/// Those of the database.
+pub fn hold_up(tx: &mut OrgTx<'_, '_>, job: &Claimed, account: AccountId, run_at_ms: i64) -> Result<()> {
+    const HOLD_UP: &str = "UPDATE job SET account_id = $3 WHERE org_id = $1 AND id = $2 AND attempt = $4";
+    tx.execute(HOLD_UP, params![job.id, account, job.attempt])?;
+    decline(tx, job, run_at_ms)
+}
+
+/// Makes the files due that their account stood in the way of: it was put right.
+///
+/// # Errors
+/// Those of the database.
+pub fn recall_files(tx: &mut OrgTx<'_, '_>, account: AccountId) -> Result<()> {
+    let now_ms = tx.now_ms();
+    tx.mark_jobs();
+    tx.execute(RECALL_FILES, params![account, now_ms]).map(drop)
+}
+pub(crate) const RECALL_FILES: &str =
+    "UPDATE job SET run_at_ms = $3, account_id = NULL WHERE org_id = $1 AND account_id = $2 AND kind = 'fetch_media'";
 
 /// The turn that a job waits for, unix ms, and the epoch in which it was given.
 pub(crate) fn slot(tx: &mut OrgTx<'_, '_>, job: &Claimed) -> Result<Option<(i64, i64)>> {

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use parlance_app::account::VoiceChanges;
-use parlance_app::directory::NewTwilio;
+use parlance_app::account::{AccountChanges, VoiceChanges};
+use parlance_app::directory::{ApiKey, NewTwilio};
 use parlance_app::media::{KEPT_MS, ShownFile};
 use parlance_model::conversation::Conversation;
 use parlance_model::event::Event;
@@ -15,11 +15,12 @@ use parlance_testkit::{Database, PIXEL, both_databases};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::fixture::{CUSTOMER, Fixture, MEDIA_LIMIT, NUMBER as OWN_NUMBER, SID, TOKEN, hook, sid};
+use crate::fixture::{CUSTOMER, Fixture, KEY_SECRET, KEY_SID, MEDIA_LIMIT, NUMBER as OWN_NUMBER, SID, TOKEN, hook, sid};
 
 /// The number of the account whose API the test itself plays.
 const NUMBER: &str = "+15557654321";
 const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
 
 /// An installation, and the server at which its provider keeps files.
 struct On {
@@ -201,7 +202,8 @@ both_databases! {
     async fn a_file_that_never_comes_is_given_up_and_says_why(database) {
         let on = On::new(database).await;
         on.comes_in("", &["image/png"]).await;
-        let waits = [1, 5, 30, 2 * 60, 10 * 60, 60 * 60, 6 * 60 * 60];
+        // For seven days.
+        let waits = [1, 5, 30, 2 * 60, 10 * 60, 60 * 60].into_iter().chain([6 * 60 * 60; 28]);
         for wait_s in waits {
             assert_eq!(on.runs(&[answer("404 Not Found", b"")]).await, 1);
             assert_eq!(on.refused().await, None);
@@ -253,7 +255,75 @@ both_databases! {
         let id = accounts[1].id;
         let stored = on.on.app.store().read(on.on.who.org, move |tx| health::get(tx, id)).await.unwrap();
         assert!(stored.failing && stored.last_error.unwrap().0.code == "20003");
-        on.on.clock.advance_ms(1000);
+        // It is asked now and then, for as long as that lasts.
+        for _ in 0..40 {
+            on.on.clock.advance_ms(6 * HOUR_MS - 1);
+            assert_eq!(on.runs(&[]).await, 0);
+            on.on.clock.advance_ms(1);
+            assert_eq!((on.runs(&[answer("401 Unauthorized", b"")]).await, on.refused().await), (1, None));
+        }
+        let key = ApiKey { sid: KEY_SID.into(), secret: KEY_SECRET.into() };
+        let changes = AccountChanges { api_key: Some(Some(key)), ..AccountChanges::default() };
+        on.on.app.change_account(&on.on.who, id, changes).await.unwrap();
+        assert_eq!(on.runs(&[answer("200 OK", PIXEL)]).await, 1);
+        assert!(matches!(on.look().await.1[0].attachment, Attachment::Stored { .. }));
+        on.assert_healthy().await;
+    }
+
+    async fn credentials_that_were_changed_while_the_provider_refused_the_old_ones_are_tried_at_once(database) {
+        let on = On::new(database).await;
+        on.comes_in("", &["image/png"]).await;
+        let id = on.on.app.accounts(&on.on.who, 10, 0).await.unwrap().0[1].id;
+        let provider = async {
+            let mut refused = on.asked().await;
+            let key = ApiKey { sid: KEY_SID.into(), secret: KEY_SECRET.into() };
+            let changes = AccountChanges { api_key: Some(Some(key)), ..AccountChanges::default() };
+            on.on.app.change_account(&on.on.who, id, changes).await.unwrap();
+            refused.write_all(&answer("401 Unauthorized", b"")).await.unwrap();
+            drop(refused);
+            on.asked().await.write_all(&answer("200 OK", PIXEL)).await.unwrap();
+        };
+        let (ran, ()) = tokio::join!(on.on.app.run_jobs(), provider);
+        assert_eq!(ran.unwrap(), 2);
+        assert!(matches!(on.look().await.1[0].attachment, Attachment::Stored { .. }));
+    }
+
+    async fn the_files_of_an_account_that_is_off_come_once_it_is_on(database) {
+        let on = On::new(database).await;
+        on.comes_in("", &["image/png"]).await;
+        let id = on.on.app.accounts(&on.on.who, 10, 0).await.unwrap().0[1].id;
+        let switch = async |enabled| {
+            let changes = AccountChanges { enabled: Some(enabled), ..AccountChanges::default() };
+            on.on.app.change_account(&on.on.who, id, changes).await.unwrap();
+        };
+        switch(false).await;
+        for _ in 0..12 {
+            assert_eq!((on.runs(&[]).await, on.refused().await), (1, None));
+            on.on.clock.advance_ms(6 * HOUR_MS);
+        }
+        on.runs(&[]).await;
+        switch(true).await;
+        assert_eq!(on.runs(&[answer("200 OK", PIXEL)]).await, 1);
+        assert!(matches!(on.look().await.1[0].attachment, Attachment::Stored { .. }));
+        on.assert_healthy().await;
+    }
+
+    async fn a_file_that_there_is_no_room_for_is_not_given_up(database) {
+        let on = On::new(database).await;
+        on.comes_in("", &["image/png"]).await;
+        let upload = || on.on.app.receive(&on.on.who, futures::stream::pending());
+        let busy = async { tokio::join!(upload(), upload(), upload(), upload()) };
+        let fetches = async {
+            for _ in 0..10 {
+                assert_eq!((on.runs(&[answer("200 OK", PIXEL)]).await, on.refused().await), (1, None));
+                on.on.clock.advance_ms(MINUTE_MS);
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = busy => panic!("the uploads ended"),
+            () = fetches => {}
+        }
         assert_eq!(on.runs(&[answer("200 OK", PIXEL)]).await, 1);
         assert!(matches!(on.look().await.1[0].attachment, Attachment::Stored { .. }));
     }

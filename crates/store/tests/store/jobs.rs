@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use parlance_model::id::{ConversationId, JobId, MessageId, UserId};
+use parlance_model::Result;
+use parlance_model::id::{AccountId, AttemptId, ConversationId, JobId, MessageId, UserId};
 use parlance_model::job::{Claimed, Job, Lane};
 use parlance_store::bus::Signal;
-use parlance_store::{Store, job};
+use parlance_store::{OrgTx, Store, job};
 use parlance_testkit::both_databases;
 
 use crate::fixture::{Fixture, START_MS};
@@ -78,11 +79,18 @@ both_databases! {
         assert_eq!(claim(&f.store, 10).await.len(), 1);
     }
 
-    async fn what_people_wait_for_is_claimed_before_files(database) {
+    async fn what_people_wait_for_is_claimed_before_what_is_fetched_from_providers(database) {
         let f = Fixture::new(database).await;
-        let file = f.write(|tx| job::enqueue(tx, &Job::FetchMedia { message_id: MessageId(1), index: 0 }, None, START_MS)).await.unwrap();
+        let fetches = [
+            Job::FetchMedia { message_id: MessageId(1), index: 0 },
+            Job::Reconcile { attempt_id: AttemptId(1) },
+            Job::Backfill { account_id: AccountId(1) },
+            Job::FindCall { account_id: AccountId(1), provider_id: "CA1".to_owned() },
+        ];
+        let write = move |tx: &mut OrgTx<'_, '_>| fetches.iter().map(|fetch| job::enqueue(tx, fetch, None, START_MS)).collect::<Result<Vec<_>>>();
+        let fetched = f.write(write).await.unwrap();
         let message = enqueue(&f, 2, None, START_MS).await;
-        assert_eq!((claimed_ids(&f, 1).await, claimed_ids(&f, 1).await), (vec![message], vec![file]));
+        assert_eq!((claimed_ids(&f, 1).await, claimed_ids(&f, 10).await), (vec![message], fetched));
     }
 
     async fn a_claim_that_was_declined_counts_as_none(database) {

@@ -314,6 +314,8 @@ fn a_claim_seeks_and_does_not_sort() {
     let place = Place::Sqlite { data: folder.path().to_owned(), durability: Durability::Relaxed };
     migrate(&place, &setup()).unwrap();
     let database = Database::open(&file(folder.path()), Durability::Relaxed, Access::Write).unwrap();
+    let steps = plan(&database, crate::job::RECALL_FILES);
+    assert!(steps.iter().all(|step| step.contains("job_held (org_id=? AND account_id=?)")), "{steps:#?}");
     let steps = plan(&database, crate::job::NEXT_DUE);
     assert!(steps.iter().all(|step| step.starts_with("SEARCH") && step.contains("job_due (priority=? AND run_at_ms>?)")), "{steps:#?}");
     for (text, index) in
