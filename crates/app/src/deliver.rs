@@ -29,9 +29,6 @@ const BACKOFF_MS: [i64; 8] = [1_000, 5_000, 30_000, 120_000, 600_000, 1_800_000,
 /// comes later answers what nobody asks any more. Longer than all waits between tries together.
 const LONGEST_WAIT_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// How long a job waits for one of its account's places, in milliseconds.
-const PLACE_WAIT_MS: i64 = 500;
-
 /// A message that is about to be handed over.
 struct Ready {
     account: Account,
@@ -45,12 +42,11 @@ struct Ready {
 struct Node {
     links: Links,
     shares: Shares,
-    jitter: u8,
 }
 
 /// Runs a send job to its end. An error leaves the job to its lease.
 pub(crate) async fn run(app: &App, claimed: &Claimed, id: MessageId) -> Result<()> {
-    let (job, node) = (claimed.clone(), Node { links: app.0.links.clone(), shares: app.0.shares.clone(), jitter: jitter(app) });
+    let (job, node) = (claimed.clone(), Node { links: app.0.links.clone(), shares: app.0.shares.clone() });
     let Some(Ready { account, outgoing, _place }) = prepared(app, claimed, id, move |tx| prepare(tx, &job, id, &node)).await? else {
         return Ok(());
     };
@@ -146,8 +142,9 @@ fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, node: &Node
             "The account that carries this conversation is switched off.",
         );
     }
-    let Some(place) = node.shares.take(account.id) else {
-        return wait_for_place(tx, claimed, node.jitter).map(|()| None);
+    let place = match node.shares.take(account.id) {
+        Ok(place) => place,
+        Err(at_ms) => return job::postpone(tx, claimed, at_ms).map(|()| None),
     };
     let Settings::Twilio(settings) = &account.settings;
     if !pace::take_turn(tx, claimed, account.id, settings.pace(message.channel))? {
@@ -180,13 +177,7 @@ fn take_place(tx: &mut OrgTx<'_, '_>, before: Conversation, message: &Message) -
     Ok(after)
 }
 
-/// Gives a job back whose account holds its share of the places.
-pub(crate) fn wait_for_place(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, jitter: u8) -> Result<()> {
-    let run_at_ms = tx.now_ms() + spread(PLACE_WAIT_MS, jitter);
-    job::postpone(tx, claimed, run_at_ms)
-}
-
-pub(crate) fn jitter(app: &App) -> u8 {
+fn jitter(app: &App) -> u8 {
     entropy::bytes::<1>(app.0.entropy.as_ref())[0]
 }
 

@@ -30,8 +30,6 @@ const LATER_TRIES: usize = 28;
 const ACCOUNT_WAIT_MS: i64 = 6 * 60 * 60 * 1000;
 /// How long a file waits that there is no room for here, in milliseconds.
 const ROOM_WAIT_MS: i64 = 60_000;
-/// How long a file waits for one of its account's places, in milliseconds.
-const PLACE_WAIT_MS: i64 = 2_000;
 
 /// Queues a job for each file of a message that is at its provider.
 pub(crate) fn enqueue(tx: &mut OrgTx<'_, '_>, message_id: MessageId, files: &[Attachment]) -> Result<()> {
@@ -101,9 +99,9 @@ fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, index: usiz
         let run_at_ms = tx.now_ms() + ACCOUNT_WAIT_MS;
         return job::hold_up(tx, claimed, account.id, run_at_ms).map(|()| None);
     }
-    let Some(_place) = shares.take(account.id) else {
-        let run_at_ms = tx.now_ms() + PLACE_WAIT_MS;
-        return job::decline(tx, claimed, run_at_ms).map(|()| None);
+    let _place = match shares.take(account.id) {
+        Ok(place) => place,
+        Err(at_ms) => return job::decline(tx, claimed, at_ms).map(|()| None),
     };
     match message.attachments.into_iter().nth(index) {
         Some(Attachment::Remote { provider_url, content_type, .. }) => {

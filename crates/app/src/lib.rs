@@ -96,6 +96,7 @@ impl App {
         let link_key = store.derived_key("media links").unwrap_or_else(|_| entropy::bytes(entropy.as_ref()));
         let links = media::Links::new(link_key, config.public_url.clone());
         let measured = metrics::Measured::new(store.registry());
+        let (shares, file_shares) = (share::Shares::of_messages(store.clock()), share::Shares::of_files(store.clock()));
         Self(Arc::new(Inner {
             store,
             http,
@@ -108,8 +109,8 @@ impl App {
             wrong_passwords: session::failures(),
             wrong_tokens: session::failures(),
             seen: health::Memory::default(),
-            shares: share::Shares::of_messages(),
-            file_shares: share::Shares::of_files(),
+            shares,
+            file_shares,
             measured,
         }))
     }

@@ -18,7 +18,6 @@ use parlance_store::attempt::Attempt;
 use parlance_store::{OrgTx, account, attempt, conversation, job, message};
 
 use crate::App;
-use crate::deliver::{jitter, wait_for_place};
 use crate::ingest::acknowledge;
 
 /// When the list is looked at, in milliseconds since the attempt was begun: the callback comes first as a rule, and a list may be
@@ -55,9 +54,12 @@ pub(crate) async fn run(app: &App, claimed: &Claimed, id: AttemptId) -> Result<(
         return app.store().write(claimed.org, move |tx| job::finish(tx, &job)).await;
     };
     // A provider that hangs keeps a look for minutes.
-    let Some(_place) = app.0.shares.take(look.account.id) else {
-        let (job, jitter) = (claimed.clone(), jitter(app));
-        return app.store().write(claimed.org, move |tx| wait_for_place(tx, &job, jitter)).await;
+    let _place = match app.0.shares.take(look.account.id) {
+        Ok(place) => place,
+        Err(at_ms) => {
+            let job = claimed.clone();
+            return app.store().write(claimed.org, move |tx| job::postpone(tx, &job, at_ms)).await;
+        }
     };
     let found = list(app, &look).await;
     let job = claimed.clone();

@@ -18,7 +18,7 @@ use parlance_store::{OrgTx, account, attempt, contact, conversation, job, messag
 
 use super::voice;
 use crate::App;
-use crate::deliver::{begin, end, hand_over, jitter, prepared, wait_for_place};
+use crate::deliver::{begin, end, hand_over, prepared};
 use crate::send::{Route, Sent, once, sent};
 use crate::share::{Place, Shares};
 
@@ -123,9 +123,8 @@ struct Ready {
 
 /// Runs a call's job to its end. An error leaves the job to its lease.
 pub(crate) async fn run(app: &App, claimed: &Claimed, id: MessageId) -> Result<()> {
-    let (job, shares, jitter) = (claimed.clone(), app.0.shares.clone(), jitter(app));
-    let Some(Ready { account, outgoing, _place }) = prepared(app, claimed, id, move |tx| prepare(tx, &job, id, &shares, jitter)).await?
-    else {
+    let (job, shares) = (claimed.clone(), app.0.shares.clone());
+    let Some(Ready { account, outgoing, _place }) = prepared(app, claimed, id, move |tx| prepare(tx, &job, id, &shares)).await? else {
         return Ok(());
     };
     let channel = parlance_channels::of(account.provider());
@@ -134,7 +133,7 @@ pub(crate) async fn run(app: &App, claimed: &Claimed, id: MessageId) -> Result<(
 }
 
 /// Checks and writes down everything that must be known before the call is placed. `None`: there is nothing to place.
-fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, shares: &Shares, jitter: u8) -> Result<Option<Ready>> {
+fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, shares: &Shares) -> Result<Option<Ready>> {
     let Some(message) = begin(tx, claimed, id)? else { return Ok(None) };
     if tx.now_ms() - claimed.created_ms > LONGEST_WAIT_MS {
         let text = "It could not be placed within 5 minutes, and was not after that. Call again.";
@@ -145,7 +144,10 @@ fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, shares: &Sh
         let text = "The account that carries this conversation is switched off.";
         return end(tx, claimed, id, DeliveryState::Failed, "account_disabled", text);
     }
-    let Some(place) = shares.take(account.id) else { return wait_for_place(tx, claimed, jitter).map(|()| None) };
+    let place = match shares.take(account.id) {
+        Ok(place) => place,
+        Err(at_ms) => return job::postpone(tx, claimed, at_ms).map(|()| None),
+    };
     let staff_phone = message.call.and_then(|call| call.staff_phone);
     let staff_phone = staff_phone.ok_or_else(|| Error::internal("a call to be placed names no phone of the staff"))?;
     let attempt = attempt::start(tx, id, account.id)?;
