@@ -4,6 +4,7 @@ mod voice;
 
 use parlance_model::account::{Account, Settings, TwilioSettings};
 use parlance_model::audit::{Act, Action};
+use parlance_model::channel::Channel;
 use parlance_model::id::AccountId;
 use parlance_model::key::Principal;
 use parlance_model::phone::Phone;
@@ -182,6 +183,9 @@ pub(crate) fn save(tx: &mut OrgTx<'_, '_>, before: &Account, after: &Account) ->
         alone_on_service(tx, Some(after.id), is)?;
     }
     account::save(tx, after)?;
+    if [Channel::Sms, Channel::Whatsapp].into_iter().any(|channel| was.pace(channel) != is.pace(channel)) {
+        pace::changes(tx, after.id)?;
+    }
     if after.enabled && !before.enabled {
         job::recall_files(tx, after.id)?;
     }

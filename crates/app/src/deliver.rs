@@ -147,7 +147,7 @@ fn prepare(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: MessageId, node: &Node
         Err(at_ms) => return job::postpone(tx, claimed, at_ms).map(|()| None),
     };
     let Settings::Twilio(settings) = &account.settings;
-    if !pace::take_turn(tx, claimed, account.id, settings.pace(message.channel))? {
+    if !pace::take_turn(tx, claimed, (account.id, message.channel), settings.pace(message.channel))? {
         return Ok(None);
     }
     let conversation = take_place(tx, conversation, &message)?;
@@ -245,12 +245,12 @@ fn conclude(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: AttemptId, outcome: &
         }
         SendOutcome::TooFast { error, retry_after_ms } => {
             attempt::hold(tx, id, error)?;
-            return pace::too_fast(tx, claimed, message.account_id, *retry_after_ms);
+            return pace::too_fast(tx, claimed, (message.account_id, message.channel), *retry_after_ms);
         }
         SendOutcome::Refused { error, why: Refusal::Stopped } => {
             attempt::hold(tx, id, error)?;
             health::fails(tx, message.account_id, error)?;
-            return pace::stop(tx, claimed, message.account_id);
+            return pace::stop(tx, claimed, (message.account_id, message.channel));
         }
         SendOutcome::Refused { error, why } => {
             attempt::finish(tx, id, None, &Outcome::with_error(DeliveryState::Failed, error.clone()))?;

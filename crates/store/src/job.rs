@@ -1,11 +1,12 @@
 //! Jobs: leased, in order within a lane, by priority across lanes.
 
+use parlance_model::channel::Channel;
 use parlance_model::id::{AccountId, JobId, OrgId};
 use parlance_model::job::{Claimed, Job, Lane};
 use parlance_model::{Error, Result};
 
-use crate::db::{Sql, params};
-use crate::{OrgTx, SystemTx};
+use crate::db::{Param, Row, Sql, params};
+use crate::{OrgTx, SystemTx, pace};
 
 /// What people wait for comes first.
 const PRIORITY_PERSON: i64 = 0;
@@ -145,10 +146,18 @@ pub fn holds(tx: &mut OrgTx<'_, '_>, job: &Claimed) -> Result<bool> {
 /// # Errors
 /// Those of the database.
 pub fn finish(tx: &mut OrgTx<'_, '_>, job: &Claimed) -> Result<()> {
-    const DELETE: &str = "DELETE FROM job WHERE org_id = $1 AND id = $2 AND attempt = $3";
-    // The lane's next job is free now.
+    const DELETE: &str = "DELETE FROM job WHERE org_id = $1 AND id = $2 AND attempt = $3 RETURNING account_id, slot_channel";
+    remove(tx, DELETE, params![job.id, job.attempt])
+}
+
+/// Removes a job. What waits behind it, in its lane or for a turn, moves up.
+fn remove(tx: &mut OrgTx<'_, '_>, delete: &'static str, params: &[Param<'_>]) -> Result<()> {
     tx.mark_jobs();
-    tx.execute(DELETE, params![job.id, job.attempt]).map(drop)
+    let turn = |row: &Row<'_>| Ok(row.get::<Option<AccountId>>(0)?.zip(row.word_opt::<Channel>(1)?));
+    match tx.query_opt(delete, params, turn)?.flatten() {
+        Some((account, channel)) => pace::vacated(tx, account, channel),
+        None => Ok(()),
+    }
 }
 
 /// When the first job of a lane may be claimed at the earliest, unix ms. `None`: there is none, or somebody has it.
@@ -176,11 +185,10 @@ pub fn is_queued(tx: &mut OrgTx<'_, '_>, job: &Job, lane: Lane) -> Result<bool> 
 /// # Errors
 /// Those of the database.
 pub fn withdraw(tx: &mut OrgTx<'_, '_>, job: &Job, lane: Lane) -> Result<()> {
-    const DELETE: &str = "DELETE FROM job WHERE org_id = $1 AND lane = $2 AND kind = $3 AND payload = $4";
+    const DELETE: &str =
+        "DELETE FROM job WHERE org_id = $1 AND lane = $2 AND kind = $3 AND payload = $4 RETURNING account_id, slot_channel";
     let payload = serde_json::to_string(job).map_err(Error::internal)?;
-    // The lane's next job is free now.
-    tx.mark_jobs();
-    tx.execute(DELETE, params![lane.number(), job.kind(), payload]).map(drop)
+    remove(tx, DELETE, params![lane.number(), job.kind(), payload])
 }
 
 /// Holds a job for another `lease_ms`, by whoever still has it. Answers whether they do.
@@ -243,20 +251,45 @@ pub(crate) fn slot(tx: &mut OrgTx<'_, '_>, job: &Claimed) -> Result<Option<(i64,
     tx.query_opt(SLOT, params![job.id], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
-/// Gives a job back until its turn at an account.
-pub(crate) fn wait(tx: &mut OrgTx<'_, '_>, job: &Claimed, account: AccountId, slot_ms: i64, epoch: i64) -> Result<()> {
-    const WAIT: &str = "UPDATE job SET account_id = $3, slot_ms = $4, slot_epoch = $5 WHERE org_id = $1 AND id = $2 AND attempt = $6";
+/// Gives a job back until its turn (unix ms, and its epoch) at an account's channel.
+pub(crate) fn wait(
+    tx: &mut OrgTx<'_, '_>,
+    job: &Claimed,
+    (account, channel): (AccountId, Channel),
+    (slot_ms, epoch): (i64, i64),
+) -> Result<()> {
+    const WAIT: &str =
+        "UPDATE job SET account_id = $3, slot_channel = $4, slot_ms = $5, slot_epoch = $6 WHERE org_id = $1 AND id = $2 AND attempt = $7";
     // The worker is to know when it comes.
     tx.mark_jobs();
-    tx.execute(WAIT, params![job.id, account, slot_ms, epoch, job.attempt])?;
+    tx.execute(WAIT, params![job.id, account, channel.as_str(), slot_ms, epoch, job.attempt])?;
     postpone(tx, job, slot_ms)
 }
 
 /// Writes down that a job has used its turn.
 pub(crate) fn leave(tx: &mut OrgTx<'_, '_>, job: &Claimed) -> Result<()> {
-    const LEAVE: &str = "UPDATE job SET slot_ms = NULL, slot_epoch = NULL WHERE org_id = $1 AND id = $2";
+    const LEAVE: &str = "UPDATE job SET slot_channel = NULL, slot_ms = NULL, slot_epoch = NULL WHERE org_id = $1 AND id = $2";
     tx.execute(LEAVE, params![job.id]).map(drop)
 }
+
+/// The last turn of an epoch at an account's channel that a job waits for, unix ms.
+pub(crate) fn last_turn(tx: &mut OrgTx<'_, '_>, (account, channel): (AccountId, Channel), epoch: i64) -> Result<Option<i64>> {
+    tx.query_one(LAST_TURN, params![account, channel.as_str(), epoch], |row| row.get(0))
+}
+pub(crate) const LAST_TURN: &str = "SELECT MAX(slot_ms) FROM job
+    WHERE org_id = $1 AND account_id = $2 AND slot_channel = $3 AND slot_epoch = $4 AND slot_ms IS NOT NULL";
+
+/// Gives the first job that waits for a turn of an epoch at an account's channel this one (unix ms), unless its own comes before.
+pub(crate) fn move_up(tx: &mut OrgTx<'_, '_>, (account, channel): (AccountId, Channel), (slot_ms, epoch): (i64, i64)) -> Result<()> {
+    if tx.execute(MOVE_UP, params![account, channel.as_str(), epoch, slot_ms])? > 0 {
+        tx.mark_jobs();
+    }
+    Ok(())
+}
+pub(crate) const MOVE_UP: &str =
+    "UPDATE job SET slot_ms = $5, run_at_ms = $5 WHERE org_id = $1 AND slot_ms > $5 AND id = (SELECT j.id FROM job j
+        WHERE j.org_id = $1 AND j.account_id = $2 AND j.slot_channel = $3 AND j.slot_epoch = $4 AND j.slot_ms IS NOT NULL
+        ORDER BY j.slot_ms, j.id LIMIT 1)";
 
 /// Makes what waits for a turn at an account due at one time, so that it comes in the order in which it was queued.
 pub(crate) fn recall(tx: &mut OrgTx<'_, '_>, account: AccountId, run_at_ms: i64) -> Result<()> {

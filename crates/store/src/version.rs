@@ -10,10 +10,11 @@ use crate::OrgTx;
 use crate::db::params;
 
 /// Tables of an org that no list with a tag shows. Of a file, messages carry all that they show.
-const UNSEEN: [&str; 12] = [
+const UNSEEN: [&str; 13] = [
     "account_health",
     "account_pace",
     "account_sync",
+    "account_turn",
     "attempt",
     "audit",
     "event",

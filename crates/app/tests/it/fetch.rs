@@ -267,7 +267,7 @@ both_databases! {
         on.on.app.change_account(&on.on.who, id, changes).await.unwrap();
         assert_eq!(on.runs(&[answer("200 OK", PIXEL)]).await, 1);
         assert!(matches!(on.look().await.1[0].attachment, Attachment::Stored { .. }));
-        on.assert_healthy().await;
+        on.on.assert_healthy().await;
     }
 
     async fn credentials_that_were_changed_while_the_provider_refused_the_old_ones_are_tried_at_once(database) {
@@ -305,7 +305,7 @@ both_databases! {
         switch(true).await;
         assert_eq!(on.runs(&[answer("200 OK", PIXEL)]).await, 1);
         assert!(matches!(on.look().await.1[0].attachment, Attachment::Stored { .. }));
-        on.assert_healthy().await;
+        on.on.assert_healthy().await;
     }
 
     async fn a_file_that_there_is_no_room_for_is_not_given_up(database) {

@@ -18,4 +18,5 @@ mod restored;
 mod retry;
 mod traps;
 mod trial;
+mod turns;
 mod whatsapp;

@@ -30,7 +30,7 @@ fn to(customer: usize, body: &str) -> Draft {
     Draft { to: Recipient::Phone(format!("+141520001{customer:02}"), Channel::Sms), ..draft(body, None) }
 }
 
-async fn send(on: &Fixture, customer: usize, body: &str) -> Sent {
+pub(crate) async fn send(on: &Fixture, customer: usize, body: &str) -> Sent {
     on.app.send(&on.who, to(customer, body), false).await.unwrap()
 }
 
@@ -43,7 +43,7 @@ async fn change_account(on: &Fixture, changes: AccountChanges) {
     on.app.change_account(&on.who, on.account().await.id, changes).await.unwrap();
 }
 
-async fn at_a_pace_of(on: &Fixture, per_second: i64) {
+pub(crate) async fn at_a_pace_of(on: &Fixture, per_second: i64) {
     change_account(on, AccountChanges { messages_per_second: Some(Some(per_second)), ..AccountChanges::default() }).await;
 }
 
@@ -53,7 +53,7 @@ async fn health(on: &Fixture) -> (HealthState, Option<String>) {
     (health.state(true), health.last_error.map(|(error, _)| error.code))
 }
 
-async fn after_ms(on: &Fixture, ms: i64) -> Vec<String> {
+pub(crate) async fn after_ms(on: &Fixture, ms: i64) -> Vec<String> {
     on.clock.advance_ms(ms);
     on.app.run_jobs().await.unwrap();
     taken(on)
@@ -63,7 +63,7 @@ async fn state(on: &Fixture, sent: &Sent) -> DeliveryState {
     on.look(sent).await.state
 }
 
-async fn attempts(on: &Fixture, sent: &Sent) -> i64 {
+pub(crate) async fn attempts(on: &Fixture, sent: &Sent) -> i64 {
     on.app.attempts(&on.who, sent.message.id, 1, 0).await.unwrap().1
 }
 

@@ -45,6 +45,7 @@ const WHOLE: &[Question] = &[
 const ACCOUNTS: &[Question] = &[
     ("receipt", "SELECT MIN(account_id) FROM receipt WHERE org_id = $1 AND account_id > $2"),
     ("account_pace", "SELECT MIN(account_id) FROM account_pace WHERE org_id = $1 AND account_id > $2"),
+    ("account_turn", "SELECT MIN(account_id) FROM account_turn WHERE org_id = $1 AND account_id > $2"),
     ("account_sync", "SELECT MIN(account_id) FROM account_sync WHERE org_id = $1 AND account_id > $2"),
     ("account_health", "SELECT MIN(account_id) FROM account_health WHERE org_id = $1 AND account_id > $2"),
     ("hook", "SELECT MIN(account_id) FROM hook WHERE org_id = $1 AND account_id > $2"),

@@ -316,6 +316,12 @@ fn a_claim_seeks_and_does_not_sort() {
     let database = Database::open(&file(folder.path()), Durability::Relaxed, Access::Write).unwrap();
     let steps = plan(&database, crate::job::RECALL_FILES);
     assert!(steps.iter().all(|step| step.contains("job_held (org_id=? AND account_id=?)")), "{steps:#?}");
+    for text in [crate::job::LAST_TURN, crate::job::MOVE_UP] {
+        let steps = plan(&database, text);
+        let sought = "job_turn (org_id=? AND account_id=? AND slot_channel=? AND slot_epoch=?";
+        assert!(steps.iter().any(|step| step.contains(sought)), "{steps:#?}");
+        assert!(steps.iter().all(|step| step.contains(sought) || step.contains("rowid=?") || step.contains("SCALAR")), "{steps:#?}");
+    }
     let steps = plan(&database, crate::job::NEXT_DUE);
     assert!(steps.iter().all(|step| step.starts_with("SEARCH") && step.contains("job_due (priority=? AND run_at_ms>?)")), "{steps:#?}");
     for (text, index) in
