@@ -2,6 +2,9 @@
 
 mod refold;
 
+use std::fs::File;
+use std::path::Path;
+
 use parlance_model::error::Kind;
 use parlance_model::{Error, Result, entropy};
 
@@ -43,9 +46,6 @@ const MIGRATIONS: &[Migration] = migrations![
 
 /// The advisory lock that orders migrating nodes on PostgreSQL; any constant will do.
 pub(crate) const LOCK: &str = "SELECT pg_advisory_xact_lock(7241106)";
-
-/// How long a process waits for another one's migration of an embedded database.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// How long PostgreSQL may take to notice that a server has just ended, in looks of 100 ms.
 const LOOKS: u32 = 20;
@@ -124,14 +124,17 @@ fn nothing() -> Error {
 }
 
 pub(crate) fn run(place: &Place, setup: &Setup) -> Result<Vec<&'static str>> {
+    // SQLite refuses without waiting while another process makes the file. Whoever is at it takes as long as it takes.
+    let _turn = match place {
+        Place::Sqlite { data, .. } => Some(turn(data)?),
+        Place::Postgres { .. } => None,
+    };
     if is_current(place)? {
         return Ok(Vec::new());
     }
     match place {
         Place::Sqlite { data, durability } => {
             let database = sqlite::Database::open(&sqlite::file(data), *durability, sqlite::Access::Write)?;
-            // Another process may be at it, which takes as long as it takes.
-            database.connection().busy_timeout(PATIENCE).map_err(Error::internal)?;
             database.run("BEGIN IMMEDIATE")?;
             let ran = apply(&mut Tx::Sqlite(sqlite::SqliteTx(&database)), setup);
             database.run(if ran.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
@@ -151,6 +154,15 @@ pub(crate) fn run(place: &Place, setup: &Setup) -> Result<Vec<&'static str>> {
             Ok(ran)
         }
     }
+}
+
+/// Waits for the data folder. It is this process's until the file is dropped.
+fn turn(data: &Path) -> Result<File> {
+    let unusable =
+        |cause| Error::unavailable(format!("{} cannot be used. Check the path and its permissions.", data.display()), 1).with_source(cause);
+    let folder = File::open(data).map_err(unusable)?;
+    folder.lock().map_err(unusable)?;
+    Ok(folder)
 }
 
 /// Refuses to change a schema under servers that run on it. On the embedded database, the lock of its folder does that.
