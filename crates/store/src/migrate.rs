@@ -156,13 +156,14 @@ pub(crate) fn run(place: &Place, setup: &Setup) -> Result<Vec<&'static str>> {
     }
 }
 
-/// Waits for the data folder. It is this process's until the file is dropped.
+/// Waits until no other process makes or migrates the database. None does until the file is dropped.
 fn turn(data: &Path) -> Result<File> {
+    let path = data.join("migration.lock");
     let unusable =
-        |cause| Error::unavailable(format!("{} cannot be used. Check the path and its permissions.", data.display()), 1).with_source(cause);
-    let folder = File::open(data).map_err(unusable)?;
-    folder.lock().map_err(unusable)?;
-    Ok(folder)
+        |cause| Error::unavailable(format!("{} cannot be used. Check the path and its permissions.", path.display()), 1).with_source(cause);
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(unusable)?;
+    file.lock().map_err(unusable)?;
+    Ok(file)
 }
 
 /// Refuses to change a schema under servers that run on it. On the embedded database, the lock of its folder does that.

@@ -90,7 +90,7 @@ fn empty(folder: &Path) -> Result<()> {
         }
         // With what SQLite keeps beside its files.
         let database = ["parlance.db", "search.db"].iter().any(|file| name.starts_with(file));
-        let ours = database || ["secret.key", "media"].contains(&name);
+        let ours = database || ["secret.key", "media", "migration.lock"].contains(&name);
         if !(marked && ours) {
             let message =
                 format!("{} holds something else. The demo starts anew every time; give it a folder of its own.", folder.display());
