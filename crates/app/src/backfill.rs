@@ -25,8 +25,9 @@ use crate::ingest::record;
 const LEFT_TO_HOOKS_MS: i64 = 120_000;
 /// How far behind the last comparison the next begins, in milliseconds: a list may show a message late.
 const OVERLAP_MS: i64 = 3_600_000;
-/// How long after the last try an account is compared again, in milliseconds: at the next sweep, which comes every ten minutes.
-const PERIOD_MS: i64 = 9 * 60_000;
+/// How long after the last try an account is compared again, in milliseconds: at the next sweep, which comes every ten minutes. Half of
+/// that, because a try ends some time after the sweep that it began at.
+const PERIOD_MS: i64 = 5 * 60_000;
 /// The same for a server that has just started: it may have been away.
 const AT_START_MS: i64 = 120_000;
 /// When a comparison that came to nothing is tried again, in milliseconds.

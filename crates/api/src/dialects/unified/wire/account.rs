@@ -85,7 +85,7 @@ struct Health {
     backfill: Option<Backfill>,
 }
 
-/// Why a provider refused an account.
+/// Why a provider refused an account, or why its lists could not be compared.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "AccountHealthError")]
 struct HealthError {
