@@ -58,7 +58,7 @@ pub(crate) async fn run(app: &App, claimed: &Claimed, id: AttemptId) -> Result<(
         Ok(place) => place,
         Err(at_ms) => {
             let job = claimed.clone();
-            return app.store().write(claimed.org, move |tx| job::postpone(tx, &job, at_ms)).await;
+            return app.store().write(claimed.org, move |tx| job::decline(tx, &job, at_ms)).await;
         }
     };
     let found = list(app, &look).await;
@@ -121,7 +121,7 @@ fn conclude(tx: &mut OrgTx<'_, '_>, claimed: &Claimed, id: AttemptId, found: &Re
     if let Some(next) = next.or_else(|| goes_on.then_some(now_ms + AGAIN_MS)) {
         return job::postpone(tx, claimed, next);
     }
-    attempt::explain(tx, id, &matched.words(message.kind, now_ms))?;
+    attempt::explain(tx, id, &matched.words(message.kind, claimed.attempt, now_ms))?;
     job::finish(tx, claimed)
 }
 
@@ -151,9 +151,9 @@ enum Matched {
 }
 
 impl Matched {
-    /// What a person is told after the last look.
-    fn words(&self, kind: Kind, now_ms: i64) -> DeliveryError {
-        let looks = format!("(looked {} times, last at {})", LOOKS_MS.len(), iso8601(now_ms / 1000 * 1000));
+    /// What a person is told after the last look: fewer were made where the server was away.
+    fn words(&self, kind: Kind, looks: i64, now_ms: i64) -> DeliveryError {
+        let looks = format!("(looked {looks} times, last at {})", iso8601(now_ms / 1000 * 1000));
         let advice = match kind {
             Kind::Call => "Call again, if nobody was called.",
             _ => "Ask the recipient, or retry it and accept that it may arrive twice.",
