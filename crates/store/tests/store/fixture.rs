@@ -91,7 +91,10 @@ impl Fixture {
     }
 
     pub(crate) async fn at(place: Place, folder: Option<TempDir>) -> Self {
-        let clock = Arc::new(ManualClock::at(START_MS));
+        Self::with_clock(place, folder, Arc::new(ManualClock::at(START_MS))).await
+    }
+
+    pub(crate) async fn with_clock(place: Place, folder: Option<TempDir>, clock: Arc<ManualClock>) -> Self {
         let store = open(&place, setup(&clock)).await.unwrap();
         let org = store.system_write(|tx| org::create(tx, "acme", "Acme", "US")).await.unwrap().id;
         let account = store.write(org, |tx| account::create(tx, "Main line", &twilio("+15550000001"))).await.unwrap();

@@ -8,6 +8,8 @@ mod backups;
 mod contacts;
 mod conversations;
 mod counters;
+mod dice;
+mod differential;
 mod disable;
 mod doctor;
 mod events;
