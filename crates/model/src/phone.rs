@@ -66,21 +66,19 @@ impl Phone {
         let wrong = || Error::invalid("phone", "Must be a phone number, best in E.164 form, such as +15551234567.");
         let text = text.trim();
         let text = text.strip_prefix("whatsapp:").or_else(|| text.strip_prefix("tel:")).unwrap_or(text);
-        if text.len() > 64 || text.chars().any(char::is_alphabetic) {
+        if text.len() > LONGEST || text.chars().any(char::is_alphabetic) {
             return Err(wrong());
         }
-        let international = text.strip_prefix("00").map(|rest| format!("+{rest}"));
-        let number = international
-            .and_then(|text| PHONE_NUMBER_UTIL.parse(&text, None).ok())
-            .filter(|number| PHONE_NUMBER_UTIL.is_possible_number(number));
-        let number = match number {
-            Some(number) => number,
-            None => PHONE_NUMBER_UTIL.parse(text, Some(region.0)).map_err(|_| wrong())?,
-        };
-        if !PHONE_NUMBER_UTIL.is_possible_number(&number) {
-            return Err(wrong());
+        // With more zeros in front than belong there its form would read as another number. Whoever reads it again must find the same.
+        let mut number = text.to_owned();
+        for _ in 0..LONGEST {
+            let read = read(&number, region).ok_or_else(wrong)?;
+            if read == number {
+                return Ok(Self(number));
+            }
+            number = read;
         }
-        Ok(Self(PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned()))
+        Err(wrong())
     }
 
     /// What kind of line it is, as far as its digits say.
@@ -110,6 +108,22 @@ impl Phone {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Bytes of the longest text that is read as a number.
+const LONGEST: usize = 64;
+
+/// The E.164 form of what is written.
+fn read(text: &str, region: Region) -> Option<String> {
+    let international = text.strip_prefix("00").map(|rest| format!("+{rest}"));
+    let number = international
+        .and_then(|text| PHONE_NUMBER_UTIL.parse(&text, None).ok())
+        .filter(|number| PHONE_NUMBER_UTIL.is_possible_number(number));
+    let number = match number {
+        Some(number) => number,
+        None => PHONE_NUMBER_UTIL.parse(text, Some(region.0)).ok()?,
+    };
+    PHONE_NUMBER_UTIL.is_possible_number(&number).then(|| PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned())
 }
 
 impl fmt::Display for Phone {
@@ -159,8 +173,9 @@ impl Address {
     /// Reads what a provider sends as sender or recipient. Never fails: what is neither a number nor a short code is a name.
     #[must_use]
     pub fn parse(text: &str, region: Region) -> Self {
+        let text = crate::text::clean(text);
         let text = text.trim();
-        let bare = text.strip_prefix("whatsapp:").unwrap_or(text);
+        let bare = text.strip_prefix("whatsapp:").unwrap_or(text).trim();
         // Twilio's ways to say "hidden" (providers/CONTRACTS.md, a).
         if ["", "anonymous", "restricted", "unknown", "unavailable", "private"].contains(&bare.to_ascii_lowercase().as_str())
             || ["+266696687", "266696687", "+86282452253", "86282452253", "+7378742833", "7378742833"].contains(&bare)
@@ -172,7 +187,7 @@ impl Address {
         }
         match Phone::parse(bare, region) {
             Ok(phone) => Self::Phone(phone),
-            Err(_) => Self::Name(crate::text::clean(bare).chars().take(64).collect()),
+            Err(_) => Self::Name(bare.chars().take(64).collect()),
         }
     }
 
@@ -209,7 +224,40 @@ impl Address {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Whatever somebody may type or send: anything at all, and what looks like a number.
+    fn typed() -> impl Strategy<Value = String> {
+        prop_oneof![any::<String>(), "[+0-9０-９()./ \\-;=xextphoncwisal:,#*~\u{0}\u{200e}]{0,40}", "(whatsapp:|tel:)?(\\+|00)?[0-9]{1,18}"]
+    }
+
+    fn region() -> impl Strategy<Value = Region> {
+        prop::sample::select(vec!["US", "DE", "GB", "IT", "AR", "MX", "BR", "CI", "SM", "AU"]).prop_map(|code| code.parse().unwrap())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn a_number_that_was_read_once_reads_back_as_itself_everywhere(text in typed(), here in region(), there in region()) {
+            if let Ok(phone) = Phone::parse(&text, here) {
+                prop_assert_eq!(Phone::parse(phone.as_str(), there).ok(), Some(phone.clone()));
+                let json = serde_json::to_string(&phone).unwrap();
+                prop_assert_eq!(serde_json::from_str::<Phone>(&json).ok(), Some(phone));
+            }
+        }
+
+        #[test]
+        fn an_address_always_has_a_key_and_one_of_digits_reads_back_as_itself(text in typed(), region in region()) {
+            let address = Address::parse(&text, region);
+            prop_assert!(!address.key().trim().is_empty());
+            if !matches!(address, Address::Name(_)) {
+                prop_assert_eq!(Address::parse(&address.key(), region), address);
+            }
+        }
+    }
 
     fn us() -> Region {
         "US".parse().unwrap()
@@ -233,6 +281,14 @@ mod tests {
         }
         assert_eq!(Phone::parse("0049 30 901820", us()).unwrap().as_str(), "+4930901820");
         assert_eq!(Phone::parse("030 901820", "DE".parse().unwrap()).unwrap().as_str(), "+4930901820");
+    }
+
+    #[test]
+    fn zeros_too_many_make_no_other_number() {
+        let de = "DE".parse().unwrap();
+        for text in ["+49 (0)30 901820", "+49 0030 901820", "+49 00 030 901820", "0049 (0) 030 901820"] {
+            assert_eq!(Phone::parse(text, de).map(|phone| phone.to_string()).ok().as_deref(), Some("+4930901820"), "{text}");
+        }
     }
 
     #[test]
@@ -263,7 +319,9 @@ mod tests {
         assert_eq!(Address::parse("262966", us()), Address::ShortCode("262966".into()));
         assert_eq!(Address::parse("DHL", us()), Address::Name("DHL".into()));
         assert_eq!(Address::parse("+266696687", us()), Address::Anonymous);
-        assert_eq!(Address::parse("", us()), Address::Anonymous);
+        for nobody in ["", "\0 ", "whatsapp: ", "\0Private"] {
+            assert_eq!(Address::parse(nobody, us()), Address::Anonymous, "{nobody:?}");
+        }
         assert_eq!(Address::parse("whatsapp:+15551234567", us()).key(), "+15551234567");
     }
 }
