@@ -26,6 +26,7 @@ mod migrations;
 mod opt_outs;
 mod orgs;
 mod outages;
+mod pages;
 mod raw;
 mod restores;
 mod scratch;
