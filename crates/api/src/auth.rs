@@ -91,7 +91,7 @@ impl Gate {
     }
 }
 
-fn named_org(headers: &HeaderMap) -> Result<Option<OrgId>, Error> {
+pub(crate) fn named_org(headers: &HeaderMap) -> Result<Option<OrgId>, Error> {
     let Some(given) = headers.get(ORG) else { return Ok(None) };
     let id = given.to_str().ok().and_then(|given| given.parse().ok());
     let wrong = || Error::new(Kind::Malformed, "bad_header", "`X-Org-Id` must be the id of an organisation, as GET /api/v1/me shows it.");

@@ -109,7 +109,7 @@ fn tag_of(parts: &[&[u8]]) -> Result<HeaderValue, Error> {
 
 /// Whether the client names the tag, strong or weak (RFC 9110, 13.1.2). `*` is taken for no tag: it asks whether there is
 /// anything at all, which nobody asks of a list.
-fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+pub(crate) fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     let tag = tag.to_str().map(bare).unwrap_or_default();
     // Ours hold no comma, so that cutting another's in two makes no false match.

@@ -147,7 +147,7 @@ impl<S: Sync> FromRequestParts<S> for Once {
 /// The header is documented with the layer.
 impl OperationInput for Once {}
 
-fn key_of(method: &Method, headers: &HeaderMap) -> Result<Option<String>> {
+pub(crate) fn key_of(method: &Method, headers: &HeaderMap) -> Result<Option<String>> {
     if *method != Method::POST {
         return Ok(None);
     }

@@ -14,6 +14,8 @@ mod cookie;
 mod cursor;
 mod dialects;
 mod etag;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod health;
 mod hooks;
 mod idempotency;

@@ -140,7 +140,7 @@ fn disposition(inline: bool, name: &str) -> String {
 
 /// Which part of a file is asked for.
 #[derive(Debug, PartialEq, Eq)]
-enum Part {
+pub(crate) enum Part {
     Whole,
     Of(Range<u64>),
     /// None that the file has.
@@ -148,7 +148,7 @@ enum Part {
 }
 
 /// Reads `Range` and `If-Range` (RFC 9110, 14). Several ranges at once are answered with the whole, as is what is no range.
-fn asked_for(headers: &HeaderMap, etag: &ETag, size: u64) -> Part {
+pub(crate) fn asked_for(headers: &HeaderMap, etag: &ETag, size: u64) -> Part {
     let Some(given) = headers.get(RANGE).and_then(|given| given.to_str().ok()) else { return Part::Whole };
     if headers.typed_get::<IfRange>().is_some_and(|condition| condition.is_modified(Some(etag), None)) {
         return Part::Whole;

@@ -27,7 +27,7 @@ impl OperationInput for Wait {
     }
 }
 
-fn prefers_async(headers: &HeaderMap) -> bool {
+pub(crate) fn prefers_async(headers: &HeaderMap) -> bool {
     let values = headers.get_all("prefer").into_iter().filter_map(|value| value.to_str().ok());
     let mut preferences = values.flat_map(|value| value.split(',')).map(|preference| preference.split(';').next().unwrap_or_default());
     preferences.any(|name| name.trim().eq_ignore_ascii_case("respond-async"))

@@ -7,7 +7,7 @@ use std::time::Instant;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use parlance_app::App;
 use tracing::Instrument as _;
 use tracing::field::Empty;
@@ -32,7 +32,7 @@ pub(crate) struct RequestId(pub(crate) Arc<str>);
 /// Takes the caller's id, or makes one, and gives it to everything inside.
 pub(crate) async fn identify(State(Outermost { app, requests }): State<Outermost>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
-    let id = given(&request).unwrap_or_else(|| app.new_request_id().into());
+    let id = given(request.headers()).unwrap_or_else(|| app.new_request_id().into());
     // The route and not the path: the path of a hook has a token in it.
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let method = request.method().clone();
@@ -53,8 +53,8 @@ pub(crate) async fn identify(State(Outermost { app, requests }): State<Outermost
 }
 
 /// The caller's own id, if it is short and harmless in a log.
-fn given(request: &Request) -> Option<Arc<str>> {
-    let id = request.headers().get(HEADER)?.to_str().ok()?;
+pub(crate) fn given(headers: &HeaderMap) -> Option<Arc<str>> {
+    let id = headers.get(HEADER)?.to_str().ok()?;
     let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     ((1..=64).contains(&id.len()) && id.bytes().all(harmless)).then(|| id.into())
 }

@@ -28,7 +28,7 @@ use crate::openapi;
 use crate::problem::{Answer, Problem};
 
 /// The part that is the file.
-const PART: &str = "file";
+pub(crate) const PART: &str = "file";
 /// What may stand around the file, in bytes: the form's own lines and other fields.
 const AROUND: u64 = 64 << 10;
 /// How slowly an upload may arrive: some 6.5 KB a second, with pauses.
@@ -180,7 +180,7 @@ fn content(field: multer::Field<'static>) -> impl Stream<Item = Result<Bytes>> +
 }
 
 /// What went wrong with the form: an error of ours that came through the parser, or a form that is none.
-fn failed(error: multer::Error) -> Error {
+pub(crate) fn failed(error: multer::Error) -> Error {
     match error {
         multer::Error::StreamReadFailed(cause) => match cause.downcast::<Error>() {
             Ok(ours) => *ours,

@@ -14,6 +14,8 @@ pub mod delivery;
 pub mod entropy;
 pub mod error;
 pub mod event;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod id;
 pub mod inbound;
 pub mod job;

@@ -1,9 +1,11 @@
-//! The test harness: a private PostgreSQL, a fresh database of either kind, and the record of which cases ran on which.
+//! The test harness: a private PostgreSQL, a fresh database of either kind, the record of which cases ran on which, and the
+//! stable run of fuzz targets.
 //!
 //! It knows no crate of the house, so every one of them can use it (in `[dev-dependencies]` only), and `cargo xtask` too.
 //! What is opened on a [`FreshDatabase`] is the caller's business.
 
 pub mod database;
+pub mod fuzz;
 pub mod postgres;
 
 mod both_databases;

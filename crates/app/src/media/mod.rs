@@ -5,6 +5,8 @@
 //! files of others in it are never touched.
 
 mod files;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod inspect;
 mod links;
 mod places;

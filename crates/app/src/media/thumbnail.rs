@@ -108,6 +108,14 @@ fn make(format: ImageFormat, content: &[u8]) -> ImageResult<Thumbnail> {
     Ok(Thumbnail { content, extension, width, height })
 }
 
+/// Draws the file on this thread.
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz(content_type: &str, content: &[u8]) {
+    if let Some(Ok(drawn)) = format(content_type).map(|format| make(format, content)) {
+        assert!(drawn.width > 0 && drawn.height > 0 && !drawn.content.is_empty());
+    }
+}
+
 /// JPEG, or PNG for what can be seen through.
 fn encode(image: &DynamicImage) -> ImageResult<(Vec<u8>, &'static str)> {
     let mut out = Vec::new();

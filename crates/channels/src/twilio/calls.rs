@@ -84,6 +84,16 @@ pub(super) async fn page(asked: &Asked<'_>, url: Url, since_ms: i64) -> Result<P
     Ok((items, answer.next_page_uri, all_older))
 }
 
+/// Reads a page and all of its entries.
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz(account: &Account, body: &[u8]) {
+    let Ok(page) = serde_json::from_slice::<Calls>(body) else { return };
+    for called in page.calls.iter().filter_map(|entry| entry.called(account)) {
+        assert!(is_sid(&called.provider_id));
+        let _ = called.news();
+    }
+}
+
 /// What hooks would have told of a call.
 pub(super) async fn find(http: &Client, account: &Account, provider_id: &str) -> Result<Vec<CallNews>, ListFailure> {
     let asked = Asked::of(http, account);

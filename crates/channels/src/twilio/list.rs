@@ -75,6 +75,20 @@ async fn messages(asked: &Asked<'_>, url: Url, since_ms: i64) -> Result<Part, Li
     Ok((items, answer.next_page_uri, all_older))
 }
 
+/// Reads a page and all of its entries that need no further question.
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz(account: &Account, body: &[u8]) {
+    let Ok(page) = serde_json::from_slice::<Messages>(body) else { return };
+    for entry in page.messages {
+        let ends = [entry.from.as_deref(), entry.to.as_deref()];
+        let _ = (is_own(account, ends[0], entry.messaging_service_sid.as_deref()), channel(ends), entry.at_ms(), entry.files());
+        let sid = entry.sid.clone();
+        if let Some(Listed::Went(went)) = went(account, entry) {
+            assert_eq!(went.receipt.provider_id, sid);
+        }
+    }
+}
+
 /// The lists that together hold what is wanted.
 fn feeds(settings: &TwilioSettings, wanted: &Listing) -> Vec<Feed> {
     let messages = |filters| Feed { of_calls: false, filters };
@@ -169,7 +183,7 @@ impl<'a> Asked<'a> {
             return Ok(None);
         }
         let Some(channel) = channel(ends) else { return Ok(None) };
-        if inbound { self.came(entry, channel).await.map(|came| came.map(Listed::Came)) } else { Ok(self.went(entry)) }
+        if inbound { self.came(entry, channel).await.map(|came| came.map(Listed::Came)) } else { Ok(went(self.account, entry)) }
     }
 
     async fn came(&self, entry: Entry, channel: Channel) -> Result<Option<InboundMessage>, ListFailure> {
@@ -195,22 +209,6 @@ impl<'a> Asked<'a> {
             provider_id: entry.sid,
             body,
         }))
-    }
-
-    fn went(&self, entry: Entry) -> Option<Listed> {
-        let state: DeliveryState = status::state(&entry.status)?;
-        let (created_ms, files) = (entry.created_ms()?, entry.files());
-        let code = entry.error_code.filter(|code| *code != 0).map(|code| code.to_string());
-        let receipt = Receipt {
-            provider_id: entry.sid,
-            attempt: None,
-            state,
-            about_account: code.as_deref().is_some_and(errors::is_about_account),
-            opted_out: code.as_deref() == Some(errors::OPTED_OUT),
-            error: code.as_deref().map(errors::explain),
-            to: entry.to.map(|to| Address::parse(&to, self.account.region)),
-        };
-        Some(Listed::Went(Went { body: entry.body.unwrap_or_default(), files, created_ms, receipt }))
     }
 
     async fn files(&self, message: &str) -> Result<Vec<Attachment>, ListFailure> {
@@ -245,6 +243,23 @@ impl<'a> Asked<'a> {
             _ => Err(refused(&answer)),
         }
     }
+}
+
+/// An entry of a message that we sent, in our words.
+fn went(account: &Account, entry: Entry) -> Option<Listed> {
+    let state: DeliveryState = status::state(&entry.status)?;
+    let (created_ms, files) = (entry.created_ms()?, entry.files());
+    let code = entry.error_code.filter(|code| *code != 0).map(|code| code.to_string());
+    let receipt = Receipt {
+        provider_id: entry.sid,
+        attempt: None,
+        state,
+        about_account: code.as_deref().is_some_and(errors::is_about_account),
+        opted_out: code.as_deref() == Some(errors::OPTED_OUT),
+        error: code.as_deref().map(errors::explain),
+        to: entry.to.map(|to| Address::parse(&to, account.region)),
+    };
+    Some(Listed::Went(Went { body: entry.body.unwrap_or_default(), files, created_ms, receipt }))
 }
 
 fn refused(answer: &Response) -> ListFailure {

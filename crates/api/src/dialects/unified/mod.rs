@@ -17,7 +17,7 @@ mod search;
 mod session;
 mod settings;
 mod staff;
-mod wire;
+pub(crate) mod wire;
 
 use aide::axum::ApiRouter;
 use aide::axum::routing::{delete_with, get_with, post_with, put_with};

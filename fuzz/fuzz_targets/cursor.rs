@@ -1,0 +1,4 @@
+//! Cursors of lists.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| parlance_api::fuzzing::cursor(data));

@@ -1,0 +1,4 @@
+//! Headers of requests.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| parlance_api::fuzzing::headers(data));

@@ -1,0 +1,4 @@
+//! JSON bodies.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| parlance_api::fuzzing::json_body(data));

@@ -1,0 +1,4 @@
+//! Queries of lists.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| parlance_api::fuzzing::list_query(data));

@@ -1,0 +1,4 @@
+//! Phone numbers and addresses.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| parlance_model::fuzzing::phone(data));
