@@ -31,6 +31,8 @@ mod migrate;
 pub mod opt_out;
 pub mod org;
 pub mod pace;
+#[cfg(test)]
+mod plans;
 pub mod search;
 pub mod secret;
 pub mod session;

@@ -34,6 +34,12 @@ impl Sql {
         self.sqlite
     }
 
+    /// The same for PostgreSQL.
+    #[cfg(test)]
+    pub(crate) const fn on_postgres(self) -> &'static str {
+        self.postgres
+    }
+
     /// Whether it changes rows.
     pub(crate) fn writes(self) -> bool {
         let text = self.sqlite.trim_start();
@@ -75,6 +81,8 @@ impl Tx<'_> {
     pub(crate) fn query<T>(&mut self, sql: impl Into<Sql>, params: &[Param<'_>], map: impl FnMut(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
         let sql = sql.into();
         without_nul(params)?;
+        #[cfg(test)]
+        crate::plans::hear(sql, params);
         match self {
             Self::Sqlite(tx) => tx.query(sql.sqlite, params, map),
             Self::Postgres(tx) => tx.query(sql.postgres, params, map),

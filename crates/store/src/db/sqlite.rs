@@ -6,7 +6,7 @@
 mod checkpoint;
 mod copy;
 mod reader;
-mod rewrite;
+pub(crate) mod rewrite;
 mod writer;
 
 use std::collections::HashMap;

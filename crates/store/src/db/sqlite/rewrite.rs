@@ -1,7 +1,7 @@
 //! `$n` to `?n`, outside of quotes.
 
 /// The text with SQLite's positional parameters.
-pub(super) fn positional(sql: &str) -> String {
+pub(crate) fn positional(sql: &str) -> String {
     let mut out = String::with_capacity(sql.len());
     let mut quote = None;
     let mut chars = sql.chars().peekable();
