@@ -7,6 +7,7 @@
 use parlance_model::account::{Account, Settings};
 use parlance_model::conversation::Conversation;
 use parlance_model::delivery::{DeliveryError, DeliveryState, Outcome};
+use parlance_model::failpoint::{self, Step};
 use parlance_model::id::{AttemptId, MessageId};
 use parlance_model::job::Claimed;
 use parlance_model::message::Message;
@@ -46,10 +47,12 @@ struct Node {
 
 /// Runs a send job to its end. An error leaves the job to its lease.
 pub(crate) async fn run(app: &App, claimed: &Claimed, id: MessageId) -> Result<()> {
+    failpoint::reach(Step::Claimed);
     let (job, node) = (claimed.clone(), Node { links: app.0.links.clone(), shares: app.0.shares.clone() });
     let Some(Ready { account, outgoing, _place }) = prepared(app, claimed, id, move |tx| prepare(tx, &job, id, &node)).await? else {
         return Ok(());
     };
+    failpoint::reach(Step::Attempted);
     let sending = parlance_channels::of(account.provider()).send(&app.0.http, &account, &outgoing);
     hand_over(app, claimed, &account, outgoing.attempt, sending).await
 }
@@ -79,6 +82,7 @@ pub(crate) async fn hand_over(
 ) -> Result<()> {
     let begun = std::time::Instant::now();
     let outcome = sending.await;
+    failpoint::reach(Step::Called);
     app.0.measured.call(account.provider(), begun, &outcome);
     if let SendOutcome::Accepted { .. } = outcome {
         app.0.seen.went_out((account.org, account.id), app.store().now_ms());

@@ -14,6 +14,7 @@ pub mod delivery;
 pub mod entropy;
 pub mod error;
 pub mod event;
+pub mod failpoint;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod id;

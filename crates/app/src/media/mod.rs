@@ -22,6 +22,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use parlance_model::audit::{Act, Action, Actor};
 use parlance_model::error::Kind;
+use parlance_model::failpoint::{self, Step};
 use parlance_model::id::{MediaId, OrgId};
 use parlance_model::key::Principal;
 use parlance_model::media::{Facts, Media, Variant, is_shown_inline};
@@ -138,7 +139,10 @@ impl App {
         let key = object_key.clone();
         let id = self.store().write(org, move |tx| media::begin(tx, &key)).await?;
         match self.write(&object_key, content).await {
-            Ok((content_type, size, sha256)) => Ok(Arrived { org, id, object_key, content_type, size, sha256 }),
+            Ok((content_type, size, sha256)) => {
+                failpoint::reach(Step::Stored);
+                Ok(Arrived { org, id, object_key, content_type, size, sha256 })
+            }
             Err(error) => {
                 self.give_up(Doomed { org, id, object_key, thumbnail_key: None }).await;
                 Err(error)
@@ -167,6 +171,7 @@ impl App {
             if let Err(error) = writing.put(chunk).await {
                 break Err(error);
             }
+            failpoint::reach(Step::Uploading);
         };
         match copied {
             Ok(()) => writing.finish().await?,

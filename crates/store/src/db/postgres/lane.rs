@@ -6,13 +6,14 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 
 use parlance_model::error::Kind;
+use parlance_model::failpoint::{self, Step};
 use parlance_model::id::OrgId;
 use parlance_model::{Error, Result};
 use postgres::Transaction;
 
 use super::{DOUBT, LOST, PostgresTx, RETRY, Reconnecting, STALE, Statements, error, in_doubt, stale};
 use crate::db::Tx;
-use crate::db::command::{Command, Indispensable, not_committed};
+use crate::db::command::{Command, Indispensable, answer_early, not_committed};
 use crate::metrics::Batches;
 
 /// Lanes for orgs; one more serves the directory, and one the search index.
@@ -111,7 +112,10 @@ fn commit(connection: &mut Reconnecting, org: Option<OrgId>, mut batch: Vec<Box<
         measured.failed.increment(1);
     }
     match outcome {
-        Ok(()) => batch.into_iter().for_each(|command| command.answer(None)),
+        Ok(()) => {
+            failpoint::reach(Step::Committed);
+            batch.into_iter().for_each(|command| command.answer(None));
+        }
         // The answer to COMMIT was lost, or the server is away: running the closures again could apply them twice.
         Err(cause) if [DOUBT, LOST, STALE, "unavailable"].contains(&cause.code()) => {
             tracing::warn!(?cause, size = batch.len(), "a batch was not committed");
@@ -128,7 +132,7 @@ fn commit(connection: &mut Reconnecting, org: Option<OrgId>, mut batch: Vec<Box<
 }
 
 fn alone(connection: &mut Reconnecting, org: Option<OrgId>, command: Box<dyn Command>, measured: &Batches) {
-    let mut one = [command];
+    let mut one = vec![command];
     let mut outcome = Ok(());
     for _ in 0..TRIES {
         outcome = together(connection, org, &mut one, measured);
@@ -136,16 +140,15 @@ fn alone(connection: &mut Reconnecting, org: Option<OrgId>, command: Box<dyn Com
             break;
         }
     }
-    let [command] = one;
     if let Err(cause) = &outcome {
         tracing::error!(?cause, "a write did not commit");
         connection.forget();
     }
-    command.answer(outcome.err().map(|cause| not_committed(&cause)));
+    one.into_iter().for_each(|command| command.answer(outcome.as_ref().err().map(not_committed)));
 }
 
 /// One transaction over all of them. `Err` means that none is known to be committed.
-fn together(connection: &mut Reconnecting, org: Option<OrgId>, batch: &mut [Box<dyn Command>], measured: &Batches) -> Result<()> {
+fn together(connection: &mut Reconnecting, org: Option<OrgId>, batch: &mut Vec<Box<dyn Command>>, measured: &Batches) -> Result<()> {
     let (client, statements) = connection.get()?.split();
     let mut transaction = client.transaction().map_err(stale)?;
     if let Some(org) = org {
@@ -163,7 +166,10 @@ fn together(connection: &mut Reconnecting, org: Option<OrgId>, batch: &mut [Box<
         }
         if keep { savepoint.commit() } else { savepoint.rollback() }.map_err(error)?;
     }
-    measured.commit(batch.len(), || transaction.commit().map_err(in_doubt))
+    let size = batch.len();
+    answer_early(batch);
+    failpoint::reach(Step::Committing);
+    measured.commit(size, || transaction.commit().map_err(in_doubt))
 }
 
 fn lock(transaction: &mut Transaction<'_>, statements: &mut Statements, org: OrgId) -> Result<()> {

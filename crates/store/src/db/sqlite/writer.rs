@@ -3,12 +3,13 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 
+use parlance_model::failpoint::{self, Step};
 use parlance_model::{Error, Result};
 
 use super::checkpoint::Checkpointer;
 use super::{Database, Durability, SqliteTx, ended};
 use crate::db::Tx;
-use crate::db::command::{Command, Indispensable, not_committed};
+use crate::db::command::{Command, Indispensable, answer_early, not_committed};
 use crate::metrics::Batches;
 
 /// The most closures that share one commit.
@@ -71,7 +72,10 @@ pub(super) fn commit(database: &Database, mut batch: Vec<Box<dyn Command>>, meas
         return refuse(batch, &cause);
     }
     match together(database, &mut batch, measured) {
-        Ok(()) => batch.into_iter().for_each(|command| command.answer(None)),
+        Ok(()) => {
+            failpoint::reach(Step::Committed);
+            batch.into_iter().for_each(|command| command.answer(None));
+        }
         Err(cause) => {
             measured.failed.increment(1);
             roll_back(database);
@@ -90,7 +94,7 @@ pub(super) fn commit(database: &Database, mut batch: Vec<Box<dyn Command>>, meas
 }
 
 /// Runs every closure in a savepoint of the transaction that was begun, and commits.
-fn together(database: &Database, batch: &mut [Box<dyn Command>], measured: &Batches) -> Result<()> {
+fn together(database: &Database, batch: &mut Vec<Box<dyn Command>>, measured: &Batches) -> Result<()> {
     for command in &mut *batch {
         database.run("SAVEPOINT one")?;
         let keep = command.run(&mut Tx::Sqlite(SqliteTx(database)));
@@ -101,7 +105,10 @@ fn together(database: &Database, batch: &mut [Box<dyn Command>], measured: &Batc
         }
         database.run(if keep { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" })?;
     }
-    measured.commit(batch.len(), || finish(database))
+    let size = batch.len();
+    answer_early(batch);
+    failpoint::reach(Step::Committing);
+    measured.commit(size, || finish(database))
 }
 
 fn refuse(batch: Vec<Box<dyn Command>>, cause: &Error) {
