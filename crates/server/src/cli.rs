@@ -6,6 +6,7 @@ mod directory;
 mod media;
 mod simulate;
 mod tls;
+mod torture;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub(crate) use directory::{AccountAction, IdArgs, KeyAction, OrgAction, Provider
 pub(crate) use media::MediaStore;
 pub(crate) use simulate::{Simulate, SimulateTwilio};
 pub(crate) use tls::TlsArgs;
+pub(crate) use torture::TortureArgs;
 
 use crate::output::Form;
 
@@ -127,6 +129,12 @@ pub(crate) enum Command {
     /// A provider's simulator alone, with faults on request
     #[command(subcommand)]
     Simulate(Simulate),
+    /// Kill a server under load, again and again, and look for what it had acknowledged
+    #[command(
+        after_long_help = "It takes a temporary folder, or an empty PostgreSQL database (--database-url), and a simulated provider.\n\n\
+        Example:\n  parlance torture --kills 500 --seed 7"
+    )]
+    Torture(TortureArgs),
     /// Show each setting, its value and where it comes from
     #[command(after_long_help = "It takes the flags of `serve`, and shows what `serve` would do with them.\n\n\
         Example:\n  parlance config --example > parlance.toml")]

@@ -16,8 +16,21 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("parlance-api", &["parlance-app", "parlance-model"]),
     ("parlance-sim", &["parlance-model", "parlance-net"]),
     (
-        "parlance",
+        "parlance-rig",
         &["parlance-api", "parlance-app", "parlance-channels", "parlance-model", "parlance-net", "parlance-sim", "parlance-store"],
+    ),
+    (
+        "parlance",
+        &[
+            "parlance-api",
+            "parlance-app",
+            "parlance-channels",
+            "parlance-model",
+            "parlance-net",
+            "parlance-rig",
+            "parlance-sim",
+            "parlance-store",
+        ],
     ),
     (TESTKIT, &["parlance-model", "parlance-sim"]),
     (XTASK, &[TESTKIT]),

@@ -14,6 +14,7 @@ mod redirect;
 pub(crate) mod serve;
 pub(crate) mod shell;
 pub(crate) mod simulate;
+pub(crate) mod torture;
 pub(crate) mod user;
 
 use std::io::Read as _;

@@ -17,4 +17,5 @@ mod settings;
 mod shell;
 mod switches;
 mod tls;
+mod torture;
 mod trial;
