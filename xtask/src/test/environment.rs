@@ -35,6 +35,7 @@ impl Environment {
             }
         };
         step("Pebble", have_pebble)?;
+        step("strace", have_strace)?;
         let cases_file = target().join("store-cases.txt");
         std::fs::create_dir_all(target())?;
         std::fs::write(&cases_file, "")?;
@@ -58,6 +59,12 @@ impl Environment {
 fn have_pebble() -> Result {
     let installed = ["pebble", "pebble-challtestsrv"].iter().all(|program| Command::new(program).arg("-help").output().is_ok());
     if installed { Ok(()) } else { packages::install("no Pebble, the ACME test server", &["pebble"]) }
+}
+
+/// What shows in which order a server writes, syncs and answers.
+fn have_strace() -> Result {
+    let installed = Command::new("strace").arg("--version").output().is_ok();
+    if installed { Ok(()) } else { packages::install("no strace", &["strace"]) }
 }
 
 fn start_postgres() -> Result<Cluster> {

@@ -8,6 +8,7 @@ mod cluster;
 mod commands;
 mod crash;
 mod demo;
+mod fsync;
 mod https;
 mod logs;
 mod media;

@@ -144,6 +144,13 @@ impl Place {
         self.start(command).await
     }
 
+    /// Starts a server whose system calls this program writes down: `strace` and its arguments, as the server's parent.
+    pub(crate) async fn serve_under(&self, program: &[&str], args: &[&str]) -> Server {
+        let mut command = AsyncCommand::new(program[0]);
+        command.args(&program[1..]).args([BINARY, "serve", "--listen", "127.0.0.1:0", "--public-url", "http://127.0.0.1:0"]).args(args);
+        self.start(command).await
+    }
+
     /// Starts the demo and waits until it says that it listens.
     pub(crate) async fn demo(&self) -> Server {
         let mut command = AsyncCommand::new(BINARY);
@@ -236,6 +243,14 @@ impl Server {
     pub(crate) fn signal(&self) {
         let id = self.child.id().unwrap().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    }
+
+    /// SIGTERM to the server whose parent this is. Returns when both have ended.
+    pub(crate) async fn terminate_child(mut self) {
+        let id = self.child.id().unwrap();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+        assert!(Command::new("kill").arg("-TERM").args(children.split_whitespace()).status().unwrap().success());
+        self.child.wait().await.unwrap();
     }
 
     /// Everything that it says until its end.
