@@ -6,7 +6,6 @@ mod backup;
 mod client;
 mod cluster;
 mod commands;
-mod crash;
 mod demo;
 mod fsync;
 mod https;
