@@ -24,6 +24,7 @@ pub mod idempotency;
 pub mod installation;
 pub mod job;
 pub mod key;
+pub mod measure;
 pub mod media;
 pub mod message;
 pub mod metrics;

@@ -131,6 +131,8 @@ pub(crate) struct Batches {
     pub(crate) failed: Counter,
     /// Bytes in SQLite's WAL.
     pub(crate) wal: Gauge,
+    /// PASSIVE checkpoints of the WAL.
+    pub(crate) checkpoints: Counter,
     /// RESTARTs of the WAL.
     pub(crate) restarts: Counter,
     /// RESTARTs that readers held up.
@@ -150,6 +152,11 @@ impl Batches {
             commit: registry.histogram("parlance_write_commit_duration_seconds", "COMMIT alone.", of),
             failed: registry.counter("parlance_write_batches_failed_total", "Batches of writes that did not commit.", of),
             wal: registry.gauge("parlance_sqlite_wal_bytes", "Bytes in SQLite's write-ahead log since its last restart.", of),
+            checkpoints: registry.counter(
+                "parlance_sqlite_checkpoints_total",
+                "Times that SQLite's write-ahead log was moved into the database beside the writer.",
+                of,
+            ),
             restarts: restart("done"),
             held_up: restart("held_up"),
         }
@@ -173,6 +180,7 @@ impl Batches {
             commit: histogram,
             failed: counter.clone(),
             wal: Gauge::noop(),
+            checkpoints: counter.clone(),
             restarts: counter.clone(),
             held_up: counter,
         }

@@ -20,6 +20,7 @@ mod idempotency;
 mod jobs;
 mod keys;
 mod lists;
+mod measure;
 mod media;
 mod messages;
 mod migrations;

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
+use metrics::Counter;
 use parlance_model::{Error, Result};
 
 use super::{Access, Database, Durability};
@@ -54,7 +55,9 @@ fn restart(database: &Database) -> rusqlite::Result<bool> {
 impl Checkpointer {
     pub(super) fn start(path: PathBuf, durability: Durability, measured: Batches) -> Result<Self> {
         let (ask, asked) = sync_channel(1);
-        Builder::new().name("sqlite-checkpoint".into()).spawn(move || checkpoint(&path, durability, &asked)).map_err(Error::internal)?;
+        let done = measured.checkpoints.clone();
+        let work = move || checkpoint(&path, durability, &asked, &done);
+        Builder::new().name("sqlite-checkpoint".into()).spawn(work).map_err(Error::internal)?;
         Ok(Self { ask, not_before: Cell::new(None), pause: Cell::new(Duration::ZERO), measured })
     }
 
@@ -100,14 +103,15 @@ impl Checkpointer {
     }
 }
 
-fn checkpoint(path: &std::path::Path, durability: Durability, asked: &Receiver<()>) {
+fn checkpoint(path: &std::path::Path, durability: Durability, asked: &Receiver<()>, done: &Counter) {
     let database = match Database::open(path, durability, Access::Checkpoint) {
         Ok(database) => database,
         Err(cause) => return tracing::error!(?cause, "the checkpoint connection could not be opened"),
     };
     while asked.recv().is_ok() {
-        if let Err(cause) = database.connection().query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
-            tracing::warn!(?cause, "a checkpoint failed");
+        match database.connection().query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+            Ok(()) => done.increment(1),
+            Err(cause) => tracing::warn!(?cause, "a checkpoint failed"),
         }
     }
 }
