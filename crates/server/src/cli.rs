@@ -2,6 +2,7 @@
 //! config` and the `-stdin` twin of a secret come from that alone (`settings`).
 
 mod audit;
+mod bench;
 mod directory;
 mod media;
 mod simulate;
@@ -19,6 +20,7 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 pub(crate) use audit::{AuditAction, AuditArgs};
+pub(crate) use bench::{Bench, BenchFootprint, BenchIngest};
 pub(crate) use directory::{AccountAction, IdArgs, KeyAction, OrgAction, ProviderArgs, TestArgs, UserAction, VoiceArgs};
 pub(crate) use media::MediaStore;
 pub(crate) use simulate::{Simulate, SimulateTwilio};
@@ -135,6 +137,9 @@ pub(crate) enum Command {
         Example:\n  parlance torture --kills 500 --seed 7"
     )]
     Torture(TortureArgs),
+    /// Measure this version on this machine, in temporary databases that it builds and removes
+    #[command(subcommand)]
+    Bench(Bench),
     /// Show each setting, its value and where it comes from
     #[command(after_long_help = "It takes the flags of `serve`, and shows what `serve` would do with them.\n\n\
         Example:\n  parlance config --example > parlance.toml")]

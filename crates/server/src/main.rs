@@ -56,6 +56,7 @@ fn run(parsed: Parsed) -> parlance_model::Result<()> {
         Command::Doctor { deep, scratch } => command::database::doctor(place, form, deep, scratch),
         Command::Simulate(what) => command::simulate::run(form, what),
         Command::Torture(options) => command::torture::run(place, form, options),
+        Command::Bench(what) => command::bench::run(form, what),
         Command::Config(options) if options.example => command::config::example(form, &parsed.settings),
         Command::Config(_) => command::config::show(form, &parsed.settings, &parsed.matches, parsed.file.as_ref()),
         Command::Completions { shell } => command::shell::completions(shell),

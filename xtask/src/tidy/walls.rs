@@ -72,7 +72,7 @@ const OUTSIDE: &[Outside] = &[
     },
     Outside {
         family: "axum",
-        users: Users::Only(&["parlance-api", "parlance-sim", "parlance"]),
+        users: Users::Only(&["parlance-api", "parlance-rig", "parlance-sim", "parlance"]),
         in_tests: false,
         advice: "HTTP stays at the edge: take the bytes and headers as parameters",
     },

@@ -21,7 +21,7 @@ use crate::output::Form;
 /// What a secret's flag ends in when its value comes from standard input.
 const STDIN: &str = "-stdin";
 /// Commands that look for no file: they bring what they need, or need nothing. One that is named is read all the same.
-const WITHOUT_FILE: [&str; 5] = ["demo", "simulate", "torture", "completions", "man"];
+const WITHOUT_FILE: [&str; 6] = ["bench", "demo", "simulate", "torture", "completions", "man"];
 /// Wrong usage, as the shell knows it.
 const USAGE: u8 = 2;
 

@@ -3,6 +3,7 @@
 
 mod acme;
 mod backup;
+mod bench;
 mod client;
 mod cluster;
 mod commands;
