@@ -32,6 +32,7 @@ const NEVER_ANSWERED: &[&str] = &[
     "not_a_demo_folder",
     "other_secret_key",
     "place_not_empty",
+    "promise_broken",
     "restore_unfinished",
     "schema_too_new",
     "schema_too_old",
