@@ -19,7 +19,7 @@ use parlance_store::{OrgTx, account, attempt, backfill, health, job, message};
 use crate::App;
 use crate::account::working;
 use crate::call;
-use crate::ingest::record;
+use crate::ingest::{Heard, record};
 
 /// What is younger is left to its hook, in milliseconds. A provider tries a hook for less than a minute.
 const LEFT_TO_HOOKS_MS: i64 = 120_000;
@@ -181,7 +181,10 @@ impl App {
                     // Of what was sent past us nothing is kept. What we sent may have got further than any callback told.
                     Told::Message(Inbound::Receipt(receipt))
                         if attempt::by_provider_id(tx, account.id, &receipt.provider_id)?.is_none() => {}
-                    Told::Message(inbound) => stored += record(tx, &account, std::slice::from_ref(inbound))?.stored,
+                    Told::Message(inbound) => {
+                        let heard = Heard { account: &account, inbound: std::slice::from_ref(inbound) };
+                        stored += record(tx, &[heard])?.iter().map(|recorded| recorded.stored).sum::<u64>();
+                    }
                     Told::Call(news) => stored += u64::from(call::take(tx, &account, news)?.stored),
                 }
             }
@@ -298,12 +301,8 @@ fn siblings(tx: &mut OrgTx<'_, '_>, account: &Account) -> Result<Vec<AccountId>>
 }
 
 fn is_known_to(tx: &mut OrgTx<'_, '_>, accounts: &[AccountId], provider_id: &str) -> Result<bool> {
-    for account in accounts {
-        if message::is_known(tx, *account, provider_id)? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let ids: Vec<_> = accounts.iter().map(|account| (*account, provider_id)).collect();
+    message::known(tx, &ids).map(|known| !known.is_empty())
 }
 
 /// Why nothing more was compared.

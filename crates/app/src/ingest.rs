@@ -1,6 +1,7 @@
 //! Hooks: what providers tell us. Verified over the raw bytes, applied in one transaction, and only then answered.
 
 use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -15,7 +16,7 @@ use parlance_model::message::{Direction, Kind, SenderKind};
 use parlance_model::opt_out::{OptSignal, OptSource};
 use parlance_model::phone::Address;
 use parlance_model::{Error, Result};
-use parlance_store::{OrgTx, account, attempt, contact, conversation, health, hook, message, opt_out};
+use parlance_store::{Joint, OrgTx, account, attempt, contact, conversation, health, hook, message, opt_out};
 
 use crate::metrics::{self, Hooked};
 use crate::{App, call, fetch};
@@ -68,16 +69,17 @@ impl App {
         let channel = parlance_channels::of(request.provider);
         let urls = [format!("{}{}", self.0.config.public_url, request.path_and_query)];
         let hook = Hook { method: &request.method, urls: &urls, headers: &request.headers, body: &request.body };
-        let claimed = channel.claimed_account(&hook);
-        let mut candidates = self.candidates(&request, claimed.as_deref().ok()).await?;
-        if let Ok(claimed) = &claimed {
+        let claim = channel.read(&hook);
+        let claimed = claim.account_name().ok();
+        let mut candidates = self.candidates(&request, claimed).await?;
+        if let Some(claimed) = claimed {
             candidates.retain(|account| channel.account_name(account) == claimed);
         }
         if candidates.is_empty() {
             return Err(Error::not_found("account"));
         }
         let claimed: Vec<_> = candidates.iter().map(|account| (account.org, account.id)).collect();
-        candidates.retain(|account| channel.verify(account, &hook));
+        candidates.retain(|account| claim.verify(account));
         if candidates.is_empty() {
             claimed.into_iter().for_each(|account| self.0.seen.refused(account, self.store().now_ms()));
             return Err(bad_signature());
@@ -88,7 +90,7 @@ impl App {
             let name = (account.org, account.id);
             let (content_type, body) = channel.answer();
             let mut body = Cow::Borrowed(body);
-            let outcome = match channel.parse(&account, &hook) {
+            let outcome = match claim.parse(&account) {
                 Parsed::NotOurs => continue,
                 // Not acknowledged, so a provider that tries again delivers it once the org is back.
                 _ if account.org_disabled => return Err(put_off()),
@@ -129,7 +131,7 @@ impl App {
     }
 
     async fn apply(&self, account: Account, inbound: Vec<Inbound>) -> Result<()> {
-        let recorded = self.store().write(account.org, move |tx| record(tx, &account, &inbound)).await?;
+        let recorded = self.0.hooks.write(self.store(), account.org, (account, inbound)).await?;
         self.0.measured.received.increment(recorded.stored);
         self.0.measured.duplicates.increment(recorded.known);
         Ok(())
@@ -170,53 +172,97 @@ pub struct Recorded {
     pub known: u64,
 }
 
-/// Applies what an account's hooks said, in order. What is known already changes nothing.
+/// What one hook said, of an account.
+#[derive(Clone, Copy)]
+pub struct Heard<'h> {
+    /// Whose hook it was.
+    pub account: &'h Account,
+    /// What it said, in order.
+    pub inbound: &'h [Inbound],
+}
+
+parlance_model::show_only!(Heard<'_> { inbound });
+
+/// The same, waiting for its turn.
+pub(crate) type Waiting = (Account, Vec<Inbound>);
+
+/// Hooks that are applied together.
+pub(crate) fn joint() -> Joint<Waiting, Recorded> {
+    Joint::new(|tx, waiting| {
+        let heard: Vec<_> = waiting.iter().map(|(account, inbound)| Heard { account, inbound }).collect();
+        record(tx, &heard)
+    })
+}
+
+/// Applies what hooks of an org said, in order, and answers for each how much of it is new. What is known already changes nothing. A
+/// conversation's row is written once, however many of its messages came together.
 ///
 /// # Errors
 /// Those of the database.
-pub fn record(tx: &mut OrgTx<'_, '_>, account: &Account, inbound: &[Inbound]) -> Result<Recorded> {
-    let mut recorded = Recorded::default();
-    let mut touched: Vec<(Conversation, Conversation)> = Vec::new();
-    for item in inbound {
-        match item {
-            Inbound::Message(message) if message::is_known(tx, account.id, &message.provider_id)? => recorded.known += 1,
-            Inbound::Message(message) => {
-                receive(tx, account, message, &mut touched)?;
-                recorded.stored += 1;
+pub fn record(tx: &mut OrgTx<'_, '_>, heard: &[Heard<'_>]) -> Result<Vec<Recorded>> {
+    let (new, recorded) = unknown(tx, heard)?;
+    receive(tx, &new)?;
+    let mut new = new.into_iter().peekable();
+    for hook in heard {
+        for inbound in hook.inbound {
+            match inbound {
+                Inbound::Message(message) if new.next_if(|(_, next)| std::ptr::eq(*next, message)).is_some() => opt(tx, message)?,
+                Inbound::Message(_) => {}
+                Inbound::Receipt(receipt) => acknowledge(tx, hook.account, receipt)?,
             }
-            Inbound::Receipt(receipt) => acknowledge(tx, account, receipt)?,
         }
-    }
-    // A conversation's row is written once, however many of its messages came together.
-    for (before, after) in &touched {
-        conversation::save(tx, before, after)?;
     }
     Ok(recorded)
 }
 
-fn receive(tx: &mut OrgTx<'_, '_>, account: &Account, new: &InboundMessage, touched: &mut Vec<(Conversation, Conversation)>) -> Result<()> {
-    let identity = Identity::of(&new.from);
-    let details = contact::Details::from_name(match (&new.profile_name, &new.from) {
-        (Some(name), _) | (None, Address::Name(name)) => name,
-        (None, _) => "",
-    });
-    let (person, contact_created) = contact::find_or_create(tx, &identity, &details)?;
-    let key = conversation::Key {
-        account,
-        session_key: session_key(new.channel, &new.from),
-        channel: new.channel,
-        peer: new.from.key(),
-        contact: &person,
+/// A message that came to an account.
+type Arrival<'h> = (&'h Account, &'h InboundMessage);
+
+/// The messages that are not stored yet, each once; and how many of each hook's are.
+fn unknown<'h>(tx: &mut OrgTx<'_, '_>, heard: &[Heard<'h>]) -> Result<(Vec<Arrival<'h>>, Vec<Recorded>)> {
+    let messages = |hook: &Heard<'h>| {
+        let Heard { account, inbound } = *hook;
+        inbound.iter().filter_map(move |inbound| match inbound {
+            Inbound::Message(message) => Some((account, message)),
+            Inbound::Receipt(_) => None,
+        })
     };
-    let index = match touched.iter().position(|(_, after)| after.session_key == key.session_key) {
-        Some(index) => index,
-        None => {
-            let (found, _) = conversation::find_or_create(tx, &key)?;
-            touched.push((found.clone(), found));
-            touched.len() - 1
+    let ids: Vec<_> = heard.iter().flat_map(messages).map(|(account, message)| (account.id, &*message.provider_id)).collect();
+    let mut known = message::known(tx, &ids)?;
+    let mut new = Vec::with_capacity(ids.len());
+    let mut recorded = Vec::with_capacity(heard.len());
+    for hook in heard {
+        let mut of_hook = Recorded::default();
+        for (account, message) in messages(hook) {
+            if known.insert((account.id, message.provider_id.clone())) {
+                new.push((account, message));
+                of_hook.stored += 1;
+            } else {
+                of_hook.known += 1;
+            }
         }
-    };
-    let stored = message::NewMessage {
+        recorded.push(of_hook);
+    }
+    Ok((new, recorded))
+}
+
+/// Stores messages in their conversations.
+fn receive(tx: &mut OrgTx<'_, '_>, arrivals: &[Arrival<'_>]) -> Result<()> {
+    let threads = Threads::of(tx, arrivals)?;
+    let messages: Vec<_> = arrivals.iter().map(|(_, new)| stored(new)).collect();
+    let additions = threads.places.iter().zip(&messages).map(|((conversation, contact_created), message)| message::Addition {
+        conversation: *conversation,
+        message,
+        contact_created: *contact_created,
+    });
+    let mut after = threads.conversations.clone();
+    let ids = message::append_all(tx, &mut after, &additions.collect::<Vec<_>>())?;
+    conversation::save_all(tx, &threads.conversations, &after)?;
+    ids.into_iter().zip(&messages).try_for_each(|(id, message)| fetch::enqueue(tx, id, &message.attachments))
+}
+
+fn stored(new: &InboundMessage) -> message::NewMessage {
+    message::NewMessage {
         attachments: new.attachments.clone(),
         meta: meta(&new.provider_meta),
         inbound_id: Some(new.provider_id.clone()),
@@ -224,17 +270,94 @@ fn receive(tx: &mut OrgTx<'_, '_>, account: &Account, new: &InboundMessage, touc
         segments: new.segments,
         history: new.history,
         ..message::NewMessage::new(Direction::Inbound, SenderKind::Contact, Kind::Text, &new.body)
+    }
+}
+
+/// The conversations of arrivals, found or made.
+struct Threads {
+    /// Each once.
+    conversations: Vec<Conversation>,
+    /// For each arrival the place of its conversation, and whether its contact was made for it.
+    places: Vec<(usize, bool)>,
+}
+
+impl Threads {
+    fn of(tx: &mut OrgTx<'_, '_>, arrivals: &[Arrival<'_>]) -> Result<Self> {
+        let keys: Vec<_> = arrivals.iter().map(|(account, new)| (account.id, session_key(new.channel, &new.from))).collect();
+        let wanted: BTreeSet<_> = keys.iter().map(|(account, key)| (*account, &**key)).collect();
+        let conversations = conversation::find_all(tx, &wanted.into_iter().collect::<Vec<_>>())?;
+        let key_of = |conversation: &Conversation| (conversation.account_id, conversation.session_key.clone());
+        let mut index: HashMap<_, _> = conversations.iter().map(key_of).zip(0..).collect();
+        let mut threads = Self { conversations, places: Vec::with_capacity(arrivals.len()) };
+        let mut strangers = Vec::new();
+        for (key, arrival) in keys.into_iter().zip(arrivals) {
+            let next = threads.conversations.len() + strangers.len();
+            let place = *index.entry(key).or_insert(next);
+            if place == next {
+                strangers.push(*arrival);
+            }
+            // Of several from one stranger the first made the contact.
+            threads.places.push((place, place == next));
+        }
+        let found = threads.conversations.len();
+        let made = begin(tx, &strangers)?;
+        for (place, contact_created) in &mut threads.places {
+            *contact_created = *contact_created && made[*place - found].1;
+        }
+        threads.conversations.extend(made.into_iter().map(|(conversation, _)| conversation));
+        Ok(threads)
+    }
+}
+
+/// Makes conversations for messages that have none, with contacts where there are none; says of each whether its contact was made.
+fn begin(tx: &mut OrgTx<'_, '_>, strangers: &[Arrival<'_>]) -> Result<Vec<(Conversation, bool)>> {
+    let people: Vec<_> = strangers.iter().map(|(_, new)| (Identity::of(&new.from), details(new))).collect();
+    // One person may begin conversations on several accounts at once.
+    let mut distinct: Vec<(&Identity, &contact::Details)> = Vec::new();
+    let mut index = HashMap::new();
+    for (identity, details) in &people {
+        index.entry(identity).or_insert_with(|| {
+            distinct.push((identity, details));
+            distinct.len() - 1
+        });
+    }
+    let mut contacts = contact::find_or_create_all(tx, &distinct)?;
+    let mut keys = Vec::with_capacity(strangers.len());
+    let mut created = Vec::with_capacity(strangers.len());
+    for ((account, new), (identity, _)) in strangers.iter().zip(&people) {
+        let (contact, made) = &mut contacts[index[identity]];
+        created.push(std::mem::take(made));
+        keys.push(conversation::Key {
+            account,
+            session_key: session_key(new.channel, &new.from),
+            channel: new.channel,
+            peer: new.from.key(),
+            contact: *contact,
+        });
+    }
+    Ok(conversation::create_all(tx, &keys)?.into_iter().zip(created).collect())
+}
+
+/// What is known of whoever wrote.
+fn details(new: &InboundMessage) -> contact::Details {
+    contact::Details::from_name(match (&new.profile_name, &new.from) {
+        (Some(name), _) | (None, Address::Name(name)) => name,
+        (None, _) => "",
+    })
+}
+
+/// Writes down what a message says of opting out or in.
+fn opt(tx: &mut OrgTx<'_, '_>, new: &InboundMessage) -> Result<()> {
+    let opted_out = match new.opt {
+        Some(OptSignal::Stop) => true,
+        Some(OptSignal::Start) => false,
+        Some(OptSignal::Help) | None => return Ok(()),
     };
-    let id = message::append(tx, &mut touched[index].1, &stored, contact_created)?;
-    fetch::enqueue(tx, id, &stored.attachments)?;
-    if new.opt.is_some() && new.history && is_outdated(tx, &identity, new.at_ms)? {
+    let identity = Identity::of(&new.from);
+    if new.history && is_outdated(tx, &identity, new.at_ms)? {
         return Ok(());
     }
-    match new.opt {
-        Some(OptSignal::Stop) => opt_out::set(tx, &identity, true, OptSource::Keyword).map(drop),
-        Some(OptSignal::Start) => opt_out::set(tx, &identity, false, OptSource::Keyword).map(drop),
-        Some(OptSignal::Help) | None => Ok(()),
-    }
+    opt_out::set(tx, &identity, opted_out, OptSource::Keyword).map(drop)
 }
 
 /// Whether the ledger says something about this identity that is newer than a message of then.

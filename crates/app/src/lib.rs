@@ -47,7 +47,7 @@ use parlance_model::id::KeyId;
 use parlance_model::key::{Credential, Principal};
 use parlance_model::place::Network;
 use parlance_store::metrics::Registry;
-use parlance_store::{Store, idempotency, version};
+use parlance_store::{Joint, Store, idempotency, version};
 
 use crate::failures::Failures;
 
@@ -86,6 +86,8 @@ struct Inner {
     shares: share::Shares,
     file_shares: share::Shares,
     measured: metrics::Measured,
+    /// What hooks said and is still to be written: many at once.
+    hooks: Joint<ingest::Waiting, ingest::Recorded>,
 }
 
 impl App {
@@ -112,6 +114,7 @@ impl App {
             shares,
             file_shares,
             measured,
+            hooks: ingest::joint(),
         }))
     }
 

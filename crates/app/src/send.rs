@@ -123,7 +123,7 @@ impl Route {
             session_key: session_key(self.channel, &Address::Phone(self.peer.clone())),
             channel: self.channel,
             peer: self.peer.to_string(),
-            contact: &self.contact,
+            contact: self.contact.id,
         };
         let (found, made) = conversation::find_or_create(tx, &key)?;
         if made {

@@ -95,19 +95,25 @@ pub struct Finding {
 /// A check in progress.
 pub type Checking<'a> = Pin<Box<dyn Future<Output = Vec<Finding>> + Send + 'a>>;
 
-/// What every provider's adapter does.
-pub trait Channel: Send + Sync {
+/// A hook that was read once, for every account that it may be of.
+pub trait Claim: Send {
     /// The provider's own name for the account that the hook claims to come from (Twilio: `AccountSid`). Unverified.
     ///
     /// # Errors
-    /// `malformed` when the body names none.
-    fn claimed_account(&self, hook: &Hook<'_>) -> Result<String>;
+    /// `malformed` when it names none.
+    fn account_name(&self) -> Result<&str>;
 
     /// Whether the account's secret signed this hook. Over the raw bytes, in constant time.
-    fn verify(&self, account: &Account, hook: &Hook<'_>) -> bool;
+    fn verify(&self, account: &Account) -> bool;
 
-    /// Reads a verified hook.
-    fn parse(&self, account: &Account, hook: &Hook<'_>) -> Parsed;
+    /// Puts a verified hook into our words.
+    fn parse(&self, account: &Account) -> Parsed;
+}
+
+/// What every provider's adapter does.
+pub trait Channel: Send + Sync {
+    /// Reads what a hook claims. Nothing of it is believed yet.
+    fn read<'h>(&self, hook: &'h Hook<'h>) -> Box<dyn Claim + 'h>;
 
     /// The provider's account name in our settings, by which a hook finds its accounts.
     fn account_name<'a>(&self, account: &'a Account) -> &'a str;

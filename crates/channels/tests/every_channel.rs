@@ -71,8 +71,9 @@ fn read(channel: &dyn Channel, account: &Account, content_type: &'static str, bo
     headers.insert("x-twilio-signature", HeaderValue::from_static("AAAAAAAAAAAAAAAAAAAAAAAAAAA="));
     let urls = ["https://chat.example.com/webhooks".to_owned()];
     let hook = Hook { method: "POST", urls: &urls, headers: &headers, body };
-    assert!(!channel.verify(account, &hook), "nobody signed this");
-    format!("{:?} {:?}", channel.claimed_account(&hook), channel.parse(account, &hook))
+    let claim = channel.read(&hook);
+    assert!(!claim.verify(account), "nobody signed this");
+    format!("{:?} {:?}", claim.account_name(), claim.parse(account))
 }
 
 #[test]

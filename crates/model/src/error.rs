@@ -138,6 +138,14 @@ impl Error {
         self
     }
 
+    /// The same for somebody else who meets it, with the private cause as a text.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        let Inner { kind, code, message, fields, retry_after_s, source } = &*self.0;
+        let source = source.as_ref().map(|source| format!("{source:?}").into());
+        Self(Box::new(Inner { kind: *kind, code, message: message.clone(), fields: fields.clone(), retry_after_s: *retry_after_s, source }))
+    }
+
     /// What kind of failure it is.
     #[must_use]
     pub fn kind(&self) -> Kind {

@@ -1,11 +1,13 @@
 //! Contacts and their identities. A merged contact stays as a redirect: its id leads to the contact that lives on.
 
+use std::collections::HashMap;
+
 use parlance_model::contact::{Contact, Identity, IdentityKind};
 use parlance_model::event::Event;
 use parlance_model::id::ContactId;
 use parlance_model::{Error, Result, text};
 
-use crate::db::{Row, params};
+use crate::db::{Row, params, row};
 use crate::{OrgTx, counter};
 
 macro_rules! columns {
@@ -61,16 +63,17 @@ pub(crate) fn read(row: &Row<'_>) -> Result<Contact> {
     })
 }
 
+const GET: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM contact WHERE org_id = $1 AND id = (SELECT COALESCE(redirect_to, id) FROM contact WHERE org_id = $1 AND id = $2)"
+);
+
 /// One contact; a merged one's id leads to whom it was merged into.
 ///
 /// # Errors
 /// `not_found`.
 pub fn get(tx: &mut OrgTx<'_, '_>, id: ContactId) -> Result<Contact> {
-    const GET: &str = concat!(
-        "SELECT ",
-        columns!(),
-        " FROM contact WHERE org_id = $1 AND id = (SELECT COALESCE(redirect_to, id) FROM contact WHERE org_id = $1 AND id = $2)"
-    );
     tx.query_opt(GET, params![id], read)?.ok_or_else(|| Error::not_found("contact"))
 }
 
@@ -92,15 +95,44 @@ pub fn by_identity(tx: &mut OrgTx<'_, '_>, identity: &Identity) -> Result<Option
     tx.query_opt(FIND, params![identity.kind.as_str(), &identity.value], |row| row.get(0))
 }
 
+/// Names of contacts as lists show them, in the order of the ids.
+///
+/// # Errors
+/// `not_found`; those of the database.
+pub(crate) fn names(tx: &mut OrgTx<'_, '_>, ids: &[ContactId]) -> Result<Vec<Option<String>>> {
+    let rows: Vec<_> = ids.iter().map(|id| row![*id]).collect();
+    let names = tx.query_each(GET, &rows, |row| read(row).map(|contact| contact.name()))?;
+    if names.len() == ids.len() { Ok(names) } else { Err(Error::not_found("contact")) }
+}
+
 /// The contact behind an identity, made when there is none. The flag says whether it was made.
 ///
 /// # Errors
 /// Those of the database.
 pub fn find_or_create(tx: &mut OrgTx<'_, '_>, identity: &Identity, details: &Details) -> Result<(Contact, bool)> {
-    match by_identity(tx, identity)? {
-        Some(id) => Ok((get(tx, id)?, false)),
-        None => Ok((create(tx, details, std::slice::from_ref(identity))?, true)),
-    }
+    let found = find_or_create_all(tx, &[(identity, details)])?;
+    let (id, made) = found.first().copied().ok_or_else(|| Error::not_found("contact"))?;
+    Ok((get(tx, id)?, made))
+}
+
+/// The contacts behind different identities, in their order; made where there are none.
+///
+/// # Errors
+/// Those of the database.
+pub fn find_or_create_all(tx: &mut OrgTx<'_, '_>, people: &[(&Identity, &Details)]) -> Result<Vec<(ContactId, bool)>> {
+    const FIND: &str = "SELECT kind, value, contact_id FROM identity WHERE org_id = $1 AND kind = $2 AND value = $3";
+    let rows: Vec<_> = people.iter().map(|(identity, _)| row![identity.kind.as_str(), &identity.value]).collect();
+    let found = tx.query_each(FIND, &rows, |row| Ok((Identity { kind: row.word(0)?, value: row.get(1)? }, row.get(2)?)))?;
+    let mut found: HashMap<Identity, ContactId> = found.into_iter().collect();
+    let new: Vec<_> = people.iter().filter(|(identity, _)| !found.contains_key(*identity)).collect();
+    let new: Vec<_> = new.into_iter().map(|(identity, details)| (*details, std::slice::from_ref(*identity))).collect();
+    let made = create_all(tx, &new)?;
+    found.extend(new.iter().zip(&made).map(|((_, identities), id)| (identities[0].clone(), *id)));
+    let one = |(identity, _): &(&Identity, &Details)| {
+        let id = found.get(*identity).copied().ok_or_else(|| Error::not_found("contact"))?;
+        Ok((id, made.contains(&id)))
+    };
+    people.iter().map(one).collect()
 }
 
 /// Makes a contact with these identities.
@@ -108,30 +140,57 @@ pub fn find_or_create(tx: &mut OrgTx<'_, '_>, identity: &Identity, details: &Det
 /// # Errors
 /// `identity_taken` when one belongs to somebody else.
 pub fn create(tx: &mut OrgTx<'_, '_>, details: &Details, identities: &[Identity]) -> Result<Contact> {
+    match create_all(tx, &[(details, identities)])?.first() {
+        Some(id) => get(tx, *id),
+        None => Err(Error::internal("a contact was made and is not there")),
+    }
+}
+
+/// Makes contacts, each with its identities, in their order.
+///
+/// # Errors
+/// `identity_taken` when one belongs to somebody else.
+fn create_all(tx: &mut OrgTx<'_, '_>, people: &[(&Details, &[Identity])]) -> Result<Vec<ContactId>> {
     const INSERT: &str = "INSERT INTO contact (org_id, first_name, last_name, phone, email, search, created_ms, updated_ms)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $7) RETURNING id";
-    let first = |kind| identities.iter().find(|identity| identity.kind == kind).map(|identity| identity.value.as_str());
-    let (phone, email) = (first(IdentityKind::Phone), first(IdentityKind::Email));
-    let search = search::text_of(&details.first_name, &details.last_name, identities);
     let now_ms = tx.now_ms();
-    let values = params![&details.first_name, &details.last_name, phone, email, search, now_ms];
-    let id: ContactId = tx.query_one(INSERT, values, |row| row.get(0))?;
-    for identity in identities {
-        claim(tx, id, identity)?;
-    }
-    counter::contacts_moved(tx, 1);
-    tx.emit(Event::ContactCreated { contact_id: id });
-    get(tx, id)
+    let values = |(details, identities): &(&'_ Details, &'_ [Identity])| {
+        let first = |kind| identities.iter().find(|identity| identity.kind == kind).map(|identity| identity.value.clone());
+        let (phone, email) = (first(IdentityKind::Phone), first(IdentityKind::Email));
+        let search = search::text_of(&details.first_name, &details.last_name, identities);
+        row![details.first_name.clone(), details.last_name.clone(), phone, email, search, now_ms]
+    };
+    let rows: Vec<_> = people.iter().map(values).collect();
+    let ids: Vec<ContactId> = tx.query_each(INSERT, &rows, |row| row.get(0))?;
+    let owned = people.iter().zip(&ids).flat_map(|((_, identities), id)| identities.iter().map(|identity| (*id, identity)));
+    claim_all(tx, &owned.collect::<Vec<_>>())?;
+    counter::contacts_moved(tx, i64::try_from(ids.len()).map_err(Error::internal)?);
+    ids.iter().for_each(|id| tx.emit(Event::ContactCreated { contact_id: *id }));
+    Ok(ids)
 }
+
+/// Gives identities to contacts.
+///
+/// # Errors
+/// `identity_taken`, naming whose one is.
+fn claim_all(tx: &mut OrgTx<'_, '_>, owned: &[(ContactId, &Identity)]) -> Result<()> {
+    let rows: Vec<_> = owned.iter().map(|(id, identity)| row![identity.kind.as_str(), &identity.value, *id]).collect();
+    if tx.execute_each(CLAIM, &rows)? < owned.len() as u64 {
+        // One was there already: each is looked at again, for whose it is.
+        owned.iter().try_for_each(|(id, identity)| claim(tx, *id, identity).map(drop))?;
+    }
+    Ok(())
+}
+
+const CLAIM: &str =
+    "INSERT INTO identity (org_id, kind, value, contact_id) VALUES ($1, $2, $3, $4) ON CONFLICT (org_id, kind, value) DO NOTHING";
 
 /// Gives an identity to a contact. Answers whether it is new to them.
 ///
 /// # Errors
 /// `identity_taken`, naming whose it is.
 fn claim(tx: &mut OrgTx<'_, '_>, id: ContactId, identity: &Identity) -> Result<bool> {
-    const INSERT: &str =
-        "INSERT INTO identity (org_id, kind, value, contact_id) VALUES ($1, $2, $3, $4) ON CONFLICT (org_id, kind, value) DO NOTHING";
-    if tx.execute(INSERT, params![identity.kind.as_str(), &identity.value, id])? == 1 {
+    if tx.execute(CLAIM, params![identity.kind.as_str(), &identity.value, id])? == 1 {
         return Ok(true);
     }
     match by_identity(tx, identity)?.filter(|owner| *owner != id) {

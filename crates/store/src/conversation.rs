@@ -1,14 +1,13 @@
 //! Conversations: one row per key, with counters, preview and the contact's name in it, so that lists never join.
 
 use parlance_model::account::Account;
-use parlance_model::channel::Channel;
-use parlance_model::contact::Contact;
+use parlance_model::channel::{Channel, JsonObject};
 use parlance_model::conversation::{Conversation, Standing, Visitor};
 use parlance_model::event::Event;
-use parlance_model::id::{ConversationId, UserId};
+use parlance_model::id::{AccountId, ContactId, ConversationId, MessageId, UserId};
 use parlance_model::{Error, Result, text};
 
-use crate::db::{Row, params};
+use crate::db::{Param, Row, params, row};
 use crate::{OrgTx, contact, counter};
 
 mod few;
@@ -87,7 +86,7 @@ pub struct Key<'a> {
     /// Where messages go.
     pub peer: String,
     /// Whom it is with.
-    pub contact: &'a Contact,
+    pub contact: ContactId,
 }
 
 /// The conversation of a key, open or closed.
@@ -95,8 +94,17 @@ pub struct Key<'a> {
 /// # Errors
 /// Those of the database.
 pub fn find(tx: &mut OrgTx<'_, '_>, account: &Account, session_key: &str) -> Result<Option<Conversation>> {
+    Ok(find_all(tx, &[(account.id, session_key)])?.pop())
+}
+
+/// Those that there are of these, by account and key there.
+///
+/// # Errors
+/// Those of the database.
+pub fn find_all(tx: &mut OrgTx<'_, '_>, keys: &[(AccountId, &str)]) -> Result<Vec<Conversation>> {
     const FIND: &str = select!("AND account_id = $2 AND session_key = $3");
-    tx.query_opt(FIND, params![account.id, session_key], read)
+    let rows: Vec<[Param<'_>; 2]> = keys.iter().map(|(account, key)| row![*account, *key]).collect();
+    tx.query_each(FIND, &rows, read)
 }
 
 /// The conversation of a key, made when there is none. The flag says whether it was made.
@@ -104,23 +112,66 @@ pub fn find(tx: &mut OrgTx<'_, '_>, account: &Account, session_key: &str) -> Res
 /// # Errors
 /// `not_found` for the account or the contact; those of the database.
 pub fn find_or_create(tx: &mut OrgTx<'_, '_>, key: &Key<'_>) -> Result<(Conversation, bool)> {
+    if let Some(found) = find(tx, key.account, &key.session_key)? {
+        return Ok((found, false));
+    }
+    let made = create_all(tx, std::slice::from_ref(key))?.pop();
+    made.map(|made| (made, true)).ok_or_else(|| Error::internal("a conversation was made and is not there"))
+}
+
+/// Makes conversations that there are none of, in their order.
+///
+/// # Errors
+/// `not_found` for an account or a contact; those of the database.
+pub fn create_all(tx: &mut OrgTx<'_, '_>, keys: &[Key<'_>]) -> Result<Vec<Conversation>> {
     const INSERT: &str =
         "INSERT INTO conversation (org_id, account_id, session_key, channel, contact_id, contact_name, peer, state, archived,
             starred, message_count, unread_count, read_through, last_message_ms, newest_id, preview, metadata, created_ms, updated_ms)
         VALUES ($1, $2, $3, $4, $5, $6, $7, 'open', $8, $8, 0, 0, 0, $9, 0, '', '{}', $9, $9) RETURNING id";
-    if let Some(found) = find(tx, key.account, &key.session_key)? {
-        return Ok((found, false));
-    }
-    if key.account.org != tx.org() {
+    if keys.iter().any(|key| key.account.org != tx.org()) {
         return Err(Error::not_found("account"));
     }
-    let (name, now_ms) = (contact::get(tx, key.contact.id)?.name(), tx.now_ms());
-    let values = params![key.account.id, &key.session_key, key.channel.as_str(), key.contact.id, name, &key.peer, false, now_ms];
-    let id: ConversationId = tx.query_one(INSERT, values, |row| row.get(0))?;
-    let made = get(tx, id)?;
-    counter::moved(tx, None, Some(&made));
-    tx.emit(Event::ConversationCreated { conversation_id: id, contact_id: key.contact.id });
-    Ok((made, true))
+    let contacts: Vec<ContactId> = keys.iter().map(|key| key.contact).collect();
+    let (names, now_ms) = (contact::names(tx, &contacts)?, tx.now_ms());
+    let values = |(key, name): (&Key<'_>, &Option<String>)| {
+        row![key.account.id, key.session_key.clone(), key.channel.as_str(), key.contact, name.clone(), key.peer.clone(), false, now_ms]
+    };
+    let rows: Vec<_> = keys.iter().zip(&names).map(values).collect();
+    let ids: Vec<ConversationId> = tx.query_each(INSERT, &rows, |row| row.get(0))?;
+    let made: Vec<_> = keys.iter().zip(names).zip(ids).map(|((key, name), id)| new(key, name, id, now_ms)).collect();
+    for made in &made {
+        counter::moved(tx, None, Some(made));
+        tx.emit(Event::ConversationCreated { conversation_id: made.id, contact_id: made.contact_id });
+    }
+    Ok(made)
+}
+
+/// A conversation as its row begins.
+fn new(key: &Key<'_>, contact_name: Option<String>, id: ConversationId, now_ms: i64) -> Conversation {
+    Conversation {
+        id,
+        account_id: key.account.id,
+        session_key: key.session_key.clone(),
+        channel: key.channel,
+        contact_id: key.contact,
+        contact_name,
+        peer: key.peer.clone(),
+        standing: Standing::NEW,
+        starred: false,
+        assigned_to: None,
+        message_count: 0,
+        unread_count: 0,
+        read_through: MessageId(0),
+        last_message_ms: now_ms,
+        newest_id: MessageId(0),
+        preview: String::new(),
+        last_direction: None,
+        last_inbound_ms: None,
+        metadata: JsonObject::default(),
+        visitor: Visitor::default(),
+        created_ms: now_ms,
+        updated_ms: now_ms,
+    }
 }
 
 /// Writes what changed between two images of a row, and moves the counters with it.
@@ -128,14 +179,32 @@ pub fn find_or_create(tx: &mut OrgTx<'_, '_>, key: &Key<'_>) -> Result<(Conversa
 /// # Errors
 /// `not_found`; those of the database.
 pub fn save(tx: &mut OrgTx<'_, '_>, before: &Conversation, after: &Conversation) -> Result<()> {
+    save_all(tx, std::slice::from_ref(before), std::slice::from_ref(after))
+}
+
+/// The same for different rows, each with its images before and after.
+///
+/// # Errors
+/// `not_found`; those of the database.
+pub fn save_all(tx: &mut OrgTx<'_, '_>, before: &[Conversation], after: &[Conversation]) -> Result<()> {
     const UPDATE: &str =
         "UPDATE conversation SET contact_id = $3, contact_name = $4, state = $5, archived = $6, starred = $7, assigned_to = $8,
             message_count = $9, unread_count = $10, read_through = $11, last_message_ms = $12, newest_id = $13, preview = $14,
             last_direction = $15, metadata = $16, visitor_name = $17, visitor_email = $18, visitor_phone = $19, updated_ms = $20, visitor_search = $21
         WHERE org_id = $1 AND id = $2";
-    let metadata = serde_json::to_string(&after.metadata).map_err(Error::internal)?;
     let now_ms = tx.now_ms();
-    let values = params![
+    let rows = after.iter().map(|after| changed(after, now_ms)).collect::<Result<Vec<_>>>()?;
+    if tx.execute_each(UPDATE, &rows)? < after.len() as u64 {
+        return Err(Error::not_found("conversation"));
+    }
+    before.iter().zip(after).for_each(|(before, after)| counter::moved(tx, Some(before), Some(after)));
+    Ok(())
+}
+
+/// The values of a row that changes.
+fn changed(after: &Conversation, now_ms: i64) -> Result<[Param<'_>; 20]> {
+    let metadata = serde_json::to_string(&after.metadata).map_err(Error::internal)?;
+    Ok(row![
         after.id,
         after.contact_id,
         after.contact_name.as_deref(),
@@ -156,12 +225,7 @@ pub fn save(tx: &mut OrgTx<'_, '_>, before: &Conversation, after: &Conversation)
         after.visitor.phone.as_deref(),
         now_ms,
         visitor_search(&after.visitor),
-    ];
-    if tx.execute(UPDATE, values)? == 0 {
-        return Err(Error::not_found("conversation"));
-    }
-    counter::moved(tx, Some(before), Some(after));
-    Ok(())
+    ])
 }
 
 /// The text that searches compare with: folded name and address, and the bare digits of the number.

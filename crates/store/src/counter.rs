@@ -3,13 +3,15 @@
 //! `counter(org, kind, key, n)`: the key is state, archived, channel and assignee of a conversation; the kind says
 //! what is summed. `moved` is the only place that changes them, from a row's images before and after.
 
+use std::collections::BTreeMap;
+
 use parlance_model::channel::Channel;
 use parlance_model::conversation::{Conversation, Standing, State, Status};
 use parlance_model::id::UserId;
 use parlance_model::{Error, Result};
 
 use crate::OrgTx;
-use crate::db::params;
+use crate::db::{params, row};
 
 /// Conversations.
 const CONVERSATIONS: &str = "conversations";
@@ -76,10 +78,12 @@ fn sums(image: &Conversation) -> [i64; 3] {
     [1, i64::from(image.unread_count > 0), image.unread_count]
 }
 
-pub(crate) fn add(tx: &mut OrgTx<'_, '_>, kind: &str, key: &str, by: i64) -> Result<()> {
+/// Adds to counters, each named by its kind and key.
+pub(crate) fn add(tx: &mut OrgTx<'_, '_>, counts: BTreeMap<(&'static str, String), i64>) -> Result<()> {
     const ADD: &str = "INSERT INTO counter (org_id, kind, key, n) VALUES ($1, $2, $3, $4)
         ON CONFLICT (org_id, kind, key) DO UPDATE SET n = counter.n + excluded.n";
-    tx.execute(ADD, params![kind, key, by]).map(drop)
+    let rows: Vec<_> = counts.into_iter().filter(|(_, by)| *by != 0).map(|((kind, key), by)| row![kind, key, by]).collect();
+    tx.execute_each(ADD, &rows).map(drop)
 }
 
 fn sum(tx: &mut OrgTx<'_, '_>, kind: &str, counts: impl Fn(&Facets) -> bool) -> Result<i64> {

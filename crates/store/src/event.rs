@@ -4,7 +4,7 @@ use parlance_model::event::Event;
 use parlance_model::{Error, Result};
 
 use crate::OrgTx;
-use crate::db::params;
+use crate::db::{params, row};
 
 /// An entry as it was written.
 #[derive(Debug, Clone)]
@@ -24,11 +24,11 @@ pub(crate) fn append(tx: &mut OrgTx<'_, '_>, events: &[Event]) -> Result<()> {
     let count = i64::try_from(events.len()).map_err(Error::internal)?;
     let now_ms = tx.now_ms();
     let last = tx.query_opt(DRAW, params![count, now_ms], |row| row.get::<i64>(0))?.ok_or_else(|| Error::not_found("organisation"))?;
-    for (seq, event) in (last - count + 1..).zip(events) {
-        let data = serde_json::to_string(event).map_err(Error::internal)?;
-        tx.execute(INSERT, params![seq, event.kind(), data, now_ms])?;
-    }
-    Ok(())
+    let values = |(seq, event): (i64, &Event)| {
+        Ok(row![seq, event.kind().to_owned(), serde_json::to_string(event).map_err(Error::internal)?, now_ms])
+    };
+    let rows = (last - count + 1..).zip(events).map(values).collect::<Result<Vec<_>>>()?;
+    tx.execute_each(INSERT, &rows).map(drop)
 }
 
 /// The entries after `seq`, oldest first.

@@ -23,6 +23,7 @@ pub mod hook;
 pub mod idempotency;
 pub mod installation;
 pub mod job;
+mod joint;
 pub mod key;
 pub mod measure;
 pub mod media;
@@ -54,6 +55,7 @@ use parlance_model::{Error, Result};
 use secret::SecretKey;
 
 pub use db::sqlite::Durability;
+pub use joint::{Apply, Joint};
 pub use migrate::is_current;
 pub use store::Store;
 pub use tx::{OrgTx, SystemTx};

@@ -1,6 +1,8 @@
 //! Messages. Appending one also moves its conversation's counters, preview and place in the lists, in the same
 //! transaction; the conversation's row is written once by whoever appends, however many messages there were.
 
+use std::collections::HashSet;
+
 use parlance_model::call::Call;
 use parlance_model::channel::JsonObject;
 use parlance_model::conversation::Conversation;
@@ -10,7 +12,7 @@ use parlance_model::id::{AccountId, AttemptId, ConversationId, MessageId, UserId
 use parlance_model::message::{Attachment, Direction, Kind, Message, SenderKind};
 use parlance_model::{Error, Result, media, text};
 
-use crate::db::{Row, params};
+use crate::db::{Param, Row, params, row};
 use crate::{OrgTx, attempt, call, conversation};
 
 /// A message to be stored.
@@ -90,20 +92,56 @@ pub(crate) fn preview(direction: Direction, body: &str, attachments: &[Attachmen
 /// # Errors
 /// Those of the database.
 pub fn append(tx: &mut OrgTx<'_, '_>, conversation: &mut Conversation, new: &NewMessage, contact_created: bool) -> Result<MessageId> {
+    let addition = Addition { conversation: 0, message: new, contact_created };
+    let ids = append_all(tx, std::slice::from_mut(conversation), &[addition])?;
+    ids.first().copied().ok_or_else(|| Error::internal("a message was stored and has no id"))
+}
+
+/// A message of a slice.
+#[derive(Debug, Clone, Copy)]
+pub struct Addition<'m> {
+    /// Its conversation, by its place among those of the slice.
+    pub conversation: usize,
+    /// What is stored.
+    pub message: &'m NewMessage,
+    /// Whether it made its contact.
+    pub contact_created: bool,
+}
+
+/// Stores messages in their order and moves their conversations' images; the caller saves the images. Answers the ids in the same order.
+///
+/// # Errors
+/// Those of the database.
+pub fn append_all(tx: &mut OrgTx<'_, '_>, conversations: &mut [Conversation], additions: &[Addition<'_>]) -> Result<Vec<MessageId>> {
     const INSERT: &str = "INSERT INTO message (org_id, conversation_id, account_id, channel, direction, sender, sender_user_id, kind, body,
             attachments, meta, inbound_id, state, at_ms, received_ms, updated_ms, call_facts, send_at_ms, valid_s, segments, history)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15, $16, $17, $18, $19, $20) RETURNING id";
     let now_ms = tx.now_ms();
-    let at_ms = new.at_ms.unwrap_or(now_ms).min(now_ms);
+    let mut rows = Vec::with_capacity(additions.len());
+    for Addition { conversation, message, .. } in additions {
+        let conversation = conversations.get(*conversation).ok_or_else(|| Error::internal("a message of no conversation"))?;
+        rows.push(values(conversation, message, now_ms)?);
+    }
+    let ids: Vec<MessageId> = tx.query_each(INSERT, &rows, |row| row.get(0))?;
+    for (Addition { conversation, message, contact_created }, id) in additions.iter().zip(&ids) {
+        let conversation = &mut conversations[*conversation];
+        moved(conversation, message, *id, now_ms);
+        let (conversation_id, direction) = (conversation.id, message.direction);
+        tx.emit(Event::MessageCreated { conversation_id, message_id: *id, direction, contact_created: *contact_created });
+    }
+    Ok(ids)
+}
+
+/// The values of a message's row.
+fn values<'m>(conversation: &Conversation, new: &'m NewMessage, now_ms: i64) -> Result<[Param<'m>; 19]> {
     let state = match new.direction {
         Direction::Inbound => DeliveryState::Delivered,
         Direction::Outbound => DeliveryState::Pending,
     };
-    let json = |empty: bool, text: serde_json::Result<String>| if empty { Ok(None) } else { text.map(Some).map_err(Error::internal) };
-    let attachments = json(new.attachments.is_empty(), serde_json::to_string(&new.attachments))?;
-    let meta = json(new.meta.0.is_empty(), serde_json::to_string(&new.meta))?;
-    let call = json(new.call.is_none(), serde_json::to_string(&new.call))?;
-    let values = params![
+    let json = |empty: bool, text: &dyn Fn() -> serde_json::Result<String>| {
+        if empty { Ok(None) } else { text().map(Some).map_err(Error::internal) }
+    };
+    Ok(row![
         conversation.id,
         conversation.account_id,
         conversation.channel.as_str(),
@@ -112,19 +150,28 @@ pub fn append(tx: &mut OrgTx<'_, '_>, conversation: &mut Conversation, new: &New
         new.sender_user,
         new.kind.as_str(),
         &new.body,
-        attachments,
-        meta,
+        json(new.attachments.is_empty(), &|| serde_json::to_string(&new.attachments))?,
+        json(new.meta.0.is_empty(), &|| serde_json::to_string(&new.meta))?,
         new.inbound_id.as_deref(),
         state.as_str(),
-        at_ms,
+        at(new, now_ms),
         now_ms,
-        call,
+        json(new.call.is_none(), &|| serde_json::to_string(&new.call))?,
         new.send_at_ms,
         new.valid_s,
         new.segments,
         new.history,
-    ];
-    let id: MessageId = tx.query_one(INSERT, values, |row| row.get(0))?;
+    ])
+}
+
+/// The provider's time, clamped to now.
+fn at(new: &NewMessage, now_ms: i64) -> i64 {
+    new.at_ms.unwrap_or(now_ms).min(now_ms)
+}
+
+/// What a new message changes in its conversation.
+fn moved(conversation: &mut Conversation, new: &NewMessage, id: MessageId, now_ms: i64) {
+    let at_ms = at(new, now_ms);
     conversation.message_count += 1;
     conversation.newest_id = id;
     if new.direction == Direction::Inbound && !new.history {
@@ -136,8 +183,6 @@ pub fn append(tx: &mut OrgTx<'_, '_>, conversation: &mut Conversation, new: &New
         conversation.preview = preview(new.direction, &new.body, &new.attachments, new.call.as_ref());
         conversation.last_direction = Some(new.direction);
     }
-    tx.emit(Event::MessageCreated { conversation_id: conversation.id, message_id: id, direction: new.direction, contact_created });
-    Ok(id)
 }
 
 /// Puts what became of a file in its place: it is here now, or why it is not. Where the message is the newest, its line in the lists
@@ -193,13 +238,22 @@ pub fn made_of(tx: &mut OrgTx<'_, '_>, id: MessageId, segments: Option<i64>) -> 
     }
 }
 
+/// Which of these inbound messages, by account and provider's id, are stored already.
+///
+/// # Errors
+/// Those of the database.
+pub fn known(tx: &mut OrgTx<'_, '_>, ids: &[(AccountId, &str)]) -> Result<HashSet<(AccountId, String)>> {
+    const FIND: &str = "SELECT account_id, inbound_id FROM message WHERE org_id = $1 AND account_id = $2 AND inbound_id = $3";
+    let rows: Vec<[Param<'_>; 2]> = ids.iter().map(|(account, id)| row![*account, *id]).collect();
+    tx.query_each(FIND, &rows, |row| Ok((row.get(0)?, row.get(1)?))).map(HashSet::from_iter)
+}
+
 /// Whether the account has the inbound message of this provider id already.
 ///
 /// # Errors
 /// Those of the database.
 pub fn is_known(tx: &mut OrgTx<'_, '_>, account: AccountId, inbound_id: &str) -> Result<bool> {
-    const FIND: &str = "SELECT id FROM message WHERE org_id = $1 AND account_id = $2 AND inbound_id = $3";
-    Ok(tx.query_opt(FIND, params![account, inbound_id], |row| row.get::<MessageId>(0))?.is_some())
+    known(tx, &[(account, inbound_id)]).map(|known| !known.is_empty())
 }
 
 macro_rules! select {

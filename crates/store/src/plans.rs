@@ -33,8 +33,8 @@ thread_local! {
 }
 
 /// Notes a query that this thread runs.
-pub(crate) fn hear(sql: Sql, params: &[Param<'_>]) {
-    let values = params.iter().map(literal).collect();
+pub(crate) fn hear<'p>(sql: Sql, params: impl Iterator<Item = &'p Param<'p>>) {
+    let values = params.map(literal).collect();
     HEARD.with_borrow_mut(|heard| heard.push(Heard { sql, values }));
 }
 

@@ -8,7 +8,7 @@ use parlance_model::audit::Actor;
 use parlance_model::clock::SharedClock;
 use parlance_model::id::{InstallationTag, OrgId};
 use parlance_model::{Error, Result};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::bus::Bus;
 use crate::db::command::{Command, Signals, Typed};
@@ -257,23 +257,40 @@ impl Store {
         T: Send + 'static,
     {
         let begun = Instant::now();
+        let permit = self.place().await?;
+        let (reply, answer) = oneshot::channel();
+        self.submit(Box::new(Typed { org, closure, kept: None, reply, bus: self.0.bus.clone(), _permit: Some(permit) }));
+        let answer = answered(answer).await;
+        self.wrote(begun);
+        answer
+    }
+
+    /// Waits for a place in the bounded queue.
+    pub(crate) async fn place(&self) -> Result<OwnedSemaphorePermit> {
         let place = Arc::clone(&self.0.places).acquire_owned();
-        let permit = match tokio::time::timeout(PATIENCE, place).await {
-            Ok(Ok(permit)) => permit,
+        match tokio::time::timeout(PATIENCE, place).await {
+            Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) | Err(_) => {
                 self.0.measured.refused.increment(1);
-                return Err(Error::unavailable("Too much is being written just now. Try again in a moment.", 1));
+                Err(Error::unavailable("Too much is being written just now. Try again in a moment.", 1))
             }
-        };
-        let (reply, answer) = oneshot::channel();
-        let command = Box::new(Typed { org, closure, kept: None, reply, bus: self.0.bus.clone(), _permit: Some(permit) });
+        }
+    }
+
+    pub(crate) fn submit(&self, command: Box<dyn Command>) {
         match &self.0.driver {
             Driver::Sqlite { writer, .. } => writer.submit(command),
             Driver::Postgres { lanes, .. } => lanes.submit(command),
         }
-        let answer = answered(answer).await;
+    }
+
+    /// Measures a write from its call to its answer.
+    pub(crate) fn wrote(&self, begun: Instant) {
         self.0.measured.write.record(begun.elapsed());
-        answer
+    }
+
+    pub(crate) fn shared(&self) -> Shared {
+        self.0.shared.clone()
     }
 
     pub(crate) async fn submit_read<T, F>(&self, closure: F) -> Result<T>
@@ -313,7 +330,7 @@ impl Store {
     }
 }
 
-async fn answered<T>(answer: oneshot::Receiver<Result<T>>) -> Result<T> {
+pub(crate) async fn answered<T>(answer: oneshot::Receiver<Result<T>>) -> Result<T> {
     let Ok(answer) = tokio::time::timeout(LONGEST, answer).await else {
         return Err(Error::unavailable(
             "The database did not answer in time. It is not known whether this was stored; look before repeating it.",

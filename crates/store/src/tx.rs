@@ -87,18 +87,18 @@ impl<'t, 'a> OrgTx<'t, 'a> {
         self.shared
     }
 
-    /// The org in front: `$1`.
-    fn bind<'p>(&self, params: &[Param<'p>]) -> Vec<Param<'p>> {
-        let mut bound = Vec::with_capacity(params.len() + 1);
-        bound.push(Param::from(self.org));
-        bound.extend_from_slice(params);
-        bound
-    }
-
     /// Runs a statement whose `$1` is the org and whose further parameters start at `$2`.
     pub(crate) fn execute(&mut self, sql: impl Into<Sql>, params: &[Param<'_>]) -> Result<u64> {
-        let (bound, sql) = (self.bind(params), sql.into());
-        let changed = self.tx.execute(sql, &bound)?;
+        self.execute_rows(sql.into(), &[params])
+    }
+
+    /// Runs such a statement once for each row of parameters; answers how many rows it changed. Updates must be of different rows.
+    pub(crate) fn execute_each<'p>(&mut self, sql: impl Into<Sql>, rows: &[impl AsRef<[Param<'p>]>]) -> Result<u64> {
+        self.execute_rows(sql.into(), &rows.iter().map(AsRef::as_ref).collect::<Vec<_>>())
+    }
+
+    fn execute_rows(&mut self, sql: Sql, rows: &[&[Param<'_>]]) -> Result<u64> {
+        let changed = self.tx.execute_each(sql, &self.org.into(), rows)?;
         self.wrote |= changed > 0;
         self.changed = self.changed || (changed > 0 && version::changes(sql.either()));
         Ok(changed)
@@ -106,11 +106,24 @@ impl<'t, 'a> OrgTx<'t, 'a> {
 
     /// Runs a query in the same way.
     pub(crate) fn query<T>(&mut self, sql: impl Into<Sql>, params: &[Param<'_>], map: impl FnMut(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
-        let (bound, sql) = (self.bind(params), sql.into());
+        self.query_rows(sql.into(), &[params], map)
+    }
+
+    /// Runs a query once for each row of parameters; maps what they find, in their order.
+    pub(crate) fn query_each<'p, T>(
+        &mut self,
+        sql: impl Into<Sql>,
+        rows: &[impl AsRef<[Param<'p>]>],
+        map: impl FnMut(&Row<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        self.query_rows(sql.into(), &rows.iter().map(AsRef::as_ref).collect::<Vec<_>>(), map)
+    }
+
+    fn query_rows<T>(&mut self, sql: Sql, rows: &[&[Param<'_>]], map: impl FnMut(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
         self.changed = self.changed || version::changes(sql.either());
-        let rows = self.tx.query(sql, &bound, map)?;
-        self.wrote |= sql.writes() && !rows.is_empty();
-        Ok(rows)
+        let found = self.tx.query_each(sql, &self.org.into(), rows, map)?;
+        self.wrote |= sql.writes() && !found.is_empty();
+        Ok(found)
     }
 
     /// Runs a query of at most one row in the same way.
@@ -134,11 +147,8 @@ impl<'t, 'a> OrgTx<'t, 'a> {
         if self.actor.is_some() && self.wrote && !self.audited {
             return Err(Error::internal("somebody changed something, and the audit log does not say what"));
         }
-        for ((kind, key), by) in std::mem::take(&mut self.counts) {
-            if by != 0 {
-                crate::counter::add(&mut self, kind, &key, by)?;
-            }
-        }
+        let counts = std::mem::take(&mut self.counts);
+        crate::counter::add(&mut self, counts)?;
         let mut signals = Signals::new();
         let events = std::mem::take(&mut self.events);
         if !events.is_empty() {

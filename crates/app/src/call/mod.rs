@@ -84,7 +84,7 @@ fn receive(
 ) -> Result<MessageId> {
     let (contact, contact_created) = contact::find_or_create(tx, &Identity::of(from), &contact::Details::default())?;
     let (channel, session_key) = (Channel::Voice, session_key(Channel::Voice, from));
-    let key = conversation::Key { account, session_key, channel, peer: from.key(), contact: &contact };
+    let key = conversation::Key { account, session_key, channel, peer: from.key(), contact: contact.id };
     let (before, _) = conversation::find_or_create(tx, &key)?;
     let new = message::NewMessage {
         meta: ingest::meta(facts),

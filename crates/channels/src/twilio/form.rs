@@ -60,6 +60,17 @@ impl<'a> Form<'a> {
         (!value.is_empty()).then_some(value)
     }
 
+    /// The numbers of parameters that are named in a row, such as `MediaUrl0`, in no order; each once.
+    pub(super) fn numbers(&self, name: &str) -> impl Iterator<Item = usize> {
+        let first = self.0.partition_point(|(key, _)| &**key < name.as_bytes());
+        let named = self.0[first..].iter().map_while(move |(key, _)| key.strip_prefix(name.as_bytes()));
+        // A number has one spelling: MediaUrl01 is none, and a name that is there twice is met twice in succession.
+        let number = |digits| std::str::from_utf8(digits).ok()?.parse::<usize>().ok().filter(|n| n.to_string().as_bytes() == digits);
+        let numbers = named.filter_map(number);
+        let mut last = None;
+        numbers.filter(move |n| last.replace(*n) != Some(*n))
+    }
+
     fn find(&self, name: &str) -> Option<&[u8]> {
         let at = self.0.partition_point(|(key, _)| &**key < name.as_bytes());
         self.0.get(at).filter(|(key, _)| **key == *name.as_bytes()).map(|(_, value)| &**value)
@@ -118,6 +129,18 @@ mod tests {
     fn a_flood_of_parameters_is_refused() {
         assert!(Form::parse("a&".repeat(MAX_PARAMETERS).as_bytes()).is_some());
         assert!(Form::parse("a&".repeat(MAX_PARAMETERS + 1).as_bytes()).is_none());
+    }
+
+    #[test]
+    fn parameters_in_a_row_are_numbered() {
+        let form =
+            Form::parse(b"MediaUrl2=c&MediaUrl10=d&MediaUrl0=a&MediaUrl0=b&MediaUrl01=e&MediaUrl=f&MediaUrls=g&MediaUrlX1=h&Media=i")
+                .unwrap();
+        let mut numbers: Vec<_> = form.numbers("MediaUrl").collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, [0, 2, 10]);
+        assert_eq!(form.numbers("MediaUrl1").collect::<Vec<_>>(), [0]);
+        assert_eq!(form.numbers("Z").count(), 0);
     }
 
     #[test]

@@ -17,9 +17,10 @@ pub fn twilio_hook(data: &[u8]) {
     let (url, signature) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let account = account();
     with_hook(by, &[url], signature, body, |hook| {
-        Twilio.verify(&account, hook);
-        assert!(Twilio.claimed_account(hook).map_or(true, |claimed| !claimed.is_empty() && !claimed.contains('\0')));
-        if let Parsed::Call(news) = Twilio.parse(&account, hook) {
+        let claim = Twilio.read(hook);
+        claim.verify(&account);
+        assert!(claim.account_name().map_or(true, |claimed| !claimed.is_empty() && !claimed.contains('\0')));
+        if let Parsed::Call(news) = claim.parse(&account) {
             assert!(!news.provider_id.is_empty());
         }
     });

@@ -32,7 +32,7 @@ use parlance_model::media::Facts;
 use parlance_model::outbound::{Outgoing, OutgoingCall};
 use parlance_net::Client;
 
-use crate::{Channel, Checking, Fetching, Hook, Looking, LookingAtCall, Parsed, Sending};
+use crate::{Channel, Checking, Claim, Fetching, Hook, Looking, LookingAtCall, Parsed, Sending};
 use form::Form;
 
 /// The adapter.
@@ -40,18 +40,10 @@ use form::Form;
 pub struct Twilio;
 
 impl Channel for Twilio {
-    fn claimed_account(&self, hook: &Hook<'_>) -> Result<String> {
+    fn read<'h>(&self, hook: &'h Hook<'h>) -> Box<dyn Claim + 'h> {
         let form = Form::of(hook);
-        form.and_then(|form| form.text("AccountSid"))
-            .ok_or_else(|| Error::new(Kind::Malformed, "malformed", "The request must be a form that Twilio sends, with an AccountSid."))
-    }
-
-    fn verify(&self, account: &Account, hook: &Hook<'_>) -> bool {
-        signature::verify(&settings(account).auth_token, hook)
-    }
-
-    fn parse(&self, account: &Account, hook: &Hook<'_>) -> Parsed {
-        parse::parse(account, hook)
+        let account_sid = form.as_ref().and_then(|form| form.text("AccountSid"));
+        Box::new(Read { hook, form, account_sid })
     }
 
     fn account_name<'a>(&self, account: &'a Account) -> &'a str {
@@ -100,6 +92,30 @@ impl Channel for Twilio {
     }
 }
 
+/// A hook with its parameters.
+struct Read<'h> {
+    hook: &'h Hook<'h>,
+    /// `None` where it is no form, or too large a one.
+    form: Option<Form<'h>>,
+    account_sid: Option<String>,
+}
+
+impl Claim for Read<'_> {
+    fn account_name(&self) -> Result<&str> {
+        self.account_sid
+            .as_deref()
+            .ok_or_else(|| Error::new(Kind::Malformed, "malformed", "The request must be a form that Twilio sends, with an AccountSid."))
+    }
+
+    fn verify(&self, account: &Account) -> bool {
+        signature::verify(&settings(account).auth_token, self.hook, self.form.as_ref())
+    }
+
+    fn parse(&self, account: &Account) -> Parsed {
+        parse::parse(account, self.hook, self.form.as_ref())
+    }
+}
+
 /// Where Twilio reports what becomes of an attempt: the account's own hook URL, with the attempt in its query. Twilio signs
 /// the whole URL, so the attempt can be believed.
 #[must_use]
@@ -139,7 +155,9 @@ mod tests {
 
     #[test]
     fn the_claimed_account_is_read_from_the_form_and_missing_is_malformed() {
-        let claimed = |body: &[u8]| testing::with_hook(testing::By::Form, &[testing::URL], "", body, |hook| Twilio.claimed_account(hook));
+        let claimed = |body: &[u8]| {
+            testing::with_hook(testing::By::Form, &[testing::URL], "", body, |hook| Twilio.read(hook).account_name().map(str::to_owned))
+        };
         assert_eq!(claimed(b"To=1&AccountSid=AC1&From=2").unwrap(), "AC1");
         for body in [&b""[..], b"AccountSid=", b"To=1", b"\xff\xfe%", b"{\"AccountSid\":\"AC1\"}"] {
             assert_eq!(claimed(body).unwrap_err().kind(), Kind::Malformed);

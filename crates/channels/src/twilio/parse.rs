@@ -62,9 +62,9 @@ const META: [(&str, &str); 31] = [
 ];
 
 /// Reads a hook that the account's token has signed.
-pub(super) fn parse(account: &Account, hook: &Hook<'_>) -> Parsed {
-    match Form::of(hook) {
-        Some(form) if voice::is_call(&form) => voice::parse(account, hook, &form),
+pub(super) fn parse(account: &Account, hook: &Hook<'_>, form: Option<&Form<'_>>) -> Parsed {
+    match form {
+        Some(form) if voice::is_call(form) => voice::parse(account, hook, form),
         Some(form) => Reader { account, settings: settings(account), form, attempt: attempt(hook) }.read(),
         None => Parsed::Quarantine(UNREADABLE),
     }
@@ -80,7 +80,7 @@ fn attempt(hook: &Hook<'_>) -> Option<AttemptId> {
 struct Reader<'a> {
     account: &'a Account,
     settings: &'a TwilioSettings,
-    form: Form<'a>,
+    form: &'a Form<'a>,
     attempt: Option<AttemptId>,
 }
 
@@ -181,12 +181,14 @@ impl Reader<'_> {
     }
 
     fn attachments(&self) -> Vec<Attachment> {
+        let mut numbers: Vec<usize> = self.form.numbers("MediaUrl").filter(|n| *n < MAX_MEDIA).collect();
+        numbers.sort_unstable();
         let attachment = |n| {
             let provider_url = self.form.text(&format!("MediaUrl{n}"))?;
             let content_type = self.form.text(&format!("MediaContentType{n}"));
             Some(Attachment::remote(provider_url, content_type.unwrap_or_else(|| "application/octet-stream".to_owned())))
         };
-        (0..MAX_MEDIA).filter_map(attachment).collect()
+        numbers.into_iter().filter_map(attachment).collect()
     }
 
     /// Twilio's own judgement (Advanced Opt-Out knows words of other languages) before the words that we know.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use parlance_app::account::VoiceChanges;
 use parlance_app::directory::NewTwilio;
-use parlance_app::{App, Config, ingest};
+use parlance_app::ingest::{self, Heard};
+use parlance_app::{App, Config};
 use parlance_channels::{Hook, Parsed};
 use parlance_model::account::Account;
 use parlance_model::channel::Provider;
@@ -18,7 +19,7 @@ use parlance_net::{Client, Policy};
 use parlance_sim::twilio::{AccountConfig, Config as SimConfig, Sim};
 use parlance_store::secret::SecretKey;
 use parlance_store::watch::{self, Unit, Watch};
-use parlance_store::{Durability, Place, Setup, Store, make_folder, measure};
+use parlance_store::{Durability, OrgTx, Place, Setup, Store, make_folder, measure};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -154,7 +155,8 @@ impl Subject {
             while self.next < end {
                 let chunk = CHUNK.min(end - self.next);
                 let (account, inbound) = (self.accounts[org].clone(), self.inbound(org, chunk)?);
-                self.app.store().write(account.org, move |tx| ingest::record(tx, &account, &inbound)).await?;
+                let heard = move |tx: &mut OrgTx<'_, '_>| ingest::record(tx, &[Heard { account: &account, inbound: &inbound }]).map(drop);
+                self.app.store().write(self.accounts[org].org, heard).await?;
                 watch::advance(watch, chunk)?;
             }
         }
@@ -171,7 +173,7 @@ impl Subject {
         for n in self.next..self.next + count {
             let body = line.early(n);
             let hook = Hook { method: "POST", urls: &urls, headers: &headers, body: body.as_bytes() };
-            match parlance_channels::of(Provider::Twilio).parse(account, &hook) {
+            match parlance_channels::of(Provider::Twilio).read(&hook).parse(account) {
                 Parsed::Apply(items) => inbound.extend(items),
                 other => return Err(Error::internal(format!("the bench's own message was read as {other:?}"))),
             }

@@ -102,8 +102,9 @@ async fn verify(State(account): State<Arc<Account>>, method: Method, uri: Uri, h
     let channel = parlance_channels::of(Provider::Twilio);
     let urls = [format!("{PUBLIC_URL}{uri}")];
     let hook = Hook { method: method.as_str(), urls: &urls, headers: &headers, body: &body };
-    let genuine = channel.claimed_account(&hook).is_ok_and(|claimed| claimed == channel.account_name(&account));
-    let fits = genuine && channel.verify(&account, &hook) && matches!(channel.parse(&account, &hook), Parsed::Apply(_));
+    let claim = channel.read(&hook);
+    let genuine = claim.account_name().is_ok_and(|claimed| claimed == channel.account_name(&account));
+    let fits = genuine && claim.verify(&account) && matches!(claim.parse(&account), Parsed::Apply(_));
     (if fits { StatusCode::OK } else { StatusCode::FORBIDDEN }, [(CONTENT_TYPE, "text/xml")], ANSWER)
 }
 

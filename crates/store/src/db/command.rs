@@ -17,6 +17,9 @@ pub(crate) trait Command: Send {
     /// The org whose lock a write takes; `None` for the directory.
     fn org(&self) -> Option<OrgId>;
 
+    /// How many callers wait for it.
+    fn size(&self) -> usize;
+
     /// Runs the closure and keeps its result. `false`: roll back what it did.
     fn run(&mut self, tx: &mut Tx<'_>) -> bool;
 
@@ -25,6 +28,11 @@ pub(crate) trait Command: Send {
 
     /// Whether nobody waits any more. A read that nobody waits for need not run.
     fn is_abandoned(&self) -> bool;
+
+    /// What it is made of, each to be run by itself after it failed as a whole. A command that stands for one caller has no parts.
+    fn split(&mut self) -> Vec<Box<dyn Command>> {
+        Vec::new()
+    }
 
     /// Answers whoever waits: with the kept result, or with this error when the transaction did not commit.
     fn answer(self: Box<Self>, failed: Option<Error>);
@@ -48,6 +56,10 @@ where
 {
     fn org(&self) -> Option<OrgId> {
         self.org
+    }
+
+    fn size(&self) -> usize {
+        1
     }
 
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {
@@ -83,6 +95,11 @@ where
         // Nobody may be waiting any more: a client that went away does not undo what was committed.
         let _ = self.reply.send(result);
     }
+}
+
+/// How many callers wait for a batch.
+pub(crate) fn size(batch: &[Box<dyn Command>]) -> usize {
+    batch.iter().map(|command| command.size()).sum()
 }
 
 /// Answers before the commit, which no server may do. Only a build with failpoints can be told to, so that the crash rig is seen to notice.

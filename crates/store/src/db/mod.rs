@@ -82,7 +82,7 @@ impl Tx<'_> {
         let sql = sql.into();
         without_nul(params)?;
         #[cfg(test)]
-        crate::plans::hear(sql, params);
+        crate::plans::hear(sql, params.iter());
         match self {
             Self::Sqlite(tx) => tx.query(sql.sqlite, params, map),
             Self::Postgres(tx) => tx.query(sql.postgres, params, map),
@@ -103,6 +103,35 @@ impl Tx<'_> {
     pub(crate) fn query_one<T>(&mut self, sql: impl Into<Sql>, params: &[Param<'_>], map: impl FnMut(&Row<'_>) -> Result<T>) -> Result<T> {
         let row = self.query_opt(sql, params, map)?;
         row.ok_or_else(|| Error::internal("a query that always has a row had none"))
+    }
+
+    /// Runs a statement once for each row of values, with the org in front of each: on PostgreSQL in one round trip. Answers how many
+    /// rows it changed. Updates must be of different rows.
+    pub(crate) fn execute_each(&mut self, sql: Sql, org: &Param<'_>, rows: &[&[Param<'_>]]) -> Result<u64> {
+        rows.iter().try_for_each(|row| without_nul(row))?;
+        match self {
+            _ if rows.is_empty() => Ok(0),
+            Self::Sqlite(tx) => tx.execute_each(sql.sqlite, org, rows),
+            Self::Postgres(tx) => tx.execute_each(sql.postgres, org, rows),
+        }
+    }
+
+    /// Runs a query in the same way; maps every row that any of them finds, in their order.
+    pub(crate) fn query_each<T>(
+        &mut self,
+        sql: Sql,
+        org: &Param<'_>,
+        rows: &[&[Param<'_>]],
+        map: impl FnMut(&Row<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        rows.iter().try_for_each(|row| without_nul(row))?;
+        #[cfg(test)]
+        rows.iter().for_each(|row| crate::plans::hear(sql, std::iter::once(org).chain(*row)));
+        match self {
+            _ if rows.is_empty() => Ok(Vec::new()),
+            Self::Sqlite(tx) => tx.query_each(sql.sqlite, org, rows, map),
+            Self::Postgres(tx) => tx.query_each(sql.postgres, org, rows, map),
+        }
     }
 
     /// Runs a file of statements without parameters: migrations.
@@ -127,6 +156,10 @@ fn without_nul(params: &[Param<'_>]) -> Result<()> {
 
 /// Parameters of a statement, each converted to a [`Param`].
 macro_rules! params {
-    ($($value:expr),* $(,)?) => { &[$($crate::db::Param::from($value)),*][..] };
+    ($($value:expr),* $(,)?) => { &$crate::db::row![$($value),*][..] };
 }
-pub(crate) use params;
+/// One row of parameters, of many that a statement is run for.
+macro_rules! row {
+    ($($value:expr),* $(,)?) => { [$($crate::db::Param::from($value)),*] };
+}
+pub(crate) use {params, row};

@@ -5,6 +5,7 @@
 //! lanes of other nodes too: seq, counters and contacts neither skew nor deadlock.
 
 mod lane;
+mod many;
 mod reader;
 mod tls;
 
@@ -22,13 +23,18 @@ use super::{Param, Row};
 pub(crate) use lane::Lanes;
 pub(crate) use reader::Readers;
 
-/// A connection with its prepared statements, keyed by address and length of their constant texts.
+/// A connection with its prepared statements.
 pub(crate) struct Connection {
     client: Client,
     statements: Statements,
 }
 
-type Statements = HashMap<(usize, usize), Statement>;
+/// Prepared statements, for one row and for many, keyed by address and length of their constant texts.
+#[derive(Default)]
+pub(crate) struct Statements {
+    one: HashMap<(usize, usize), Statement>,
+    many: HashMap<(usize, usize), Statement>,
+}
 
 /// A stuck statement ends instead of holding its lane for ever.
 const WRITING: &str = "SET timezone = 'UTC'; SET statement_timeout = '20s'; SET lock_timeout = '15s'";
@@ -52,7 +58,7 @@ impl Connection {
         config.keepalives_idle(Duration::from_secs(10)).keepalives_interval(Duration::from_secs(3)).keepalives_retries(3);
         let mut client = config.connect(tls).map_err(not_connected)?;
         client.batch_execute(settings).map_err(error)?;
-        Ok(Self { client, statements: HashMap::new() })
+        Ok(Self { client, statements: Statements::default() })
     }
 
     fn is_closed(&self) -> bool {
@@ -160,11 +166,23 @@ impl<'a> PostgresTx<'a> {
 
     fn prepared(&mut self, sql: &'static str) -> Result<Statement> {
         let key = (sql.as_ptr() as usize, sql.len());
-        if let Some(statement) = self.statements.get(&key) {
+        if let Some(statement) = self.statements.one.get(&key) {
             return Ok(statement.clone());
         }
         let statement = self.transaction.prepare(sql).map_err(error)?;
-        self.statements.insert(key, statement.clone());
+        self.statements.one.insert(key, statement.clone());
+        Ok(statement)
+    }
+
+    /// The same statement for many rows at once.
+    fn prepared_for_many(&mut self, sql: &'static str) -> Result<Statement> {
+        let key = (sql.as_ptr() as usize, sql.len());
+        if let Some(statement) = self.statements.many.get(&key) {
+            return Ok(statement.clone());
+        }
+        let text = many::text(sql, self.prepared(sql)?.params())?;
+        let statement = self.transaction.prepare(&text).map_err(error)?;
+        self.statements.many.insert(key, statement.clone());
         Ok(statement)
     }
 
@@ -184,6 +202,33 @@ impl<'a> PostgresTx<'a> {
         rows.iter().map(|row| map(&Row::Postgres(row))).collect()
     }
 
+    pub(crate) fn execute_each(&mut self, sql: &'static str, org: &Param<'_>, rows: &[&[Param<'_>]]) -> Result<u64> {
+        if let [row] = rows {
+            let statement = self.prepared(sql)?;
+            return self.transaction.execute(&statement, &with_org(org, row)).map_err(error);
+        }
+        let statement = self.prepared_for_many(sql)?;
+        let columns = columns(rows);
+        self.transaction.execute(&statement, &with_org(org, &columns)).map_err(error)
+    }
+
+    pub(crate) fn query_each<T>(
+        &mut self,
+        sql: &'static str,
+        org: &Param<'_>,
+        rows: &[&[Param<'_>]],
+        mut map: impl FnMut(&Row<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let found = if let [row] = rows {
+            let statement = self.prepared(sql)?;
+            self.transaction.query(&statement, &with_org(org, row)).map_err(error)?
+        } else {
+            let statement = self.prepared_for_many(sql)?;
+            self.transaction.query(&statement, &with_org(org, &columns(rows))).map_err(error)?
+        };
+        found.iter().map(|row| map(&Row::Postgres(row))).collect()
+    }
+
     pub(crate) fn batch(&mut self, text: &str) -> Result<()> {
         self.transaction.batch(text).map_err(error)
     }
@@ -191,6 +236,17 @@ impl<'a> PostgresTx<'a> {
 
 fn bound<'p>(params: &'p [Param<'p>]) -> Vec<&'p (dyn ToSql + Sync)> {
     params.iter().map(|param| param as &(dyn ToSql + Sync)).collect()
+}
+
+fn with_org<'p, V: ToSql + Sync>(org: &'p Param<'_>, values: &'p [V]) -> Vec<&'p (dyn ToSql + Sync)> {
+    let values = values.iter().map(|value| value as &(dyn ToSql + Sync));
+    std::iter::once(org as &(dyn ToSql + Sync)).chain(values).collect()
+}
+
+/// The values of rows, column by column.
+fn columns<'p>(rows: &[&'p [Param<'p>]]) -> Vec<Vec<&'p Param<'p>>> {
+    let width = rows.first().map_or(0, |row| row.len());
+    (0..width).map(|at| rows.iter().map(|row| &row[at]).collect()).collect()
 }
 
 /// What a caller reads of all this.

@@ -173,9 +173,38 @@ impl SqliteTx<'_> {
         Ok(out)
     }
 
+    pub(crate) fn execute_each(&mut self, sql: &'static str, org: &Param<'_>, rows: &[&[Param<'_>]]) -> Result<u64> {
+        self.still_open()?;
+        let mut statement = self.0.prepared(sql)?;
+        rows.iter().try_fold(0, |changed, row| Ok(changed + statement.execute(with_org(org, row)).map_err(error)? as u64))
+    }
+
+    pub(crate) fn query_each<T>(
+        &mut self,
+        sql: &'static str,
+        org: &Param<'_>,
+        rows: &[&[Param<'_>]],
+        mut map: impl FnMut(&Row<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        self.still_open()?;
+        let mut statement = self.0.prepared(sql)?;
+        let mut out = Vec::with_capacity(rows.len());
+        for row in rows {
+            let mut found = statement.query(with_org(org, row)).map_err(error)?;
+            while let Some(row) = found.next().map_err(error)? {
+                out.push(map(&Row::Sqlite(row))?);
+            }
+        }
+        Ok(out)
+    }
+
     pub(crate) fn batch(&mut self, text: &str) -> Result<()> {
         self.0.run(text)
     }
+}
+
+fn with_org<'p>(org: &'p Param<'p>, row: &'p [Param<'p>]) -> impl rusqlite::Params + 'p {
+    params_from_iter(std::iter::once(org).chain(row))
 }
 
 /// The error of whoever goes on after that.

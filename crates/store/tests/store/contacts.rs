@@ -213,7 +213,7 @@ both_databases! {
         let fill = f.write(move |tx| {
             let contact = contact::get(tx, id)?;
             (0..1000).try_for_each(|n| {
-                let key = conversation::Key { account: &account, session_key: format!("x_{n}"), channel: Channel::Sms, peer: String::new(), contact: &contact };
+                let key = conversation::Key { account: &account, session_key: format!("x_{n}"), channel: Channel::Sms, peer: String::new(), contact: contact.id };
                 conversation::find_or_create(tx, &key).map(drop)
             })
         });

@@ -141,7 +141,7 @@ both_databases! {
                 session_key: "sms_x".to_owned(),
                 channel: Channel::Sms,
                 peer: "x".to_owned(),
-                contact: &ours,
+                contact: ours.id,
             };
             conversation::find_or_create(tx, &key).map(drop)
         });

@@ -217,7 +217,7 @@ pub(crate) fn talk(tx: &mut OrgTx<'_, '_>, account: &Account, number: &str) -> R
         session_key: session_key(Channel::Sms, &address),
         channel: Channel::Sms,
         peer: address.key(),
-        contact: &contact,
+        contact: contact.id,
     };
     Ok((conversation::find_or_create(tx, &key)?.0, contact))
 }

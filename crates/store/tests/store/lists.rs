@@ -56,7 +56,7 @@ fn random_conversations(tx: &mut OrgTx<'_, '_>, account: &Account, people: &[Con
             session_key: format!("test_{number}"),
             channel: random.of(Channel::ALL),
             peer: String::new(),
-            contact: &people[random.below(people.len() as u64)],
+            contact: people[random.below(people.len() as u64)].id,
         };
         let (before, _) = conversation::find_or_create(tx, &key)?;
         let mut after = before.clone();

@@ -18,6 +18,7 @@ mod health;
 mod hooks;
 mod idempotency;
 mod jobs;
+mod joint;
 mod keys;
 mod lists;
 mod measure;

@@ -193,7 +193,9 @@ fn applied(account: &Account, entries: &[Value]) -> Vec<bool> {
         for (name, key) in [("From", "from"), ("To", "to"), ("MessagingServiceSid", "messaging_service_sid")] {
             form.extend_pairs(entry[key].as_str().map(|text| (name, text)));
         }
-        let parsed = with_hook(By::Form, &[URL], "", form.finish().as_bytes(), |hook| super::super::parse::parse(account, hook));
+        let parsed = with_hook(By::Form, &[URL], "", form.finish().as_bytes(), |hook| {
+            super::super::parse::parse(account, hook, super::super::form::Form::of(hook).as_ref())
+        });
         matches!(parsed, crate::Parsed::Apply(_))
     };
     entries.iter().map(is_applied).collect()

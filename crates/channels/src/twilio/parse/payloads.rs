@@ -15,7 +15,7 @@ const OVER_WHATSAPP: &str = "&From=whatsapp%3A%2B15559876543&To=whatsapp%3A%2B15
 /// A hook of the account at this place of its URL.
 fn told(query: &str, more: &str) -> Parsed {
     let body = format!("{OWN}{more}");
-    with_hook(By::Form, &[&format!("{URL}/a/tok3n{query}")], "", body.as_bytes(), |hook| parse(&account(), hook))
+    with_hook(By::Form, &[&format!("{URL}/a/tok3n{query}")], "", body.as_bytes(), |hook| parse(&account(), hook, Form::of(hook).as_ref()))
 }
 
 fn message(more: &str) -> InboundMessage {
@@ -79,7 +79,7 @@ fn what_surrounds_a_message_does_not_change_it() {
         assert_eq!((message.body.as_str(), message.channel), ("Hi", Channel::Sms), "{more}");
     }
     let url = format!("{URL}?{OWN}&MessageSid=SM1{ENDS}&Body=Hi&FlowSid=FW1");
-    let by_studio = with_hook(By::Get, &[&url], "", b"", |hook| parse(&account(), hook));
+    let by_studio = with_hook(By::Get, &[&url], "", b"", |hook| parse(&account(), hook, Form::of(hook).as_ref()));
     assert!(matches!(by_studio, Parsed::Apply(_)));
 }
 
@@ -147,7 +147,9 @@ fn events_of_other_products_are_kept_and_no_messages() {
     assert_eq!(kept("", &format!("{conversations}{service}")), OTHER_PRODUCT);
     assert_eq!(kept("", conversations), OTHER_PRODUCT);
     assert_eq!(kept("", "&Sid=NO1&Level=ERROR&PayloadType=application%2Fjson&Payload=%7B%7D"), NO_SID);
-    let json = with_hook(By::Json, &[&format!("{URL}?bodySHA256=00")], "", br#"{"MessageSid":"SM1"}"#, |hook| parse(&account(), hook));
+    let json = with_hook(By::Json, &[&format!("{URL}?bodySHA256=00")], "", br#"{"MessageSid":"SM1"}"#, |hook| {
+        parse(&account(), hook, Form::of(hook).as_ref())
+    });
     assert!(matches!(json, Parsed::Quarantine(UNREADABLE)));
 }
 
@@ -216,7 +218,7 @@ fn nobody_elses_hook_is_taken_for_ours() {
         "&ConversationSid=CH1&MessageSid=IM1&Body=Hi",
     ] {
         let body = format!("{OWN}{more}");
-        let parsed = with_hook(By::Form, &[URL], "", body.as_bytes(), |hook| parse(&other, hook));
+        let parsed = with_hook(By::Form, &[URL], "", body.as_bytes(), |hook| parse(&other, hook, Form::of(hook).as_ref()));
         assert!(matches!(parsed, Parsed::NotOurs), "{more}");
     }
 }

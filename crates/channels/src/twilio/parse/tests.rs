@@ -10,7 +10,7 @@ const OTHER_NUMBER: &str = "+15550000000";
 const SERVICE: &str = "MG00000000000000000000000000000001";
 
 fn parsed_by(account: &Account, url: &str, body: &[u8]) -> Parsed {
-    with_hook(By::Form, &[url], "", body, |hook| parse(account, hook))
+    with_hook(By::Form, &[url], "", body, |hook| parse(account, hook, Form::of(hook).as_ref()))
 }
 
 fn parsed(body: &str) -> Parsed {
@@ -345,14 +345,14 @@ fn what_cannot_be_read_is_kept_with_its_reason() {
     assert!(quarantined(&parsed("MessageSid=SM1&To=%2B15551234567"), NO_CONTENT));
     assert!(quarantined(&parsed(&with(&delivered(), "MessageStatus", "teleported")), UNKNOWN_STATUS));
     assert!(quarantined(&parsed(&format!("{}{}", sms(), "&x".repeat(2000))), UNREADABLE));
-    let json = with_hook(By::Json, &[URL], "", b"{}", |hook| parse(&account(), hook));
+    let json = with_hook(By::Json, &[URL], "", b"{}", |hook| parse(&account(), hook, Form::of(hook).as_ref()));
     assert!(quarantined(&json, UNREADABLE));
 }
 
 #[test]
 fn with_get_the_parameters_are_in_the_url() {
     let url = format!("{URL}?{}", sms());
-    let parsed = with_hook(By::Get, &[&url], "", b"", |hook| parse(&account(), hook));
+    let parsed = with_hook(By::Get, &[&url], "", b"", |hook| parse(&account(), hook, Form::of(hook).as_ref()));
     assert_eq!(message_of(parsed).from.key(), "+15559876543");
 }
 

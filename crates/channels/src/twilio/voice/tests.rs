@@ -9,7 +9,9 @@ const CALL: &str = "CA00000000000000000000000000000001";
 
 fn told(query: &str, body: &[u8]) -> CallNews {
     let url = format!("{URL}/a/tok3n{query}");
-    let parsed = with_hook(By::Form, &[&url], "", body, |hook| super::super::parse::parse(&account(), hook));
+    let parsed = with_hook(By::Form, &[&url], "", body, |hook| {
+        super::super::parse::parse(&account(), hook, super::super::form::Form::of(hook).as_ref())
+    });
     match parsed {
         Parsed::Call(news) => news,
         other => panic!("news of a call, not {other:?}"),

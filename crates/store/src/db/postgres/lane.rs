@@ -13,7 +13,7 @@ use postgres::Transaction;
 
 use super::{DOUBT, LOST, PostgresTx, RETRY, Reconnecting, STALE, Statements, error, in_doubt, stale};
 use crate::db::Tx;
-use crate::db::command::{Command, Indispensable, answer_early, not_committed};
+use crate::db::command::{Command, Indispensable, answer_early, not_committed, size};
 use crate::metrics::Batches;
 
 /// Lanes for orgs; one more serves the directory, and one the search index.
@@ -147,14 +147,16 @@ fn alone(connection: &mut Reconnecting, org: Option<OrgId>, command: Box<dyn Com
     one.into_iter().for_each(|command| command.answer(outcome.as_ref().err().map(not_committed)));
 }
 
-/// One transaction over all of them. `Err` means that none is known to be committed.
+/// One transaction over all of them. One that fails as a whole is put in the place of its parts. `Err` means that none is known to be
+/// committed.
 fn together(connection: &mut Reconnecting, org: Option<OrgId>, batch: &mut Vec<Box<dyn Command>>, measured: &Batches) -> Result<()> {
     let (client, statements) = connection.get()?.split();
     let mut transaction = client.transaction().map_err(stale)?;
     if let Some(org) = org {
         lock(&mut transaction, statements, org)?;
     }
-    for command in &mut *batch {
+    let mut next = 0;
+    while let Some(command) = batch.get_mut(next) {
         let mut savepoint = transaction.savepoint("one").map_err(error)?;
         let keep = command.run(&mut Tx::Postgres(PostgresTx::new(&mut savepoint, statements)));
         match command.error() {
@@ -165,8 +167,14 @@ fn together(connection: &mut Reconnecting, org: Option<OrgId>, batch: &mut Vec<B
             _ => {}
         }
         if keep { savepoint.commit() } else { savepoint.rollback() }.map_err(error)?;
+        let parts = if keep { Vec::new() } else { command.split() };
+        if parts.is_empty() {
+            next += 1;
+        } else {
+            batch.splice(next..=next, parts);
+        }
     }
-    let size = batch.len();
+    let size = size(batch);
     answer_early(batch);
     failpoint::reach(Step::Committing);
     measured.commit(size, || transaction.commit().map_err(in_doubt))

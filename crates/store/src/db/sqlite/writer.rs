@@ -1,5 +1,6 @@
 //! The writer thread: drains what has queued, runs each closure in a savepoint, commits once, answers everybody.
 
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 
@@ -9,7 +10,7 @@ use parlance_model::{Error, Result};
 use super::checkpoint::Checkpointer;
 use super::{Database, Durability, SqliteTx, ended};
 use crate::db::Tx;
-use crate::db::command::{Command, Indispensable, answer_early, not_committed};
+use crate::db::command::{Command, Indispensable, answer_early, not_committed, size};
 use crate::metrics::Batches;
 
 /// The most closures that share one commit.
@@ -82,20 +83,16 @@ pub(super) fn commit(database: &Database, mut batch: Vec<Box<dyn Command>>, meas
             if batch.len() > 1 {
                 tracing::warn!(?cause, size = batch.len(), "a batch did not commit; running its closures one by one");
             }
-            let mut batch = batch.into_iter();
-            while let Some(command) = batch.next() {
-                match database.begin() {
-                    Ok(()) => alone(database, command, measured),
-                    Err(cause) => return refuse(std::iter::once(command).chain(batch).collect(), &cause),
-                }
-            }
+            one_by_one(database, batch, measured);
         }
     }
 }
 
-/// Runs every closure in a savepoint of the transaction that was begun, and commits.
+/// Runs every closure in a savepoint of the transaction that was begun, and commits. One that fails as a whole is put in the place of
+/// its parts.
 fn together(database: &Database, batch: &mut Vec<Box<dyn Command>>, measured: &Batches) -> Result<()> {
-    for command in &mut *batch {
+    let mut next = 0;
+    while let Some(command) = batch.get_mut(next) {
         database.run("SAVEPOINT one")?;
         let keep = command.run(&mut Tx::Sqlite(SqliteTx(database)));
         // Disk full, I/O errors and the like may end the whole transaction, not just the statement. Going on would
@@ -104,8 +101,14 @@ fn together(database: &Database, batch: &mut Vec<Box<dyn Command>>, measured: &B
             return Err(ended());
         }
         database.run(if keep { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" })?;
+        let parts = if keep { Vec::new() } else { command.split() };
+        if parts.is_empty() {
+            next += 1;
+        } else {
+            batch.splice(next..=next, parts);
+        }
     }
-    let size = batch.len();
+    let size = size(batch);
     answer_early(batch);
     failpoint::reach(Step::Committing);
     measured.commit(size, || finish(database))
@@ -116,13 +119,29 @@ fn refuse(batch: Vec<Box<dyn Command>>, cause: &Error) {
     batch.into_iter().for_each(|command| command.answer(Some(not_committed(cause))));
 }
 
-/// Runs one closure in the transaction that was begun for it.
-fn alone(database: &Database, mut command: Box<dyn Command>, measured: &Batches) {
-    if !command.run(&mut Tx::Sqlite(SqliteTx(database))) {
+/// Runs every closure in a transaction of its own.
+fn one_by_one(database: &Database, batch: Vec<Box<dyn Command>>, measured: &Batches) {
+    let mut waiting = VecDeque::from(batch);
+    while let Some(mut command) = waiting.pop_front() {
+        if let Err(cause) = database.begin() {
+            waiting.push_front(command);
+            return refuse(waiting.into(), &cause);
+        }
+        if command.run(&mut Tx::Sqlite(SqliteTx(database))) {
+            finish_alone(database, command, measured);
+            continue;
+        }
         roll_back(database);
-        return command.answer(None);
+        let parts = command.split();
+        if parts.is_empty() {
+            command.answer(None);
+        }
+        parts.into_iter().rev().for_each(|part| waiting.push_front(part));
     }
-    let committed = if database.connection().is_autocommit() { Err(ended()) } else { measured.commit(1, || finish(database)) };
+}
+
+fn finish_alone(database: &Database, command: Box<dyn Command>, measured: &Batches) {
+    let committed = if database.connection().is_autocommit() { Err(ended()) } else { measured.commit(command.size(), || finish(database)) };
     match committed {
         Ok(()) => command.answer(None),
         Err(cause) => {

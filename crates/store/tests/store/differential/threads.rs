@@ -221,7 +221,7 @@ fn append(tx: &mut OrgTx<'_, '_>, account: &Account, (number, channel): To, new:
     let address = Address::Phone(phone(number));
     let (contact, made) = contact::find_or_create(tx, &Identity::of(&address), &contact::Details::default())?;
     let session_key = session_key(channel, &address);
-    let key = conversation::Key { account, session_key, channel, peer: address.key(), contact: &contact };
+    let key = conversation::Key { account, session_key, channel, peer: address.key(), contact: contact.id };
     let (before, _) = conversation::find_or_create(tx, &key)?;
     let mut after = before.clone();
     let id = message::append(tx, &mut after, new, made)?;
