@@ -10,6 +10,16 @@ const NEW: u64 = 10;
 /// Numbers of an area code that a phone can have.
 const LOCAL: u64 = 8_000_000;
 const AREAS: [u64; 4] = [212, 312, 415, 617];
+/// Words of a text.
+const LENGTH: u64 = 24;
+/// Of a varied line's senders, one in so many writes over WhatsApp.
+const OVER_WHATSAPP: u64 = 10;
+/// Each of so many times, there are twice as many words, and each of those comes up half as often.
+const DOUBLINGS: u64 = 17;
+const CONSONANTS: &[u8; 20] = b"bcdfghjklmnpqrstvwxz";
+const VOWELS: &[u8; 5] = b"aeiou";
+/// What Twilio writes before a number that is reached over WhatsApp.
+const WHATSAPP: &str = "whatsapp:";
 const WORDS: [&str; 24] = [
     "about",
     "again",
@@ -47,6 +57,8 @@ pub(crate) struct Line {
     pub(crate) path: String,
     /// How many people have written to it before: at least one.
     pub(crate) senders: u64,
+    /// Whether some write over WhatsApp, and texts have common words and rare ones.
+    pub(crate) varied: bool,
 }
 
 /// Messages to some numbers, in turn.
@@ -74,14 +86,24 @@ impl Line {
     /// Twenty fields, as Twilio posts them.
     fn form(&self, n: u64, from: u64) -> String {
         let sid = format!("SM{n:032x}");
+        let (text, from, mut to) = (if self.varied { varied_text(n) } else { text(n) }, self.sender(from), self.number.clone());
         let mut form = Serializer::new(String::with_capacity(800));
         form.extend_pairs([("ToCountry", "US"), ("ToState", "CA"), ("SmsMessageSid", &sid), ("NumMedia", "0")]);
         form.extend_pairs([("ToCity", "SAN FRANCISCO"), ("FromZip", "94103"), ("SmsSid", &sid), ("FromState", "CA")]);
-        form.extend_pairs([("SmsStatus", "received"), ("FromCity", "SAN FRANCISCO"), ("Body", &text(n)), ("FromCountry", "US")]);
-        form.extend_pairs([("To", self.number.as_str()), ("MessagingServiceSid", "MG00000000000000000000000000000001")]);
+        form.extend_pairs([("SmsStatus", "received"), ("FromCity", "SAN FRANCISCO"), ("Body", &text), ("FromCountry", "US")]);
+        if from.starts_with(WHATSAPP) {
+            to.insert_str(0, WHATSAPP);
+        }
+        form.extend_pairs([("To", to.as_str()), ("MessagingServiceSid", "MG00000000000000000000000000000001")]);
         form.extend_pairs([("ToZip", "94105"), ("NumSegments", "1"), ("MessageSid", &sid), ("AccountSid", &self.account_sid)]);
-        form.extend_pairs([("From", phone(from).as_str()), ("ApiVersion", "2010-04-01")]);
+        form.extend_pairs([("From", from.as_str()), ("ApiVersion", "2010-04-01")]);
         form.finish()
+    }
+
+    /// Somebody's address.
+    fn sender(&self, index: u64) -> String {
+        let mark = if self.varied && index % OVER_WHATSAPP == 1 { WHATSAPP } else { "" };
+        format!("{mark}{}", phone(index))
     }
 }
 
@@ -104,9 +126,49 @@ impl Traffic {
 }
 
 /// Somebody's number.
-fn phone(index: u64) -> String {
+pub(crate) fn phone(index: u64) -> String {
     let area = AREAS[usize::try_from(index / LOCAL).unwrap_or(usize::MAX) % AREAS.len()];
     format!("+1{area}{}", 2_000_000 + index % LOCAL)
+}
+
+/// The word that is in most varied texts.
+pub(crate) const COMMON: &str = WORDS[0];
+
+/// The word that is in the nth varied text alone.
+pub(crate) fn mark(n: u64) -> String {
+    made_up(n, 6)
+}
+
+/// Some words, of which the second is half as common as the first, and so on into a long tail; with a mark of its own.
+fn varied_text(n: u64) -> String {
+    let mut text = String::with_capacity(200);
+    for place in 0..LENGTH {
+        let drawn = scattered(n * LENGTH + place);
+        let size = 1 << (drawn % DOUBLINGS);
+        let rank = size + (drawn / DOUBLINGS) % size - 1;
+        match usize::try_from(rank).ok().and_then(|rank| WORDS.get(rank)) {
+            Some(word) => text.push_str(word),
+            None => text.push_str(&made_up(rank, 3)),
+        }
+        text.push(' ');
+    }
+    text.push_str(&mark(n));
+    text
+}
+
+/// A word of so many syllables that is no other number's.
+fn made_up(mut number: u64, syllables: usize) -> String {
+    let mut word = String::with_capacity(2 * syllables);
+    let mut letter = |letters: &[u8]| {
+        let at = number % letters.len() as u64;
+        number /= letters.len() as u64;
+        word.extend(usize::try_from(at).ok().and_then(|at| letters.get(at)).map(|letter| char::from(*letter)));
+    };
+    for _ in 0..syllables {
+        letter(CONSONANTS);
+        letter(VOWELS);
+    }
+    word
 }
 
 /// Some hundred and fifty characters: nearly a whole SMS.
@@ -124,7 +186,7 @@ fn text(n: u64) -> String {
 }
 
 /// A number that looks like any other (the finalizer of SplitMix64).
-const fn scattered(n: u64) -> u64 {
+pub(crate) const fn scattered(n: u64) -> u64 {
     let mut z = n.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -137,7 +199,7 @@ mod tests {
 
     use parlance_model::phone::{Address, Region};
 
-    use super::{LOCAL, Line, phone};
+    use super::{COMMON, LOCAL, Line, mark, phone, varied_text};
 
     #[test]
     fn everybody_has_a_number_of_their_own_that_is_one() {
@@ -158,9 +220,22 @@ mod tests {
             number: "+15551234567".to_owned(),
             path: String::new(),
             senders: 50_000,
+            varied: false,
         };
         let sizes: Vec<_> = (1..100).map(|n| line.later(n).len()).collect();
         assert!(sizes.iter().all(|size| (600..800).contains(size)), "{sizes:?}");
         assert_eq!(form_urlencoded::parse(line.later(1).as_bytes()).count(), 20);
+    }
+
+    #[test]
+    fn varied_texts_have_a_common_word_a_long_tail_and_a_mark_of_their_own() {
+        let texts: Vec<_> = (0..1000).map(varied_text).collect();
+        let with = |word: &str| texts.iter().filter(|text| text.split(' ').any(|one| one == word)).count();
+        assert!((650..900).contains(&with(COMMON)), "{}", with(COMMON));
+        let words: HashSet<_> = texts.iter().flat_map(|text| text.split(' ')).collect();
+        assert!(words.len() > 5000, "{}", words.len());
+        assert_eq!((0..1000).map(mark).collect::<HashSet<_>>().len(), 1000);
+        assert!((0..1000).all(|n| with(&mark(n)) == 1));
+        assert!(texts.iter().all(|text| text.len() <= 200), "longer than a text");
     }
 }

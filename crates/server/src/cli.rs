@@ -20,7 +20,7 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 pub(crate) use audit::{AuditAction, AuditArgs};
-pub(crate) use bench::{Bench, BenchFootprint, BenchIngest};
+pub(crate) use bench::{Bench, BenchFootprint, BenchIngest, BenchList, BenchMixed};
 pub(crate) use directory::{AccountAction, IdArgs, KeyAction, OrgAction, ProviderArgs, TestArgs, UserAction, VoiceArgs};
 pub(crate) use media::MediaStore;
 pub(crate) use simulate::{Simulate, SimulateTwilio};

@@ -3,10 +3,13 @@
 
 use std::path::Path;
 
+use parlance_model::conversation::Standing;
+use parlance_model::id::OrgId;
 use parlance_model::{Error, Result};
 use rusqlite::Connection;
 
-use crate::db::{Row, postgres, sqlite};
+use crate::counter::Facets;
+use crate::db::{Row, params, postgres, sqlite};
 use crate::{Place, SystemTx, make_folder, migrate};
 
 /// What decides how dear a commit is.
@@ -34,6 +37,35 @@ const SETTINGS: [(&str, &str); 6] = [
 pub fn messages(place: &Place) -> Result<u64> {
     let count = migrate::peek(place, |tx| tx.query_one("SELECT COUNT(*) FROM message", &[], |row| row.get::<i64>(0)))?;
     u64::try_from(count).map_err(Error::internal)
+}
+
+/// Conversations of one standing, medium and answerer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counted {
+    /// What they have in common.
+    pub facets: Facets,
+    /// How many they are.
+    pub conversations: i64,
+    /// Their unread messages.
+    pub unread_messages: i64,
+    /// How many hold these.
+    pub unread_conversations: i64,
+}
+
+/// Every conversation of an org, counted row by row, as a new connection sees it. Blocks.
+///
+/// # Errors
+/// Those of the database.
+pub fn conversations(place: &Place, org: OrgId) -> Result<Vec<Counted>> {
+    const COUNT: &str = "SELECT state, archived, channel, assigned_to, COUNT(*), CAST(SUM(unread_count) AS BIGINT),
+            CAST(SUM(CASE WHEN unread_count > 0 THEN 1 ELSE 0 END) AS BIGINT)
+        FROM conversation WHERE org_id = $1 GROUP BY state, archived, channel, assigned_to";
+    let read = |row: &Row<'_>| {
+        let standing = Standing { state: row.word(0)?, archived: row.get(1)? };
+        let facets = Facets { standing, channel: row.word(2)?, assigned_to: row.get(3)? };
+        Ok(Counted { facets, conversations: row.get(4)?, unread_messages: row.get(5)?, unread_conversations: row.get(6)? })
+    };
+    migrate::peek(place, |tx| tx.query(COUNT, params![org], read))
 }
 
 /// What the connection is set to, by the database's own names. Asked for in a write transaction, it is the connection that writes:

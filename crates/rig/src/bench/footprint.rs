@@ -15,9 +15,9 @@ use serde_json::Value;
 use tokio::process::{Child, Command};
 use tokio::runtime::Handle;
 
-use super::subject::{Home, PUBLIC_URL, Size, Subject};
-use super::{Report, float, folder, median, rounded, unreadable};
-use crate::load::{self, Client, Plan};
+use super::subject::{Home, PAGE_SIZE, PUBLIC_URL, Size, Subject};
+use super::{Report, float, folder, median, rounded, target, unreadable};
+use crate::load::{self, Client, Plan, What};
 use crate::traffic::Traffic;
 
 const COLUMNS: [&str; 4] = ["database", "ready_ms", "idle_mib", "busy_mib"];
@@ -36,7 +36,6 @@ const CONNECTIONS: usize = 64;
 const BUSY_S: u64 = 5;
 const BUILT: u64 = 100_000;
 const MIB: f64 = 1_048_576.0;
-const PAGE_SIZE: u32 = 4096;
 
 /// What to measure.
 #[derive(Debug, Clone)]
@@ -71,7 +70,7 @@ pub fn run(options: &Footprint, watch: &dyn Watch) -> Result<Report> {
     if options.messages > 0 {
         let (home, place) = Home::sqlite(options.scratch.as_deref(), PAGE_SIZE)?;
         let Place::Sqlite { data, .. } = place.clone() else { return Err(Error::internal("a folder is no folder")) };
-        let size = Size { orgs: 1, messages: options.messages, conversations: options.conversations.max(1) };
+        let size = Size { orgs: 1, messages: options.messages, conversations: options.conversations.max(1), varied: false };
         let mut subject = Subject::make(home, place, size, watch)?;
         let traffic = subject.traffic(1, BUILT);
         let home = runtime.block_on(subject.end());
@@ -127,7 +126,7 @@ impl Server {
         command.args(["serve", "--log", "error", "--public-url", PUBLIC_URL, "--listen", &address.to_string(), "--data"]).arg(data);
         let begun = Instant::now();
         let mut child = command.spawn().map_err(Error::internal)?;
-        while !matches!(load::ask(address, "GET /ready HTTP/1.1\r\nhost: bench\r\n\r\n").await, Ok(200)) {
+        while !matches!(load::ask(address, "GET /ready HTTP/1.1\r\nhost: bench\r\n\r\n").await, Ok(answer) if answer.status == 200) {
             let ended = child.try_wait().map_err(Error::internal)?;
             if ended.is_some() || begun.elapsed() > PATIENCE {
                 return Err(Error::unavailable("The server did not start. Above it says why.", 1));
@@ -150,8 +149,8 @@ impl Server {
 
     /// The most memory that was seen while hooks came in, in bytes.
     async fn busy(&self, options: &Footprint, traffic: Traffic) -> Result<u64> {
-        let plan =
-            Plan { address: self.address, connections: CONNECTIONS, lasts_ms: BUSY_S * 1000, requests: BUILT, again: false, traffic };
+        let what = What::Hooks { traffic, count: BUILT };
+        let plan = Plan { address: self.address, connections: CONNECTIONS, lasts_ms: BUSY_S * 1000, pause_ms: 0, again: false, what };
         let client = Client::ready(&options.client, &plan).await?;
         let mut sending = std::pin::pin!(client.run());
         let mut looks = tokio::time::interval(WEIGH);
@@ -162,10 +161,8 @@ impl Server {
                 _ = looks.tick() => most = most.max(self.resident()?),
             }
         };
-        match sent.failed {
-            0 => Ok(most),
-            failed => Err(Error::conflict("requests_failed", format!("{failed} connections broke or were refused."))),
-        }
+        target::all_answered(&sent)?;
+        Ok(most)
     }
 
     fn resident(&self) -> Result<u64> {

@@ -15,10 +15,10 @@ use super::subject::{Home, Size, Subject};
 use super::target::{self, Round, Target, Variant};
 use super::{Report, float, median, rounded};
 use crate::Door;
-use crate::load::{Client, Plan};
+use crate::load::{Client, Plan, What};
 
 /// Requests that are built for each second of a round that stores them; a server that takes them faster ends its round early.
-const BUILT_PER_SECOND: u64 = 25_000;
+pub(super) const BUILT_PER_SECOND: u64 = 25_000;
 /// Requests that are built for a round that stores nothing, and sent again and again.
 const REPEATED: u64 = 10_000;
 /// What a round that stores nothing lasts, of one that does.
@@ -91,7 +91,7 @@ pub fn run(options: &Ingest, watch: &dyn Watch) -> Result<Report> {
 
 impl Ingest {
     fn size(&self, orgs: usize) -> Size {
-        Size { orgs, messages: self.messages, conversations: self.conversations.max(1) }
+        Size { orgs, messages: self.messages, conversations: self.conversations.max(1), varied: false }
     }
 }
 
@@ -145,8 +145,8 @@ async fn one(options: &Ingest, subject: &mut Subject, target: &Target, connectio
     let stores = target.variant == Variant::Durable;
     let lasts_ms = options.seconds * 1000 / if stores { 1 } else { SHORTER };
     let requests = if stores { options.seconds * BUILT_PER_SECOND } else { REPEATED };
-    let traffic = subject.traffic(target.orgs, requests);
-    let plan = Plan { address: target.address, connections, lasts_ms, requests, again: !stores, traffic };
+    let what = What::Hooks { traffic: subject.traffic(target.orgs, requests), count: requests };
+    let plan = Plan { address: target.address, connections, lasts_ms, pause_ms: 0, again: !stores, what };
     let client = Client::ready(&options.client, &plan).await?;
     target::round(&subject.app, stores.then_some(&subject.place), client.run(), watch).await
 }

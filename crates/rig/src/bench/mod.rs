@@ -1,7 +1,12 @@
-//! `bench`: what a measurement reports, and what all of them share. One file each: `ingest`, `footprint`.
+//! `bench`: what a measurement reports, and what all of them share. One module each: `ingest`, `footprint`, `list`, `mixed`.
 
+mod ask;
 pub mod footprint;
 pub mod ingest;
+mod kinds;
+pub mod list;
+pub mod mixed;
+mod office;
 mod subject;
 mod target;
 mod usage;

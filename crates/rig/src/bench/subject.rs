@@ -13,7 +13,7 @@ use parlance_model::account::Account;
 use parlance_model::channel::Provider;
 use parlance_model::clock::SystemClock;
 use parlance_model::entropy::{self, SystemEntropy};
-use parlance_model::inbound::Inbound;
+use parlance_model::inbound::{Inbound, InboundMessage};
 use parlance_model::{Error, Result};
 use parlance_net::{Client, Policy};
 use parlance_sim::twilio::{AccountConfig, Config as SimConfig, Sim};
@@ -29,10 +29,14 @@ use crate::traffic::{Line, Traffic};
 
 /// What providers would call. Nothing does: the hooks come from our own client.
 pub(super) const PUBLIC_URL: &str = "https://bench.invalid";
+/// What the embedded database is made with where nothing else is asked for, in bytes.
+pub(super) const PAGE_SIZE: u32 = 4096;
 /// Messages of a transaction while the database is filled.
 const CHUNK: u64 = 1000;
 /// What the second org and those after it have of the first one's messages and conversations: one in so many.
 const SMALLER: u64 = 10;
+/// Between two messages that are there before anything is measured.
+const BETWEEN_MS: i64 = 1000;
 
 /// How much there is before anything is measured.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +46,8 @@ pub(super) struct Size {
     pub(super) messages: u64,
     /// Of the first org: at least one.
     pub(super) conversations: u64,
+    /// Whether some of them are over WhatsApp, and texts have common words and rare ones.
+    pub(super) varied: bool,
 }
 
 /// Where the database is, and what is removed with it.
@@ -129,9 +135,9 @@ impl Subject {
         let sim = Sim::start(config, listener, Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;
         let (mut accounts, mut lines) = (Vec::new(), Vec::new());
         for org in orgs {
-            let slug = format!("bench-{org}");
+            let slug = slug(org);
             app.create_org(&slug, "Bench", "US").await?;
-            let account = app.create_twilio(&slug, twilio(org, &sim)).await?;
+            let account = app.create_twilio(&slug, twilio(org, size.varied, &sim)).await?;
             let senders = if org == 1 { size.conversations } else { (size.conversations / SMALLER).max(1) };
             lines.push(Line {
                 account_sid: account_sid(org),
@@ -139,6 +145,7 @@ impl Subject {
                 number: number(org),
                 path: format!("/webhooks/twilio/a/{}", account.hook_token),
                 senders,
+                varied: size.varied,
             });
             accounts.push(account);
         }
@@ -146,15 +153,17 @@ impl Subject {
         Ok(Self { app, place, accounts, lines, next: 0, sim, home })
     }
 
-    /// Writes messages as hooks do, many to a transaction, and waits until every consumer has read them.
+    /// Writes messages as hooks do, many to a transaction, and waits until every consumer has read them. They came one after the other
+    /// until now.
     async fn fill(&mut self, messages: u64, watch: &dyn Watch) -> Result<()> {
+        let first_ms = self.app.now_ms() - i64::try_from(messages).unwrap_or(0) * BETWEEN_MS;
         for org in 0..self.accounts.len() {
             let count = if org == 0 { messages } else { messages / SMALLER };
             watch.stage("Writing messages", Some(count), Unit::Rows);
             let end = self.next + count;
             while self.next < end {
                 let chunk = CHUNK.min(end - self.next);
-                let (account, inbound) = (self.accounts[org].clone(), self.inbound(org, chunk)?);
+                let (account, inbound) = (self.accounts[org].clone(), self.inbound(org, chunk, first_ms)?);
                 let heard = move |tx: &mut OrgTx<'_, '_>| ingest::record(tx, &[Heard { account: &account, inbound: &inbound }]).map(drop);
                 self.app.store().write(self.accounts[org].org, heard).await?;
                 watch::advance(watch, chunk)?;
@@ -164,8 +173,8 @@ impl Subject {
         self.app.drain_search().await
     }
 
-    /// The next messages of an org, read as its hooks are.
-    fn inbound(&mut self, org: usize, count: u64) -> Result<Vec<Inbound>> {
+    /// The next messages of an org, read as its hooks are; the very first is of `first_ms`.
+    fn inbound(&mut self, org: usize, count: u64, first_ms: i64) -> Result<Vec<Inbound>> {
         let (account, line) = (&self.accounts[org], &self.lines[org]);
         let headers = form_headers();
         let urls = [format!("{PUBLIC_URL}{}", line.path)];
@@ -173,8 +182,9 @@ impl Subject {
         for n in self.next..self.next + count {
             let body = line.early(n);
             let hook = Hook { method: "POST", urls: &urls, headers: &headers, body: body.as_bytes() };
+            let at_ms = first_ms + i64::try_from(n).unwrap_or(0) * BETWEEN_MS;
             match parlance_channels::of(Provider::Twilio).read(&hook).parse(account) {
-                Parsed::Apply(items) => inbound.extend(items),
+                Parsed::Apply(items) => inbound.extend(items.into_iter().map(|item| of_time(item, at_ms))),
                 other => return Err(Error::internal(format!("the bench's own message was read as {other:?}"))),
             }
         }
@@ -202,10 +212,23 @@ impl Subject {
     }
 }
 
+/// The same, of that time.
+fn of_time(item: Inbound, at_ms: i64) -> Inbound {
+    match item {
+        Inbound::Message(message) => Inbound::Message(InboundMessage { at_ms: Some(at_ms), ..message }),
+        receipt @ Inbound::Receipt(_) => receipt,
+    }
+}
+
 /// What a form is posted with.
 fn form_headers() -> http::HeaderMap {
     let form = http::HeaderValue::from_static("application/x-www-form-urlencoded; charset=UTF-8");
     [(http::header::CONTENT_TYPE, form)].into_iter().collect()
+}
+
+/// The name of the nth org, from 1 on.
+pub(super) fn slug(org: usize) -> String {
+    format!("bench-{org}")
 }
 
 fn account_sid(org: usize) -> String {
@@ -221,14 +244,14 @@ fn number(org: usize) -> String {
     format!("+1555123{org:04}")
 }
 
-fn twilio(org: usize, sim: &Sim) -> NewTwilio {
+fn twilio(org: usize, varied: bool, sim: &Sim) -> NewTwilio {
     NewTwilio {
         account_sid: account_sid(org),
         auth_token: auth_token(org),
         api_key: None,
         phone_number: number(org),
         messaging_service_sid: None,
-        whatsapp_number: None,
+        whatsapp_number: varied.then(|| number(org)),
         base_url: Some(sim.base_url().as_str().trim_end_matches('/').to_owned()),
         messages_per_second: None,
         voice: VoiceChanges::default(),

@@ -126,10 +126,7 @@ pub(super) async fn round(
         app.drain_search().await?;
     }
     let (drained, usage) = (ended.elapsed(), Usage::now(app.registry())?.since(before));
-    if sent.failed > 0 || sent.answered == 0 {
-        let text = format!("{} requests were answered, and {} connections broke or were refused.", sent.answered, sent.failed);
-        return Err(Error::conflict("requests_failed", text));
-    }
+    all_answered(&sent)?;
     if let (Some(stored), Some(now)) = (stored, count(place).await?)
         && now - stored != sent.answered
     {
@@ -142,6 +139,19 @@ pub(super) async fn round(
         return Err(Error::conflict("not_drained", format!("A consumer of the event log lacks {behind} events. Nothing is reported.")));
     }
     Ok(Round { sent, usage, wal, drained })
+}
+
+/// Refuses a round in which something was answered otherwise than it has to be, or nothing at all.
+///
+/// # Errors
+/// `requests_failed`.
+pub(super) fn all_answered(sent: &Sent) -> Result<()> {
+    if sent.failed == 0 && sent.answered > 0 {
+        return Ok(());
+    }
+    let text = format!("{} requests were answered, and {} connections broke or were refused.", sent.answered, sent.failed);
+    let text = [Some(text), sent.failure.clone()].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    Err(Error::conflict("requests_failed", text))
 }
 
 /// Waits for the client, and looks at the write-ahead log meanwhile.
@@ -174,7 +184,7 @@ mod tests {
 
     use super::super::subject::{Home, Size, Subject};
     use super::{Round, Variant, listen, round};
-    use crate::load::{Load, Plan};
+    use crate::load::{Load, Plan, What};
 
     /// A round of so many requests at a variant that claims to store them, on a database with a hundred messages.
     async fn claimed(database: Database, variant: Variant, requests: u64) -> parlance_model::Result<Round> {
@@ -183,11 +193,12 @@ mod tests {
             FreshDatabase::Sqlite(folder) => Place::Sqlite { data: folder.path().to_owned(), durability: Durability::Full },
             FreshDatabase::Postgres(url) => Place::Postgres { url: url.clone() },
         };
-        let size = Size { orgs: 2, messages: 100, conversations: 10 };
+        let size = Size { orgs: 2, messages: 100, conversations: 10, varied: false };
         let make = move || Subject::make(Home::Borrowed, place, size, &Unwatched::default());
         let mut subject = tokio::task::spawn_blocking(make).await.unwrap().unwrap();
         let address = listen(&subject, variant, super::serve).await.unwrap();
-        let plan = Plan { address, connections: 4, lasts_ms: 60_000, requests, again: false, traffic: subject.traffic(2, requests) };
+        let what = What::Hooks { traffic: subject.traffic(2, requests), count: requests };
+        let plan = Plan { address, connections: 4, lasts_ms: 60_000, pause_ms: 0, again: false, what };
         let load = Load::ready(plan).await.unwrap();
         let result = round(&subject.app, Some(&subject.place), load.run(), &Unwatched::default()).await;
         drop(subject.end().await);

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use axum::Router;
 use parlance_app::App;
 use parlance_model::{Error, Result};
-use parlance_rig::bench::{Report, footprint, ingest};
+use parlance_rig::bench::{Report, footprint, ingest, list, mixed};
 use parlance_rig::load;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::connections::{Connections, Limits};
-use crate::cli::{Bench, BenchFootprint, BenchIngest};
+use crate::cli::{Bench, BenchFootprint, BenchIngest, BenchList, BenchMixed};
 use crate::output::{Form, say};
 use crate::place::runtime;
 use crate::progress::watched;
@@ -27,6 +27,14 @@ pub(crate) fn run(form: Form, what: Bench) -> Result<()> {
         Bench::Footprint(options) => {
             let options = weighed(options)?;
             show(form, watched(move |watch| footprint::run(&options, watch))?)
+        }
+        Bench::List(options) => {
+            let options = listed(options)?;
+            show(form, watched(move |watch| list::run(&options, watch))?)
+        }
+        Bench::Mixed(options) => {
+            let options = both(options)?;
+            show(form, watched(move |watch| mixed::run(&options, watch))?)
         }
         Bench::Load => runtime()?.block_on(load::child()),
     }
@@ -51,6 +59,34 @@ fn weighed(options: BenchFootprint) -> Result<footprint::Footprint> {
     let BenchFootprint { messages, conversations, scratch } = options;
     let program = program()?;
     Ok(footprint::Footprint { messages, conversations, scratch, client: client(&program), program })
+}
+
+fn listed(options: BenchList) -> Result<list::List> {
+    Ok(list::List {
+        conversations: options.conversations,
+        messages_each: options.messages_each,
+        rounds: options.rounds.into(),
+        seconds: options.seconds,
+        postgres_url: options.postgres_url,
+        scratch: options.scratch,
+        client: client(&program()?),
+        door,
+    })
+}
+
+fn both(options: BenchMixed) -> Result<mixed::Mixed> {
+    Ok(mixed::Mixed {
+        messages: options.messages,
+        conversations: options.conversations,
+        connections: options.connections.into(),
+        pauses_ms: options.pause,
+        rounds: options.rounds.into(),
+        seconds: options.seconds,
+        postgres_url: options.postgres_url,
+        scratch: options.scratch,
+        client: client(&program()?),
+        door,
+    })
 }
 
 /// This binary.
