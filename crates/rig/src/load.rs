@@ -272,6 +272,16 @@ impl Client {
     /// # Errors
     /// `unavailable`.
     pub(crate) async fn ready(command: &[std::ffi::OsString], plan: &Plan) -> Result<Self> {
+        let mut client = Self::start(command)?;
+        client.prepare(plan).await?;
+        Ok(client)
+    }
+
+    /// Starts the child of this command line.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    pub(crate) fn start(command: &[std::ffi::OsString]) -> Result<Self> {
         let (program, arguments) = command.split_first().ok_or_else(|| Error::internal("the client has no command line"))?;
         let mut command = Command::new(program);
         // Ctrl-C on a terminal is for the parent, which ends the child.
@@ -280,10 +290,17 @@ impl Client {
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Error::internal("the client has no pipes"));
         };
-        let mut client = Self { _child: child, input, output: BufReader::new(output).lines() };
-        client.say(&serde_json::to_string(plan).map_err(Error::internal)?).await?;
-        match client.hear().await? {
-            said if said == READY => Ok(client),
+        Ok(Self { _child: child, input, output: BufReader::new(output).lines() })
+    }
+
+    /// Gives it a plan and waits until its requests are built.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    pub(crate) async fn prepare(&mut self, plan: &Plan) -> Result<()> {
+        self.say(&serde_json::to_string(plan).map_err(Error::internal)?).await?;
+        match self.hear().await? {
+            said if said == READY => Ok(()),
             said => Err(Error::internal(format!("the client said {said}"))),
         }
     }
@@ -292,7 +309,7 @@ impl Client {
     ///
     /// # Errors
     /// `unavailable`.
-    pub(crate) async fn run(mut self) -> Result<Sent> {
+    pub(crate) async fn run(&mut self) -> Result<Sent> {
         self.say("go").await?;
         serde_json::from_str(&self.hear().await?).map_err(Error::internal)
     }
@@ -307,24 +324,26 @@ impl Client {
     }
 }
 
-/// The child's side: reads its plan, builds, says that it is ready, waits for the word, sends, and says what came of it.
+/// The child's side: for each plan that it reads, it builds, says that it is ready, waits for the word, sends, and says what came of it.
 ///
 /// # Errors
 /// `unavailable` when the server or the parent is gone.
 pub async fn child() -> Result<()> {
     let mut input = BufReader::new(tokio::io::stdin()).lines();
     let mut output = tokio::io::stdout();
-    let Some(plan) = input.next_line().await.map_err(broken)? else { return Ok(()) };
-    let load =
-        Load::ready(serde_json::from_str(&plan).map_err(|cause| Error::invalid("plan", "Must be a plan.").with_source(cause))?).await?;
-    output.write_all(format!("{READY}\n").as_bytes()).await.map_err(broken)?;
-    output.flush().await.map_err(broken)?;
-    if input.next_line().await.map_err(broken)?.is_none() {
-        return Ok(());
+    while let Some(plan) = input.next_line().await.map_err(broken)? {
+        let plan = serde_json::from_str(&plan).map_err(|cause| Error::invalid("plan", "Must be a plan.").with_source(cause))?;
+        let load = Load::ready(plan).await?;
+        output.write_all(format!("{READY}\n").as_bytes()).await.map_err(broken)?;
+        output.flush().await.map_err(broken)?;
+        if input.next_line().await.map_err(broken)?.is_none() {
+            return Ok(());
+        }
+        let sent = serde_json::to_string(&load.run().await?).map_err(Error::internal)?;
+        output.write_all(format!("{sent}\n").as_bytes()).await.map_err(broken)?;
+        output.flush().await.map_err(broken)?;
     }
-    let sent = serde_json::to_string(&load.run().await?).map_err(Error::internal)?;
-    output.write_all(format!("{sent}\n").as_bytes()).await.map_err(broken)?;
-    output.flush().await.map_err(broken)
+    Ok(())
 }
 
 fn broken(cause: std::io::Error) -> Error {

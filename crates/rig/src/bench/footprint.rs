@@ -151,7 +151,7 @@ impl Server {
     async fn busy(&self, options: &Footprint, traffic: Traffic) -> Result<u64> {
         let what = What::Hooks { traffic, count: BUILT };
         let plan = Plan { address: self.address, connections: CONNECTIONS, lasts_ms: BUSY_S * 1000, pause_ms: 0, again: false, what };
-        let client = Client::ready(&options.client, &plan).await?;
+        let mut client = Client::ready(&options.client, &plan).await?;
         let mut sending = std::pin::pin!(client.run());
         let mut looks = tokio::time::interval(WEIGH);
         let mut most = 0;

@@ -147,7 +147,7 @@ async fn one(options: &Ingest, subject: &mut Subject, target: &Target, connectio
     let requests = if stores { options.seconds * BUILT_PER_SECOND } else { REPEATED };
     let what = What::Hooks { traffic: subject.traffic(target.orgs, requests), count: requests };
     let plan = Plan { address: target.address, connections, lasts_ms, pause_ms: 0, again: !stores, what };
-    let client = Client::ready(&options.client, &plan).await?;
+    let mut client = Client::ready(&options.client, &plan).await?;
     target::round(&subject.app, stores.then_some(&subject.place), client.run(), watch).await
 }
 

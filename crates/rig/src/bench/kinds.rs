@@ -188,3 +188,100 @@ async fn walk(office: &Office, counted: Vec<Counted>, watch: &dyn Watch) -> Resu
     }
     Ok(Known { counted, some, places })
 }
+
+#[cfg(test)]
+mod tests {
+    use parlance_app::conversation::{Changes, Filter};
+    use parlance_model::conversation::{Conversation, Standing, Status};
+    use parlance_model::{Error, Result};
+    use parlance_store::conversation;
+    use parlance_store::watch::Unwatched;
+    use parlance_testkit::{Database, FreshDatabase, both_databases};
+
+    use super::super::fresh;
+    use super::super::office::Office;
+    use super::super::subject::Home;
+    use super::super::target::{all_answered, serve};
+    use super::{Kind, all, views};
+    use crate::load::{Load, Plan, Request, What};
+
+    const CONVERSATIONS: u64 = 120;
+    const MESSAGES: u64 = 2 * CONVERSATIONS;
+
+    async fn office(database: Database) -> (Office, FreshDatabase) {
+        let make = move || {
+            let (fresh, place) = fresh(database);
+            (Office::make(Home::Borrowed, place, CONVERSATIONS, MESSAGES, serve, &Unwatched::default()).unwrap(), fresh)
+        };
+        tokio::task::spawn_blocking(make).await.unwrap()
+    }
+
+    async fn checked(office: &Office, kinds: Vec<Kind>) -> Result<Vec<Request>> {
+        let mut requests = Vec::new();
+        for ask in kinds.into_iter().flat_map(|kind| kind.asks) {
+            requests.push(ask.checked(office).await?);
+        }
+        Ok(requests)
+    }
+
+    async fn end(office: Office, fresh: FreshDatabase) {
+        drop(office.subject.end().await);
+        drop(fresh);
+    }
+
+    /// A round of one connection that sends each of these once.
+    async fn sent(office: &Office, requests: Vec<Request>) -> Result<()> {
+        let what = What::Given(requests);
+        let plan = Plan { address: office.address, connections: 1, lasts_ms: 60_000, pause_ms: 0, again: false, what };
+        all_answered(&Load::ready(plan).await?.run().await?)
+    }
+
+    async fn some(office: &Office, status: Status) -> Conversation {
+        let filter = Filter { status: Some(status), ..Filter::default() };
+        let read = move |tx: &mut parlance_store::OrgTx<'_, '_>| conversation::list(tx, &filter, None, 1, 0);
+        office.subject.app.store().read(office.who.org, read).await.unwrap().remove(0)
+    }
+
+    both_databases! {
+        async fn every_kind_shows_what_another_connection_counts(database) {
+            let (office, fresh) = office(database).await;
+            let kinds = all(&office, MESSAGES, &Unwatched::default()).await.unwrap();
+            let names: Vec<_> = kinds.iter().map(|kind| kind.name).collect();
+            for name in ["open", "archived", "whatsapp, open", "deep", "deep, closed", "thread", "counts", "search, rare", "search, common"] {
+                assert!(names.contains(&name), "{name} of {names:?}");
+            }
+            let requests = checked(&office, kinds).await.unwrap();
+            sent(&office, requests).await.unwrap();
+            end(office, fresh).await;
+        }
+
+        async fn a_wrong_counter_is_refused(database) {
+            let (office, fresh) = office(database).await;
+            let found = some(&office, Status::Closed).await;
+            let moved = move |tx: &mut parlance_store::OrgTx<'_, '_>| {
+                // The counters believe that it was open.
+                conversation::save(tx, &Conversation { standing: Standing::NEW, ..found.clone() }, &found)
+            };
+            office.subject.app.store().write(office.who.org, moved).await.unwrap();
+            let refused = checked(&office, views(&office).await.unwrap()).await.unwrap_err();
+            assert_eq!(refused.code(), "wrong_page", "{refused:?}");
+            end(office, fresh).await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_answer_that_is_none_or_other_than_it_was_is_refused() {
+        let code = |result: Result<()>| result.as_ref().map_err(Error::code).unwrap_err();
+        let (mut office, fresh) = office(Database::Sqlite).await;
+        let requests = checked(&office, views(&office).await.unwrap()).await.unwrap();
+        let before = views(&office).await.unwrap();
+        let (id, changes) = (some(&office, Status::Open).await.id, Changes { status: Some(Status::Closed), ..Changes::default() });
+        office.subject.app.update(&office.who, id, changes).await.unwrap();
+        assert_eq!(code(checked(&office, before).await.map(drop)), "wrong_page", "a page is short");
+        assert_eq!(code(sent(&office, requests).await), "requests_failed", "an answer has another length");
+        let kinds = views(&office).await.unwrap();
+        office.token = "nobodys".to_owned();
+        assert_eq!(code(checked(&office, kinds).await.map(drop)), "requests_failed", "an answer is an error");
+        end(office, fresh).await;
+    }
+}

@@ -52,8 +52,8 @@ pub struct List {
     pub messages_each: u64,
     /// Rounds of each measurement.
     pub rounds: usize,
-    /// How long each lasts over HTTP; over the store it may be shorter.
-    pub seconds: u64,
+    /// How long each lasts over HTTP, in milliseconds; over the store it may be shorter.
+    pub millis: u64,
     /// A PostgreSQL server, by the URL of a role that may make databases.
     pub postgres_url: Option<String>,
     /// Where temporary folders are made. The disk under it is measured.
@@ -123,9 +123,10 @@ struct Round {
 async fn measure(options: &List, shelves: &[Shelf], watch: &dyn Watch) -> Result<Report> {
     let mut all = everything(options, shelves).await?;
     watch.stage("Measuring", Some((all.len() * options.rounds) as u64), Unit::Rows);
+    let mut client = Client::start(&options.client)?;
     for _ in 0..options.rounds {
         for one in &mut all {
-            let round = one.round(options).await?;
+            let round = one.round(options, &mut client).await?;
             one.rounds.push(round);
             watch::advance(watch, 1)?;
         }
@@ -177,31 +178,32 @@ async fn everything<'a>(options: &List, shelves: &'a [Shelf]) -> Result<Vec<Meas
 }
 
 impl Measured<'_> {
-    async fn round(&self, options: &List) -> Result<Round> {
+    async fn round(&self, options: &List, client: &mut Client) -> Result<Round> {
         let (Some(kind), Some(shelf)) = (self.kind, self.shelf) else {
-            return self.over_http(options, None, &self.requests).await;
+            return self.over_http(options, client, None, &self.requests).await;
         };
         if !self.unchanged {
-            let store = store(&shelf.office, kind, Duration::from_secs(options.seconds)).await?;
-            return self.over_http(options, Some(store), &self.requests).await;
+            let store = store(&shelf.office, kind, Duration::from_millis(options.millis)).await?;
+            return self.over_http(options, client, Some(store), &self.requests).await;
         }
         // Tags are made anew on the hour.
         let mut requests = Vec::new();
         for ask in &kind.asks {
             requests.push(ask.unchanged(&shelf.office).await?);
         }
-        self.over_http(options, None, &requests).await
+        self.over_http(options, client, None, &requests).await
     }
 
-    async fn over_http(&self, options: &List, store: Option<[u64; 2]>, requests: &[Request]) -> Result<Round> {
-        let alone = self.sent(options, 1, requests).await?;
-        Ok(Round { store, alone, many: self.sent(options, CONNECTIONS, requests).await? })
+    async fn over_http(&self, options: &List, client: &mut Client, store: Option<[u64; 2]>, requests: &[Request]) -> Result<Round> {
+        let alone = self.sent(options, client, 1, requests).await?;
+        Ok(Round { store, alone, many: self.sent(options, client, CONNECTIONS, requests).await? })
     }
 
-    async fn sent(&self, options: &List, connections: usize, requests: &[Request]) -> Result<Sent> {
+    async fn sent(&self, options: &List, client: &mut Client, connections: usize, requests: &[Request]) -> Result<Sent> {
         let what = What::Given(requests.to_vec());
-        let plan = Plan { address: self.address, connections, lasts_ms: options.seconds * 1000, pause_ms: 0, again: true, what };
-        let sent = Client::ready(&options.client, &plan).await?.run().await?;
+        let plan = Plan { address: self.address, connections, lasts_ms: options.millis, pause_ms: 0, again: true, what };
+        client.prepare(&plan).await?;
+        let sent = client.run().await?;
         all_answered(&sent)?;
         Ok(sent)
     }

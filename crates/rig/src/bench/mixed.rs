@@ -148,12 +148,12 @@ async fn one(options: &Mixed, office: &mut Office, readers: Option<[Plan; 2]>, w
     let what = What::Hooks { traffic: office.subject.traffic(1, count), count };
     let lasts_ms = options.seconds * 1000;
     let plan = Plan { address: office.address, connections: options.connections, lasts_ms, pause_ms: 0, again: false, what };
-    let sending = Client::ready(&options.client, &plan).await?;
+    let mut sending = Client::ready(&options.client, &plan).await?;
     let (app, place) = (&office.subject.app, Some(&office.subject.place));
     let Some([lists, searches]) = readers else {
         return Ok(Beside { round: target::round(app, place, sending.run(), watch).await?, read: None });
     };
-    let (lists, searches) = (Client::ready(&options.client, &lists).await?, Client::ready(&options.client, &searches).await?);
+    let (mut lists, mut searches) = (Client::ready(&options.client, &lists).await?, Client::ready(&options.client, &searches).await?);
     let mut read = None;
     let all = async {
         let (sent, lists, searches) = tokio::try_join!(sending.run(), lists.run(), searches.run())?;

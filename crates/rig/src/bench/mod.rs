@@ -54,6 +54,20 @@ fn folder(inside: Option<&std::path::Path>) -> Result<tempfile::TempDir> {
     made.map_err(|cause| Error::unavailable("No temporary folder can be made. --scratch takes another place.", 1).with_source(cause))
 }
 
+/// An empty database of a test. Blocks.
+#[cfg(test)]
+fn fresh(database: parlance_testkit::Database) -> (parlance_testkit::FreshDatabase, parlance_store::Place) {
+    use parlance_store::{Durability, Place};
+    use parlance_testkit::FreshDatabase;
+
+    let fresh = database.fresh();
+    let place = match &fresh {
+        FreshDatabase::Sqlite(folder) => Place::Sqlite { data: folder.path().to_owned(), durability: Durability::Full },
+        FreshDatabase::Postgres(url) => Place::Postgres { url: url.clone() },
+    };
+    (fresh, place)
+}
+
 #[cfg(test)]
 mod tests {
     use super::median;

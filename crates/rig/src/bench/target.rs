@@ -80,7 +80,7 @@ pub(super) async fn listen(subject: &Subject, variant: Variant, door: Door) -> R
 }
 
 /// Serves with axum's own loop, as long as the application runs.
-fn serve(app: &App, router: Router, listener: TcpListener) {
+pub(super) fn serve(app: &App, router: Router, listener: TcpListener) {
     let tasks = app.tasks().clone();
     app.tasks().spawn(async move {
         tokio::select! {
@@ -179,20 +179,16 @@ async fn count(place: Option<&Place>) -> Result<Option<u64>> {
 #[cfg(test)]
 mod tests {
     use parlance_store::watch::Unwatched;
-    use parlance_store::{Durability, Place};
-    use parlance_testkit::{Database, FreshDatabase, both_databases};
+    use parlance_testkit::{Database, both_databases};
 
+    use super::super::fresh;
     use super::super::subject::{Home, Size, Subject};
     use super::{Round, Variant, listen, round};
     use crate::load::{Load, Plan, What};
 
     /// A round of so many requests at a variant that claims to store them, on a database with a hundred messages.
     async fn claimed(database: Database, variant: Variant, requests: u64) -> parlance_model::Result<Round> {
-        let fresh = tokio::task::spawn_blocking(move || database.fresh()).await.unwrap();
-        let place = match &fresh {
-            FreshDatabase::Sqlite(folder) => Place::Sqlite { data: folder.path().to_owned(), durability: Durability::Full },
-            FreshDatabase::Postgres(url) => Place::Postgres { url: url.clone() },
-        };
+        let (fresh, place) = tokio::task::spawn_blocking(move || fresh(database)).await.unwrap();
         let size = Size { orgs: 2, messages: 100, conversations: 10, varied: false };
         let make = move || Subject::make(Home::Borrowed, place, size, &Unwatched::default());
         let mut subject = tokio::task::spawn_blocking(make).await.unwrap().unwrap();

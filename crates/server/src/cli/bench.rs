@@ -80,9 +80,9 @@ pub(crate) struct BenchList {
     /// Rounds of each measurement, of which the median is shown
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) rounds: u16,
-    /// How long each measurement of a round lasts
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=60))]
-    pub(crate) seconds: u64,
+    /// How long each measurement of a round lasts, in milliseconds
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pub(crate) millis: u64,
     /// Measure PostgreSQL too, in databases of its own. The role may create databases: postgres://user:password@host:port/postgres
     #[arg(long, value_name = "URL")]
     pub(crate) postgres_url: Option<String>,

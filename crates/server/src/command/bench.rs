@@ -66,7 +66,7 @@ fn listed(options: BenchList) -> Result<list::List> {
         conversations: options.conversations,
         messages_each: options.messages_each,
         rounds: options.rounds.into(),
-        seconds: options.seconds,
+        millis: options.millis,
         postgres_url: options.postgres_url,
         scratch: options.scratch,
         client: client(&program()?),
