@@ -192,7 +192,7 @@ struct Connection {
 }
 
 impl Connection {
-    /// Sends until then. Answers how long each request took, in microseconds, and how the one went that failed and ended it.
+    /// Sends until then, and once at least. Answers how long each request took, in microseconds, and how the one went that failed and ended it.
     async fn send(mut self, turns: Turns, until: Instant) -> (Vec<u32>, Option<String>) {
         let mut times = Vec::new();
         loop {
@@ -200,7 +200,7 @@ impl Connection {
                 tokio::time::sleep(turns.pause).await;
             }
             let begun = Instant::now();
-            let Some(request) = turns.nth(times.len()).filter(|_| begun < until) else { return (times, None) };
+            let Some(request) = turns.nth(times.len()).filter(|_| begun < until || times.is_empty()) else { return (times, None) };
             let answered = tokio::time::timeout(PATIENCE, self.ask(&request.text)).await;
             let time = elapsed(begun);
             let fits = |whole: &Whole| {
