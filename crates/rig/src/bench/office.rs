@@ -100,10 +100,11 @@ fn leave(tx: &mut OrgTx<'_, '_>, found: &Conversation, newer: u64, staff: &[User
     Ok(())
 }
 
-/// Who wrote lately is mostly answered still; the old ones are done with, and partly put away. About eight of a hundred are open.
+/// Who wrote lately is mostly answered still, and nobody has put that away; the old ones are done with, and partly put away. About
+/// eight of a hundred are open.
 fn standing(newer: u64, drawn: u64) -> Standing {
     let (open, escalated, archived) = match newer {
-        0..5 => (60, 10, 5),
+        0..5 => (60, 10, 0),
         5..20 => (10, 5, 15),
         _ => (1, 1, 30),
     };
