@@ -6,7 +6,7 @@
 
 use aide::OperationInput;
 use aide::generate::GenContext;
-use aide::openapi::{Operation, ReferenceOr, Response as Documented, StatusCode};
+use aide::openapi::{OpenApi, Operation, ReferenceOr, Response as Documented, StatusCode};
 use axum::extract::{FromRequestParts, OriginalUri};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -25,14 +25,16 @@ use crate::problem::Problem;
 /// Links to files in a list are made anew on the hour, and so are its tags.
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
-/// What answers look like here: the hash of the document that describes them, and of what their links are made with.
+/// What answers look like here: the hash of what the routes say of them, and of what their links are made with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Form([u8; 32]);
 
 impl Form {
-    /// Of this OpenAPI document, with links of this print.
-    pub(crate) fn of(document: &[u8], links: [u8; 32]) -> Self {
-        Self(Sha256::new_with_prefix(links).chain_update(document).finalize().into())
+    /// Of routes that describe themselves so, with links of this print.
+    pub(crate) fn of(described: &[OpenApi], links: [u8; 32]) -> Self {
+        // Descriptions are made of strings, numbers and maps with string keys, which always serialise.
+        let text = serde_json::to_vec(described).unwrap_or_default();
+        Self(Sha256::new_with_prefix(links).chain_update(text).finalize().into())
     }
 }
 

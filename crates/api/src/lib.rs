@@ -43,6 +43,7 @@ use aide::openapi::OpenApi;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Extension, Router};
 use parlance_app::App;
+use serde_json::Value;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::etag::Form;
@@ -64,19 +65,17 @@ pub struct Options {
 
 /// Everything that is answered over HTTP, with all its layers, to be mounted at the root.
 ///
-/// Describes itself at `/openapi.json` and, for people, at `/docs`; the document is built here, once.
+/// Describes itself at `/openapi.json` and, for people, at `/docs`, with a document that is made when it is first asked for.
 pub fn router(app: App, options: &Options) -> Router {
     let limits = Arc::new(Limits::new(&app, options.rate_limit));
     let requests = Requests::new(&app);
-    let mut described = OpenApi::default();
-    let open = health::routes().merge(media::routes()).merge(hooks::routes().layer(from_fn(body::take))).finish_api(&mut described);
-    let (unified, unified_described) = dialects::router(&app, Arc::clone(&limits));
-    let document = openapi::document(vec![("", described), (dialects::unified::BASE, unified_described)]);
-    let text = openapi::text(&document);
-    let form = Form::of(&text, app.links_print());
+    let (mut open_described, mut unified_described) = Default::default();
+    let open = open(&mut open_described);
+    let unified = dialects::router(&app, Arc::clone(&limits), &mut unified_described);
+    let form = Form::of(&[open_described, unified_described], app.links_print());
     let routes = open
-        .merge(openapi::route(text))
-        .merge(reference::routes(document.into()))
+        .merge(openapi::route(document))
+        .merge(reference::routes(document))
         .merge(setup::routes().layer(from_fn(body::take)))
         .merge(metrics::route(options.metrics_token.as_deref(), limits))
         .nest(dialects::unified::BASE, unified.layer(Extension(form)))
@@ -86,4 +85,16 @@ pub fn router(app: App, options: &Options) -> Router {
         .layer(CatchPanicLayer::custom(problem::of_panic))
         .layer(from_fn_with_state(Outermost { app: app.clone(), requests }, request_id::identify))
         .with_state(app)
+}
+
+/// The routes outside of the dialects, which describe themselves.
+fn open(described: &mut OpenApi) -> Router<App> {
+    health::routes().merge(media::routes()).merge(hooks::routes().layer(from_fn(body::take))).finish_api(described)
+}
+
+/// The OpenAPI document, of routes that are made for it alone: those that serve need not keep what they say of themselves.
+fn document() -> Value {
+    let (mut open_described, mut unified_described) = Default::default();
+    drop((open(&mut open_described), dialects::routes(&mut unified_described)));
+    openapi::document(vec![("", open_described), (dialects::unified::BASE, unified_described)])
 }

@@ -22,20 +22,23 @@ use crate::{auth, body, idempotency};
 
 pub(crate) const HEADER: &str = "parlance-dialect";
 
-/// The routes under the base path, with the layers of everything that needs a key, and their OpenAPI document.
-pub(crate) fn router(app: &App, limits: Arc<Limits>) -> (Router<App>, OpenApi) {
-    let mut described = OpenApi::default();
-    let routes = unified::routes().finish_api(&mut described);
-    let routes = routes
+/// The routes under the base path, with the layers of everything that needs a key.
+pub(crate) fn router(app: &App, limits: Arc<Limits>, described: &mut OpenApi) -> Router<App> {
+    let (routes, streamed) = routes(described);
+    routes
         .method_not_allowed_fallback(problem::method_not_allowed)
         .fallback(problem::no_such_path)
         .layer(from_fn_with_state(app.clone(), idempotency::once))
         .layer(from_fn(body::take))
         // Files are larger than any body that is held in memory: these read theirs as it comes.
-        .merge(unified::streamed().finish_api(&mut described).method_not_allowed_fallback(problem::method_not_allowed))
+        .merge(streamed.method_not_allowed_fallback(problem::method_not_allowed))
         .layer(from_fn(pick))
-        .layer(from_fn_with_state(Gate { app: app.clone(), limits }, auth::authenticate));
-    (routes, described)
+        .layer(from_fn_with_state(Gate { app: app.clone(), limits }, auth::authenticate))
+}
+
+/// The routes without their layers, which describe themselves: those whose bodies are held in memory, and those that read theirs as it comes.
+pub(crate) fn routes(described: &mut OpenApi) -> (Router<App>, Router<App>) {
+    (unified::routes().finish_api(described), unified::streamed().finish_api(described))
 }
 
 /// The words of the header.

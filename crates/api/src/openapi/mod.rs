@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document, derived from the handlers when the router is built.
+//! The OpenAPI 3.1 document, derived from the handlers when it is first asked for.
 //!
 //! Each extractor documents what it takes and how it refuses ([`refuses`]); what the layers around the handlers take and
 //! answer is added to every operation by rule (`layers.rs`, `answers.rs`), so that no handler can forget it.
@@ -8,6 +8,8 @@ mod call;
 mod complete;
 mod example;
 mod layers;
+
+use std::sync::{Arc, OnceLock};
 
 use aide::openapi::{OpenApi, Operation, ReferenceOr, StatusCode};
 use aide::transform::TransformOperation;
@@ -86,13 +88,15 @@ pub(crate) fn document(documents: Vec<(&'static str, OpenApi)>) -> Value {
     complete::complete(documents)
 }
 
-/// The document's text.
-pub(crate) fn text(document: &Value) -> Bytes {
-    // A document is made of strings, numbers and maps with string keys, which always serialise.
-    serde_json::to_vec_pretty(document).unwrap_or_default().into()
+/// `/openapi.json`, which does not describe itself.
+pub(crate) fn route<S: Clone + Send + Sync + 'static>(document: fn() -> Value) -> Router<S> {
+    let kept = Arc::new(OnceLock::new());
+    let show = move || async move { ([(CONTENT_TYPE, "application/json")], kept.get_or_init(|| text(&document())).clone()) };
+    Router::new().route("/openapi.json", get(show))
 }
 
-/// `/openapi.json`, which does not describe itself.
-pub(crate) fn route<S: Clone + Send + Sync + 'static>(text: Bytes) -> Router<S> {
-    Router::new().route("/openapi.json", get(move || std::future::ready(([(CONTENT_TYPE, "application/json")], text.clone()))))
+/// The document's text.
+fn text(document: &Value) -> Bytes {
+    // A document is made of strings, numbers and maps with string keys, which always serialise.
+    serde_json::to_vec_pretty(document).unwrap_or_default().into()
 }

@@ -31,9 +31,9 @@ const HTML: &str = "text/html; charset=utf-8";
 const CHANGELOG: &str = include_str!("../../../../docs/api-changelog.md");
 
 /// The routes of the reference.
-pub(crate) fn routes<S: Clone + Send + Sync + 'static>(document: Arc<Value>) -> Router<S> {
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>(document: fn() -> Value) -> Router<S> {
     let (page, log) = (Arc::new(OnceLock::new()), Arc::new(OnceLock::new()));
-    let reference = move || async move { rendered(&page, || render_reference(&document)) };
+    let reference = move || async move { rendered(&page, || render_reference(&document())) };
     let changelog = move || async move { rendered(&log, render_changelog) };
     Router::new()
         .route("/docs", get(reference.clone()))
