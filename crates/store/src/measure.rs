@@ -79,6 +79,9 @@ pub fn settings(tx: &mut SystemTx<'_, '_>) -> Result<Vec<(&'static str, String)>
     asked.iter().map(|(name, sql)| Ok((*name, tx.tx.query_one(*sql, &[], read)?))).collect()
 }
 
+/// Bytes of a page of an embedded database that Parlance makes.
+pub const PAGE_BYTES: u32 = sqlite::PAGE_BYTES;
+
 /// The size of SQLite's write-ahead log now, in bytes; `None` on PostgreSQL, and where there is none.
 #[must_use]
 pub fn wal_bytes(place: &Place) -> Option<u64> {
@@ -93,10 +96,9 @@ pub fn wal_bytes(place: &Place) -> Option<u64> {
 /// `unavailable` when the file cannot be made; `internal` for a size that SQLite does not know.
 pub fn with_pages_of(data: &Path, bytes: u32) -> Result<()> {
     make_folder(data)?;
-    let connection = Connection::open(sqlite::file(data)).map_err(sqlite::error)?;
-    connection.pragma_update(None, "page_size", bytes).map_err(sqlite::error)?;
-    // The first thing that writes the file's header.
-    connection.execute_batch("PRAGMA journal_mode = WAL").map_err(sqlite::error)?;
+    let file = sqlite::file(data);
+    sqlite::make(&file, bytes)?;
+    let connection = Connection::open(file).map_err(sqlite::error)?;
     let made = connection.pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0)).map_err(sqlite::error)?;
     if made == bytes { Ok(()) } else { Err(Error::internal(format!("SQLite made pages of {made} bytes"))) }
 }

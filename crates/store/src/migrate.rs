@@ -41,7 +41,8 @@ const MIGRATIONS: &[Migration] = migrations![
     "0011_twilio",
     "0012_pace",
     "0013_turns",
-    "0014_recipient"
+    "0014_recipient",
+    "0015_lists"
 ];
 
 /// The advisory lock that orders migrating nodes on PostgreSQL; any constant will do.

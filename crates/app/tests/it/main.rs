@@ -16,6 +16,7 @@ mod pace;
 mod reconcile;
 mod restored;
 mod retry;
+mod slices;
 mod traps;
 mod trial;
 mod turns;

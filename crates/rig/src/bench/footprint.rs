@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use parlance_model::{Error, Result};
 use parlance_store::Place;
+use parlance_store::measure::PAGE_BYTES;
 use parlance_store::watch::{self, Unit, Watch};
 use serde_json::Value;
 use tokio::process::{Child, Command};
 use tokio::runtime::Handle;
 
-use super::subject::{Home, PAGE_SIZE, PUBLIC_URL, Size, Subject};
+use super::subject::{Home, PUBLIC_URL, Size, Subject};
 use super::{Report, float, folder, median, rounded, target, unreadable};
 use crate::load::{self, Client, Plan, What};
 use crate::traffic::Traffic;
@@ -68,7 +69,7 @@ pub fn run(options: &Footprint, watch: &dyn Watch) -> Result<Report> {
         Ok::<_, Error>(vec![made, measure(options, "empty", empty.path(), None, watch).await?])
     })?;
     if options.messages > 0 {
-        let (home, place) = Home::sqlite(options.scratch.as_deref(), PAGE_SIZE)?;
+        let (home, place) = Home::sqlite(options.scratch.as_deref(), PAGE_BYTES)?;
         let Place::Sqlite { data, .. } = place.clone() else { return Err(Error::internal("a folder is no folder")) };
         let size = Size { orgs: 1, messages: options.messages, conversations: options.conversations.max(1), varied: false };
         let mut subject = Subject::make(home, place, size, watch)?;

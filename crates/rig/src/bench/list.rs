@@ -9,13 +9,14 @@ use std::ptr;
 use std::time::{Duration, Instant};
 
 use parlance_model::{Error, Result};
+use parlance_store::measure::PAGE_BYTES;
 use parlance_store::watch::{self, Unit, Watch};
 use serde_json::Value;
 use tokio::runtime::Handle;
 
 use super::kinds::{self, Kind};
 use super::office::Office;
-use super::subject::{Home, PAGE_SIZE};
+use super::subject::Home;
 use super::target::{self, Variant, all_answered};
 use super::{Report, float, median, rounded};
 use crate::Door;
@@ -73,7 +74,7 @@ pub fn run(options: &List, watch: &dyn Watch) -> Result<Report> {
     for url in std::iter::once(None).chain(options.postgres_url.as_deref().map(Some)) {
         for conversations in &options.conversations {
             let (database, (home, place)) = match url {
-                None => ("sqlite", Home::sqlite(options.scratch.as_deref(), PAGE_SIZE)?),
+                None => ("sqlite", Home::sqlite(options.scratch.as_deref(), PAGE_BYTES)?),
                 Some(url) => ("postgresql", Home::postgres(url)?),
             };
             let messages = conversations * options.messages_each;

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use parlance_model::Result;
+use parlance_store::measure::PAGE_BYTES;
 use parlance_store::watch::{self, Unit, Watch};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
@@ -13,7 +14,7 @@ use super::ask::Ask;
 use super::ingest::BUILT_PER_SECOND;
 use super::kinds;
 use super::office::Office;
-use super::subject::{Home, PAGE_SIZE};
+use super::subject::Home;
 use super::target::{self, Round, all_answered};
 use super::{Report, float, median, rounded};
 use crate::Door;
@@ -72,7 +73,7 @@ pub fn run(options: &Mixed, watch: &dyn Watch) -> Result<Report> {
     let mut offices = Vec::new();
     for url in std::iter::once(None).chain(options.postgres_url.as_deref().map(Some)) {
         let (database, (home, place)) = match url {
-            None => ("sqlite", Home::sqlite(options.scratch.as_deref(), PAGE_SIZE)?),
+            None => ("sqlite", Home::sqlite(options.scratch.as_deref(), PAGE_BYTES)?),
             Some(url) => ("postgresql", Home::postgres(url)?),
         };
         let office = Office::make(home, place, options.conversations, options.messages, options.door, watch)?;

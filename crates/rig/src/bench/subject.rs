@@ -29,8 +29,6 @@ use crate::traffic::{Line, Traffic};
 
 /// What providers would call. Nothing does: the hooks come from our own client.
 pub(super) const PUBLIC_URL: &str = "https://bench.invalid";
-/// What the embedded database is made with where nothing else is asked for, in bytes.
-pub(super) const PAGE_SIZE: u32 = 4096;
 /// Messages of a transaction while the database is filled.
 const CHUNK: u64 = 1000;
 /// What the second org and those after it have of the first one's messages and conversations: one in so many.

@@ -46,7 +46,7 @@ pub(crate) struct BenchIngest {
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u64).range(1..=60))]
     pub(crate) seconds: u64,
     /// Page sizes of the embedded database, in bytes: a variant for each
-    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "4096", value_parser = page_size)]
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "2048", value_parser = page_size)]
     pub(crate) page_size: Vec<u32>,
     /// Measure PostgreSQL too, in a database of its own. The role may create databases: postgres://user:password@host:port/postgres
     #[arg(long, value_name = "URL")]

@@ -43,7 +43,7 @@ pub(super) fn few(tx: &mut OrgTx<'_, '_>, filter: &Filter) -> Result<Option<Plac
 }
 
 /// A page of them: up to `limit` behind `after`, or from `offset` on.
-pub(super) fn page(tx: &mut OrgTx<'_, '_>, found: Places, after: After, limit: i64, offset: i64) -> Result<Vec<Conversation>> {
+pub(super) fn page(tx: &mut OrgTx<'_, '_>, found: &Places, after: After, limit: i64, offset: i64) -> Result<Vec<Conversation>> {
     const ROWS: Sql = by_id!(columns!(), "", "$2", "");
     let behind = found.range(..(after.last_message_ms, after.id.0)).rev();
     let [skip, take] = [offset, limit].map(|n| usize::try_from(n).unwrap_or(usize::MAX));

@@ -6,7 +6,7 @@ use parlance_model::id::{ContactId, ConversationId, UserId};
 use parlance_model::{Error, Result};
 
 use super::{few, read, select};
-use crate::db::{Param, params};
+use crate::db::{Param, Sql, params};
 use crate::total::{COUNT_LIMIT, Total};
 use crate::{OrgTx, contact, counter};
 
@@ -57,42 +57,88 @@ macro_rules! filter {
         )
     };
 }
+macro_rules! walk {
+    ($narrow:expr) => {
+        select!(concat!($narrow, filter!(), " AND (last_message_ms, id) < ($8, $9)"))
+    };
+}
+macro_rules! ordered {
+    ($walk:expr) => {
+        concat!($walk, " ORDER BY last_message_ms DESC, id DESC")
+    };
+}
 macro_rules! page {
-    ($narrow:literal) => {
-        select!(concat!(
-            $narrow,
-            filter!(),
-            " AND (last_message_ms, id) < ($8, $9) ORDER BY last_message_ms DESC, id DESC LIMIT $10 OFFSET $11"
-        ))
+    ($walks:expr) => {
+        concat!(ordered!($walks), " LIMIT $10 OFFSET $11")
     };
 }
 macro_rules! count {
-    ($narrow:literal) => {
+    ($narrow:expr) => {
         concat!("SELECT COUNT(*) FROM (SELECT 1 AS one FROM conversation WHERE org_id = $1 ", $narrow, filter!(), " LIMIT $8) AS found")
+    };
+}
+// A conversation is in one of these lists, each with an index of its own.
+macro_rules! open {
+    () => {
+        "AND state IN ('open', 'escalated') AND NOT archived"
+    };
+}
+macro_rules! closed {
+    () => {
+        "AND state IN ('completed', 'abandoned') AND NOT archived"
+    };
+}
+macro_rules! archived {
+    () => {
+        "AND archived"
     };
 }
 
 /// The texts of one walk over an index.
 struct Walk {
-    page: &'static str,
+    page: Sql,
     count: &'static str,
 }
 
-const ALL: Walk = Walk { page: page!(""), count: count!("") };
-const OPEN: Walk = Walk {
-    page: page!("AND state IN ('open', 'escalated') AND NOT archived"),
-    count: count!("AND state IN ('open', 'escalated') AND NOT archived"),
+impl Walk {
+    const fn of(page: &'static str, count: &'static str) -> Self {
+        Self { page: Sql::same(page), count }
+    }
+}
+
+/// The three lists as one, read side by side: SQLite knows by itself that each is in order, and takes no word about it.
+const ALL: Walk = Walk {
+    page: Sql::differs(
+        page!(concat!(walk!(open!()), " UNION ALL ", walk!(closed!()), " UNION ALL ", walk!(archived!()))),
+        page!(concat!(
+            "(",
+            ordered!(walk!(open!())),
+            ") UNION ALL (",
+            ordered!(walk!(closed!())),
+            ") UNION ALL (",
+            ordered!(walk!(archived!())),
+            ")"
+        )),
+    ),
+    count: count!(""),
 };
-const ASSIGNED: Walk = Walk { page: page!("AND assigned_to = $4"), count: count!("AND assigned_to = $4") };
-const CONTACT: Walk = Walk { page: page!("AND contact_id = $5"), count: count!("AND contact_id = $5") };
+const OPEN: Walk = Walk::of(page!(walk!(open!())), count!(open!()));
+const CLOSED: Walk = Walk::of(page!(walk!(closed!())), count!(closed!()));
+const ARCHIVED: Walk = Walk::of(page!(walk!(archived!())), count!(archived!()));
+const ASSIGNED: Walk = Walk::of(page!(walk!("AND assigned_to = $4")), count!("AND assigned_to = $4"));
+/// Where the conversations of a filter with a contact are in the lists, and how many they are.
+const OF_CONTACT: &str =
+    concat!("SELECT last_message_ms, id FROM conversation WHERE org_id = $1 AND contact_id = $5", filter!(), " LIMIT $8");
+const COUNT_OF_CONTACT: &str = count!("AND contact_id = $5");
 
 impl Filter {
     fn walk(&self) -> Walk {
         match self {
-            Self { contact_id: Some(_), .. } => CONTACT,
             Self { assigned_to: Some(_), .. } => ASSIGNED,
             Self { status: Some(Status::Open), .. } => OPEN,
-            _ => ALL,
+            Self { status: Some(Status::Closed), .. } => CLOSED,
+            Self { status: Some(Status::Archived), .. } => ARCHIVED,
+            Self { status: None, .. } => ALL,
         }
     }
 
@@ -116,9 +162,18 @@ pub(super) use facets;
 pub fn list(tx: &mut OrgTx<'_, '_>, filter: &Filter, after: Option<After>, limit: i64, offset: i64) -> Result<Vec<Conversation>> {
     let after = after.unwrap_or(After { last_message_ms: i64::MAX, id: ConversationId(i64::MAX) });
     if let Some(found) = few::few(tx, filter)? {
-        return few::page(tx, found, after, limit, offset);
+        return few::page(tx, &found, after, limit, offset);
     }
     let Some(mut values) = filter.params(tx)? else { return Ok(Vec::new()) };
+    if filter.contact_id.is_some() {
+        values.push(Param::from(COUNT_LIMIT + 1));
+        let found = tx.query(OF_CONTACT, &values, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        if i64::try_from(found.len()).is_ok_and(|found| found <= COUNT_LIMIT) {
+            return few::page(tx, &found.into_iter().collect(), after, limit, offset);
+        }
+        // So many of one contact that the lists are full of them.
+        values.pop();
+    }
     values.extend_from_slice(params![after.last_message_ms, after.id, limit, offset]);
     tx.query(filter.walk().page, &values, read)
 }
@@ -137,20 +192,25 @@ pub fn total(tx: &mut OrgTx<'_, '_>, filter: &Filter) -> Result<Total> {
     }
     let Some(mut values) = filter.params(tx)? else { return Ok(Total::exact(0)) };
     values.push(Param::from(COUNT_LIMIT + 1));
-    tx.query_one(filter.walk().count, &values, |row| row.get(0)).map(Total::counted)
+    let count = if filter.contact_id.is_some() { COUNT_OF_CONTACT } else { filter.walk().count };
+    tx.query_one(count, &values, |row| row.get(0)).map(Total::counted)
 }
 
-/// Every text of the lists with the index that it should walk. Counting all of an org needs no order, so any will do.
+/// Every text of the lists with the indexes that it should walk. Counting all of an org needs no order, so any will do.
 #[cfg(test)]
-pub(crate) fn plans() -> [(&'static str, &'static str); 8] {
+pub(crate) fn plans() -> [(&'static str, &'static [&'static str]); 12] {
     [
-        (ALL.page, "conversation_list"),
-        (OPEN.page, "conversation_open"),
-        (ASSIGNED.page, "conversation_assigned"),
-        (CONTACT.page, "conversation_contact"),
-        (ALL.count, "conversation_"),
-        (OPEN.count, "conversation_"),
-        (ASSIGNED.count, "conversation_assigned"),
-        (CONTACT.count, "conversation_contact"),
+        (ALL.page.on_sqlite(), &["conversation_open", "conversation_closed", "conversation_archived"]),
+        (OPEN.page.on_sqlite(), &["conversation_open"]),
+        (CLOSED.page.on_sqlite(), &["conversation_closed"]),
+        (ARCHIVED.page.on_sqlite(), &["conversation_archived"]),
+        (ASSIGNED.page.on_sqlite(), &["conversation_assigned"]),
+        (OF_CONTACT, &["conversation_contact"]),
+        (ALL.count, &["conversation_"]),
+        (OPEN.count, &["conversation_"]),
+        (CLOSED.count, &["conversation_"]),
+        (ARCHIVED.count, &["conversation_"]),
+        (ASSIGNED.count, &["conversation_assigned"]),
+        (COUNT_OF_CONTACT, &["conversation_contact"]),
     ]
 }

@@ -23,6 +23,11 @@ pub(crate) struct Sql {
 }
 
 impl Sql {
+    /// One text.
+    pub(crate) const fn same(text: &'static str) -> Self {
+        Self { sqlite: text, postgres: text }
+    }
+
     /// Two texts that must differ, side by side. `cargo xtask tidy` lets their number only fall.
     pub(crate) const fn differs(sqlite: &'static str, postgres: &'static str) -> Self {
         Self { sqlite, postgres }
@@ -56,7 +61,7 @@ impl Sql {
 
 impl From<&'static str> for Sql {
     fn from(text: &'static str) -> Self {
-        Self { sqlite: text, postgres: text }
+        Self::same(text)
     }
 }
 

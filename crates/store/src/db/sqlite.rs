@@ -49,11 +49,16 @@ pub enum Durability {
 /// How long a statement waits for another process's lock. A server's own connections never wait for each other.
 pub(crate) const BUSY: Duration = Duration::from_secs(3);
 
+/// Bytes of a page of the database. A message changes a few rows, each in a page of its own: the smaller the page, the less is written.
+pub(crate) const PAGE_BYTES: u32 = 2048;
+
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
     /// The one that writes.
     Write,
+    /// The one that writes the search index.
+    Index,
     /// One of many that only read.
     Read,
     /// The one that moves the WAL into the database.
@@ -61,14 +66,39 @@ pub(crate) enum Access {
 }
 
 impl Access {
-    /// Its page cache, in KiB. Readers are many, and share the operating system's cache.
+    /// Its page cache, in KiB. Readers are many, and share the operating system's cache. The writer's is no larger because of what
+    /// SQLite does at a commit after it has moved pages: it looks at every page in the cache.
     const fn cache_kib(self) -> u32 {
         match self {
-            Self::Write => 65_536,
-            Self::Read => 8192,
+            Self::Write => 16_384,
+            Self::Index | Self::Read => 8192,
             Self::Checkpoint => 2048,
         }
     }
+
+    /// Bytes of a page of the file that it makes; `None` where it makes none. FTS5 writes pages of its own, of nearly 4096 bytes, as single rows.
+    const fn makes(self) -> Option<u32> {
+        match self {
+            Self::Write => Some(PAGE_BYTES),
+            Self::Index => Some(4096),
+            Self::Read | Self::Checkpoint => None,
+        }
+    }
+}
+
+/// Makes an empty file with pages of so many bytes, readable by its owner only; SQLite gives its companions the same mode.
+pub(crate) fn make(path: &Path, page_bytes: u32) -> Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let made = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+    made.map_err(|cause| {
+        Error::unavailable(format!("{} cannot be made. Check the path and its permissions.", path.display()), 1).with_source(cause)
+    })?;
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(error)?;
+    connection.busy_timeout(BUSY).map_err(error)?;
+    connection.pragma_update(None, "page_size", page_bytes).map_err(error)?;
+    // The first thing that writes the file's header.
+    connection.execute_batch("PRAGMA journal_mode = WAL").map_err(error)
 }
 
 /// A connection with its rewritten texts.
@@ -80,14 +110,10 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Opens the file. The first to write makes it, readable by its owner only; SQLite gives its companions the same mode.
+    /// Opens the file. The first to write makes it.
     pub(crate) fn open(path: &Path, durability: Durability, access: Access) -> Result<Self> {
-        if access == Access::Write && !path.exists() {
-            use std::os::unix::fs::OpenOptionsExt as _;
-            let made = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
-            made.map_err(|cause| {
-                Error::unavailable(format!("{} cannot be made. Check the path and its permissions.", path.display()), 1).with_source(cause)
-            })?;
+        if let Some(page_bytes) = access.makes().filter(|_| !path.exists()) {
+            make(path, page_bytes)?;
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(error)?;
@@ -120,16 +146,21 @@ impl Database {
 
     /// Begins a writing transaction.
     pub(crate) fn begin(&self) -> Result<()> {
-        self.run(self.begin)
+        self.step(self.begin)
     }
 
     pub(crate) const fn connection(&self) -> &Connection {
         &self.connection
     }
 
-    /// Runs a statement without parameters.
+    /// Runs statements without parameters.
     pub(crate) fn run(&self, text: &str) -> Result<()> {
         self.connection.execute_batch(text).map_err(error)
+    }
+
+    /// Runs one statement without parameters or rows, which is parsed once: with every request some are run.
+    pub(crate) fn step(&self, text: &'static str) -> Result<()> {
+        self.connection.prepare_cached(text).and_then(|mut statement| statement.execute(())).map(drop).map_err(error)
     }
 
     /// The text with `?n`, rewritten once. Keyed by address and length: texts are constants, and one may begin another.

@@ -77,7 +77,7 @@ fn refused() -> Error {
 
 fn fitting(path: &Path, origin: Origin, may_make: bool) -> Result<Database> {
     // Losing its last commits is no loss: they are made again from the log.
-    let database = Database::open(path, Durability::Relaxed, Access::Write)?;
+    let database = Database::open(path, Durability::Relaxed, Access::Index)?;
     if !fits(&database, origin)? {
         if !may_make {
             return Err(refused());

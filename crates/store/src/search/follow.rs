@@ -87,7 +87,8 @@ fn apply(tx: &mut OrgTx<'_, '_>, entries: &[Entry]) -> Result<()> {
 /// Adds messages. Some may be there already, because the making of the index met them before their events.
 pub(super) fn insert_messages(tx: &mut OrgTx<'_, '_>, mut messages: Vec<Indexed>) -> Result<()> {
     messages.sort_by_key(|message| message.id);
-    messages.iter().try_for_each(|message| MESSAGE.insert(tx, message.id, &message_tokens(message)))
+    let rows: Vec<_> = messages.iter().map(|message| (message.id, message_tokens(message))).collect();
+    MESSAGE.insert(tx, &rows)
 }
 
 /// Brings the rows of these contacts up to date. Who was merged away has none.
@@ -108,13 +109,7 @@ fn refresh(tx: &mut OrgTx<'_, '_>, texts: Sql, ids: &BTreeSet<i64>, bit: i64, ki
     }
     let mut texts = tx.query(texts, params![id_list(ids.iter().copied())], |row| Ok((row.get::<i64>(0)?, row.get::<String>(1)?)))?;
     texts.sort_unstable();
-    for id in ids {
-        PERSON.delete(tx, id * 2 + bit)?;
-    }
-    for (id, text) in texts {
-        if let Some(tokens) = person_tokens(&text, kind) {
-            PERSON.insert(tx, id * 2 + bit, &tokens)?;
-        }
-    }
-    Ok(())
+    PERSON.delete(tx, ids.iter().map(|id| id * 2 + bit))?;
+    let tokens = |(id, text): (i64, String)| Some((id * 2 + bit, person_tokens(&text, kind)?));
+    PERSON.insert(tx, &texts.into_iter().filter_map(tokens).collect::<Vec<_>>())
 }

@@ -67,14 +67,11 @@ fn contacts(tx: &mut OrgTx<'_, '_>, [after, ..]: [i64; 3]) -> Result<Option<[i64
     end_of(&ids, |id| [*id, 0, 0])
 }
 
-fn visitors(tx: &mut OrgTx<'_, '_>, [contact, last_message_ms, id]: [i64; 3]) -> Result<Option<[i64; 3]>> {
-    // A conversation that moves meanwhile moves forward, and is met again.
-    const ROWS: &str = "SELECT contact_id, last_message_ms, id, visitor_search FROM conversation
-        WHERE org_id = $1 AND (contact_id, last_message_ms, id) > ($2, $3, $4) ORDER BY contact_id, last_message_ms, id LIMIT $5";
-    let rows = tx.query(ROWS, params![contact, last_message_ms, id, CHUNK], |row| {
-        Ok(([row.get::<i64>(0)?, row.get(1)?, row.get(2)?], row.get::<String>(3)?))
-    })?;
-    let named: BTreeSet<i64> = rows.iter().filter(|(_, text)| !text.trim().is_empty()).map(|(place, _)| place[2]).collect();
+fn visitors(tx: &mut OrgTx<'_, '_>, [contact, id, _]: [i64; 3]) -> Result<Option<[i64; 3]>> {
+    const ROWS: &str = "SELECT contact_id, id, visitor_search FROM conversation
+        WHERE org_id = $1 AND (contact_id, id) > ($2, $3) ORDER BY contact_id, id LIMIT $4";
+    let rows = tx.query(ROWS, params![contact, id, CHUNK], |row| Ok(([row.get::<i64>(0)?, row.get(1)?, 0], row.get::<String>(2)?)))?;
+    let named: BTreeSet<i64> = rows.iter().filter(|(_, text)| !text.trim().is_empty()).map(|([_, id, _], _)| *id).collect();
     refresh_visitors(tx, &named)?;
     end_of(&rows, |(place, _)| *place)
 }

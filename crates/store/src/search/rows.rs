@@ -10,7 +10,7 @@ use parlance_model::search::{Piece, Term, grams, index_terms, of_message, tokens
 use parlance_model::{Error, Result};
 
 use crate::OrgTx;
-use crate::db::{Sql, params};
+use crate::db::{Sql, params, row};
 
 /// Ids of an org that a rowid can hold: 40 bits of 63.
 const IDS: i64 = 1 << 40;
@@ -89,17 +89,19 @@ pub(crate) const MESSAGE: Table = table!("search_message");
 pub(crate) const PERSON: Table = table!("search_person");
 
 impl Table {
-    /// Writes a row, over the one that is there already. Rows of one transaction go in fastest in the order of their ids.
-    pub(crate) fn insert(&self, tx: &mut OrgTx<'_, '_>, id: i64, tokens: &str) -> Result<()> {
-        if id >= IDS {
+    /// Writes rows of different ids, over those that are there already. They go in fastest in the order of their ids.
+    pub(crate) fn insert(&self, tx: &mut OrgTx<'_, '_>, rows: &[(i64, String)]) -> Result<()> {
+        if let Some((id, _)) = rows.iter().find(|(id, _)| *id >= IDS) {
             return Err(Error::internal(format!("id {id} is beyond what the index can hold")));
         }
-        tx.execute(self.insert, params![id, tokens]).map(drop)
+        let rows: Vec<_> = rows.iter().map(|(id, tokens)| row![*id, tokens]).collect();
+        tx.execute_each(self.insert, &rows).map(drop)
     }
 
-    /// Takes a row away, where there is one.
-    pub(crate) fn delete(&self, tx: &mut OrgTx<'_, '_>, id: i64) -> Result<()> {
-        tx.execute(self.delete, params![id]).map(drop)
+    /// Takes rows away, where they are.
+    pub(crate) fn delete(&self, tx: &mut OrgTx<'_, '_>, ids: impl IntoIterator<Item = i64>) -> Result<()> {
+        let rows: Vec<_> = ids.into_iter().map(|id| row![id]).collect();
+        tx.execute_each(self.delete, &rows).map(drop)
     }
 
     /// Takes up to `limit` rows of the org away. Answers whether there may be more.

@@ -27,7 +27,7 @@ both_databases! {
         let settings = f.store.system_write(measure::settings).await.unwrap();
         let expected: &[(&str, &str)] = match database {
             // The fixture is relaxed.
-            Database::Sqlite => &[("journal_mode", "wal"), ("synchronous", "1"), ("wal_autocheckpoint", "0"), ("cache_size", "-65536")],
+            Database::Sqlite => &[("journal_mode", "wal"), ("synchronous", "1"), ("wal_autocheckpoint", "0"), ("cache_size", "-16384"), ("page_size", "2048")],
             Database::Postgres => &[("fsync", "on"), ("synchronous_commit", "on")],
         };
         for (name, value) in expected {
@@ -40,11 +40,11 @@ both_databases! {
 async fn a_store_opens_on_a_database_with_pages_of_another_size() {
     let (place, _folder) = place(Database::Sqlite, Durability::Full);
     let Place::Sqlite { data, .. } = &place else { panic!("the embedded database is not one") };
-    measure::with_pages_of(data, 2048).unwrap();
+    measure::with_pages_of(data, 8192).unwrap();
     let store = open(&place, setup(&Arc::new(ManualClock::at(START_MS)))).await.unwrap();
     let settings = store.system_write(measure::settings).await.unwrap();
     let text = |name: &str| settings.iter().find(|(setting, _)| *setting == name).unwrap().1.clone();
-    assert_eq!((text("page_size").as_str(), text("synchronous").as_str()), ("2048", "2"));
+    assert_eq!((text("page_size").as_str(), text("synchronous").as_str()), ("8192", "2"));
     store.system_write(|tx| org::create(tx, "acme", "Acme", "US")).await.unwrap();
     assert!(measure::wal_bytes(&place).is_some_and(|bytes| bytes > 0));
 }

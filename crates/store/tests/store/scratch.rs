@@ -14,7 +14,7 @@ async fn a_copy_that_does_not_fit_is_refused_before_anything_is_written() {
     let Place::Sqlite { data, .. } = &f.place else { panic!("not SQLite") };
     let folder = tempfile::tempdir().unwrap();
     // A hole: it takes no room itself. What a killed run left is taken away all the same.
-    std::fs::File::options().append(true).open(data.join("parlance.db")).unwrap().set_len(8 << 40).unwrap();
+    std::fs::File::options().append(true).open(data.join("parlance.db")).unwrap().set_len(4 << 40).unwrap();
     std::fs::create_dir(folder.path().join(".parlance-copy-left")).unwrap();
     std::fs::write(folder.path().join(".parlance-copy-left/parlance.db"), "a copy").unwrap();
     let source = Source { place: f.place.clone(), folder: data.clone(), media: None, with_key: true, scratch: folder.path().to_owned() };

@@ -155,17 +155,23 @@ fn together(connection: &mut Reconnecting, org: Option<OrgId>, batch: &mut Vec<B
     if let Some(org) = org {
         lock(&mut transaction, statements, org)?;
     }
+    if let [command] = &mut batch[..] {
+        // The only one needs no savepoint: nobody else's work would be undone with it.
+        let keep = command.run(&mut Tx::Postgres(PostgresTx::new(&mut transaction, statements)));
+        broken(command.as_ref())?;
+        let parts = if keep { Vec::new() } else { command.split() };
+        if !parts.is_empty() {
+            transaction.rollback().map_err(error)?;
+            *batch = parts;
+            return together(connection, org, batch, measured);
+        }
+        return if keep { finish(transaction, batch, measured) } else { transaction.rollback().map_err(error) };
+    }
     let mut next = 0;
     while let Some(command) = batch.get_mut(next) {
         let mut savepoint = transaction.savepoint("one").map_err(error)?;
         let keep = command.run(&mut Tx::Postgres(PostgresTx::new(&mut savepoint, statements)));
-        match command.error() {
-            // A retry needs a fresh transaction, and a lost connection has none.
-            Some(cause) if [RETRY, LOST].contains(&cause.code()) => {
-                return Err(Error::new(Kind::Unavailable, cause.code(), "").with_source(format!("{cause:?}")));
-            }
-            _ => {}
-        }
+        broken(command.as_ref())?;
         if keep { savepoint.commit() } else { savepoint.rollback() }.map_err(error)?;
         let parts = if keep { Vec::new() } else { command.split() };
         if parts.is_empty() {
@@ -174,6 +180,20 @@ fn together(connection: &mut Reconnecting, org: Option<OrgId>, batch: &mut Vec<B
             batch.splice(next..=next, parts);
         }
     }
+    finish(transaction, batch, measured)
+}
+
+/// Refuses to go on after an error that takes the whole transaction: a retry needs a fresh one, and a lost connection has none.
+fn broken(command: &dyn Command) -> Result<()> {
+    match command.error() {
+        Some(cause) if [RETRY, LOST].contains(&cause.code()) => {
+            Err(Error::new(Kind::Unavailable, cause.code(), "").with_source(format!("{cause:?}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn finish(transaction: Transaction<'_>, batch: &mut Vec<Box<dyn Command>>, measured: &Batches) -> Result<()> {
     let size = size(batch);
     answer_early(batch);
     failpoint::reach(Step::Committing);

@@ -1,25 +1,25 @@
-//! Keeps the WAL bounded: PASSIVE checkpoints on a connection of their own as it grows, and, when that does not
-//! catch up under steady load, a RESTART by the writer between two batches.
+//! Keeps the WAL bounded. At a size it is moved into the database beside the writer, on a connection of its own; when that is done, the
+//! writer moves the little that came meanwhile and starts the WAL anew, between two batches. A page that many batches changed is moved once.
 
 use std::cell::Cell;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
-use metrics::Counter;
 use parlance_model::{Error, Result};
 
 use super::{Access, Database, Durability};
 use crate::metrics::Batches;
 
-/// Pages in the WAL after which a PASSIVE checkpoint is asked for (4 MiB).
-const PASSIVE_PAGES: i32 = 1024;
-/// Pages in the WAL at which the writer pauses for a RESTART (32 MiB).
-const RESTART_PAGES: i32 = 8192;
-
-/// SQLite's page, in bytes.
-const PAGE_BYTES: f64 = 4096.0;
+/// Bytes in the WAL at which it is moved into the database beside the writer.
+const BEGIN: u64 = 16 << 20;
+/// Bytes that come further before that is tried again: readers held up the last one.
+const AGAIN: u64 = 16 << 20;
+/// Bytes in the WAL at which the writer waits for nobody and moves it by itself.
+const LIMIT: u64 = 64 << 20;
 
 thread_local! {
     /// Pages in the WAL after the last commit of this thread's connection. SQLite's hook takes no state.
@@ -29,6 +29,12 @@ thread_local! {
 /// The writer's side of the checkpoint thread.
 pub(super) struct Checkpointer {
     ask: SyncSender<()>,
+    /// Set by the thread when it has moved what it found.
+    moved: Arc<AtomicBool>,
+    /// Bytes of a page.
+    page: u64,
+    /// The size at which the thread is asked next.
+    next: Cell<u64>,
     /// After a RESTART that was held up, the next is not tried before this.
     not_before: Cell<Option<Instant>>,
     /// How long the last one put the next off.
@@ -38,10 +44,10 @@ pub(super) struct Checkpointer {
 
 /// How long the writer leaves a WAL alone that could not be restarted: at first, when it may have been the checkpoint thread alone that
 /// held it up, and at most, when readers hold it up again and again.
-const FIRST_PAUSE: Duration = Duration::from_millis(125);
+const FIRST_PAUSE: Duration = Duration::from_millis(15);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How long a RESTART may wait for readers: writers wait meanwhile.
-const PATIENCE: Duration = Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_millis(3);
 
 /// Restarts the WAL; `false` when readers held it up.
 fn restart(database: &Database) -> rusqlite::Result<bool> {
@@ -53,64 +59,81 @@ fn restart(database: &Database) -> rusqlite::Result<bool> {
 }
 
 impl Checkpointer {
-    pub(super) fn start(path: PathBuf, durability: Durability, measured: Batches) -> Result<Self> {
+    /// Starts the thread, and lets the connection count the WAL's pages for the thread that writes with it.
+    pub(super) fn start(database: &Database, path: PathBuf, durability: Durability, measured: Batches) -> Result<Self> {
         let (ask, asked) = sync_channel(1);
-        let done = measured.checkpoints.clone();
-        let work = move || checkpoint(&path, durability, &asked, &done);
+        let moved = Arc::new(AtomicBool::new(false));
+        let (done, counted) = (Arc::clone(&moved), measured.checkpoints.clone());
+        let work = move || {
+            checkpoint(&path, durability, &asked, || {
+                counted.increment(1);
+                done.store(true, Ordering::Release);
+            });
+        };
         Builder::new().name("sqlite-checkpoint".into()).spawn(work).map_err(Error::internal)?;
-        Ok(Self { ask, not_before: Cell::new(None), pause: Cell::new(Duration::ZERO), measured })
-    }
-
-    /// Counts the WAL's pages on the calling thread's connection.
-    pub(super) fn watch(&self, database: &Database) {
         database.connection().wal_hook(Some(|_, pages| {
             WAL_PAGES.set(pages);
             Ok(())
         }));
+        let page = database.connection().pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0)).map_err(super::error)?;
+        let (next, not_before, pause) = (Cell::new(BEGIN), Cell::new(None), Cell::new(Duration::ZERO));
+        Ok(Self { ask, moved, page: page.into(), next, not_before, pause, measured })
     }
 
     /// Called by the writer when no transaction is open.
     pub(super) fn between_batches(&self, database: &Database) {
-        let pages = WAL_PAGES.get();
-        self.measured.wal.set(f64::from(pages) * PAGE_BYTES);
-        if pages >= RESTART_PAGES && self.not_before.get().is_none_or(|time| Instant::now() >= time) {
-            match restart(database) {
-                Ok(true) => {
-                    WAL_PAGES.set(0);
-                    self.measured.restarts.increment(1);
-                    self.not_before.set(None);
-                    self.pause.set(Duration::ZERO);
-                }
-                // A reader holds it up, perhaps one of another process. Writing goes on meanwhile.
-                Ok(false) => {
-                    self.measured.held_up.increment(1);
-                    self.put_off();
-                }
-                Err(cause) => {
-                    tracing::warn!(?cause, pages, "the WAL could not be restarted");
-                    self.put_off();
-                }
-            }
-        } else if pages >= PASSIVE_PAGES {
-            // One request may wait; more would say nothing new.
-            let _ = self.ask.try_send(());
+        let bytes = u64::try_from(WAL_PAGES.get()).unwrap_or_default() * self.page;
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52 bytes")]
+        self.measured.wal.set(bytes as f64);
+        if bytes < BEGIN {
+            return;
+        }
+        let due = self.moved.load(Ordering::Acquire) || bytes >= LIMIT;
+        if due && self.not_before.get().is_none_or(|time| Instant::now() >= time) {
+            self.start_anew(database);
+        } else if bytes >= self.next.get() && self.ask.try_send(()).is_ok() {
+            self.next.set(bytes + AGAIN);
         }
     }
 
+    fn start_anew(&self, database: &Database) {
+        self.moved.store(false, Ordering::Release);
+        match restart(database) {
+            Ok(true) => {
+                WAL_PAGES.set(0);
+                self.measured.restarts.increment(1);
+                self.next.set(BEGIN);
+                self.not_before.set(None);
+                self.pause.set(Duration::ZERO);
+            }
+            // A reader holds it up, perhaps one of another process. Writing goes on meanwhile.
+            Ok(false) => {
+                self.measured.held_up.increment(1);
+                self.put_off();
+            }
+            Err(cause) => {
+                tracing::warn!(?cause, "the WAL could not be restarted");
+                self.put_off();
+            }
+        }
+    }
+
+    /// Tries again after a while. The WAL is as good as moved.
     fn put_off(&self) {
+        self.moved.store(true, Ordering::Release);
         self.pause.set((self.pause.get() * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE));
         self.not_before.set(Some(Instant::now() + self.pause.get()));
     }
 }
 
-fn checkpoint(path: &std::path::Path, durability: Durability, asked: &Receiver<()>, done: &Counter) {
+fn checkpoint(path: &std::path::Path, durability: Durability, asked: &Receiver<()>, done: impl Fn()) {
     let database = match Database::open(path, durability, Access::Checkpoint) {
         Ok(database) => database,
         Err(cause) => return tracing::error!(?cause, "the checkpoint connection could not be opened"),
     };
     while asked.recv().is_ok() {
         match database.connection().query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
-            Ok(()) => done.increment(1),
+            Ok(()) => done(),
             Err(cause) => tracing::warn!(?cause, "a checkpoint failed"),
         }
     }

@@ -122,9 +122,9 @@ impl Limited {
         self.deadline_us.store(u64::MAX, Ordering::Relaxed);
         if !self.database.connection().is_autocommit() {
             // An earlier COMMIT failed. Nothing was written; what is open is given up.
-            self.database.run("ROLLBACK")?;
+            self.database.step("ROLLBACK")?;
         }
-        self.database.run("BEGIN")?;
+        self.database.step("BEGIN")?;
         let until = (self.epoch.elapsed() + limit).as_micros();
         self.deadline_us.store(u64::try_from(until).unwrap_or(u64::MAX), Ordering::Relaxed);
         // A panic must not leave the transaction open: this connection is the thread's for good.
@@ -132,7 +132,7 @@ impl Limited {
             .unwrap_or_else(|_| Err(Error::internal("a store closure panicked")));
         self.deadline_us.store(u64::MAX, Ordering::Relaxed);
         if !self.database.connection().is_autocommit() {
-            self.database.run("COMMIT")?;
+            self.database.step("COMMIT")?;
         }
         result
     }

@@ -25,7 +25,7 @@ pub(crate) struct Writer {
 impl Writer {
     /// Takes over the writing connection.
     pub(crate) fn start(database: Database, path: std::path::PathBuf, durability: Durability, measured: Batches) -> Result<Self> {
-        let checkpointer = Checkpointer::start(path, durability, measured.clone())?;
+        let checkpointer = Checkpointer::start(&database, path, durability, measured.clone())?;
         let (queue, commands) = channel();
         let work = move || run(&database, &commands, &checkpointer, &measured);
         let thread = Builder::new().name("sqlite-writer".into()).spawn(work).map_err(Error::internal)?;
@@ -51,7 +51,6 @@ impl Drop for Writer {
 
 fn run(database: &Database, commands: &Receiver<Box<dyn Command>>, checkpointer: &Checkpointer, measured: &Batches) {
     let _guard = Indispensable;
-    checkpointer.watch(database);
     while let Ok(first) = commands.recv() {
         let mut batch = vec![first];
         while batch.len() < BATCH {
@@ -92,15 +91,25 @@ pub(super) fn commit(database: &Database, mut batch: Vec<Box<dyn Command>>, meas
 /// its parts.
 fn together(database: &Database, batch: &mut Vec<Box<dyn Command>>, measured: &Batches) -> Result<()> {
     let mut next = 0;
-    while let Some(command) = batch.get_mut(next) {
-        database.run("SAVEPOINT one")?;
+    while next < batch.len() {
+        // The only one needs no savepoint: nobody else's work would be undone with it.
+        let only = batch.len() == 1;
+        let command = &mut batch[next];
+        if !only {
+            database.step("SAVEPOINT one")?;
+        }
         let keep = command.run(&mut Tx::Sqlite(SqliteTx(database)));
         // Disk full, I/O errors and the like may end the whole transaction, not just the statement. Going on would
         // commit the later closures one by one, in autocommit, and lose the earlier ones.
         if database.connection().is_autocommit() {
             return Err(ended());
         }
-        database.run(if keep { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" })?;
+        match (keep, only) {
+            (true, true) => {}
+            (false, true) => database.step("ROLLBACK").and_then(|()| database.begin())?,
+            (true, false) => database.step("RELEASE one")?,
+            (false, false) => database.step("ROLLBACK TO one").and_then(|()| database.step("RELEASE one"))?,
+        }
         let parts = if keep { Vec::new() } else { command.split() };
         if parts.is_empty() {
             next += 1;
@@ -153,12 +162,12 @@ fn finish_alone(database: &Database, command: Box<dyn Command>, measured: &Batch
 }
 
 fn finish(database: &Database) -> Result<()> {
-    database.run("COMMIT")
+    database.step("COMMIT")
 }
 
 fn roll_back(database: &Database) {
     if !database.connection().is_autocommit()
-        && let Err(cause) = database.run("ROLLBACK")
+        && let Err(cause) = database.step("ROLLBACK")
     {
         tracing::error!(?cause, "a transaction could not be rolled back");
     }
