@@ -1,7 +1,7 @@
 //! Entity tags of lists (RFC 9110, 8.8.3): a client that has a page already is told so, and the list is not run.
 //!
-//! A tag is made of all that the answer depends on: the version of the org's lists, who asks and for what, the hour, the form of
-//! the document, and what links are made with. It is weak, because the same page may be sent compressed or not. It is made before the page is read: a
+//! A tag is made of all that the answer depends on: the version of the org's lists, who asks and for what, the hour, what the
+//! routes say of themselves, and what links are made with. It is weak, because the same page may be sent compressed or not. It is made before the page is read: a
 //! change in between makes the page newer than its tag, which costs one more request and never hides anything.
 
 use aide::OperationInput;

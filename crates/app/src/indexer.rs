@@ -16,7 +16,7 @@ use crate::App;
 /// How often every org is looked at.
 const SWEEP: Duration = Duration::from_secs(3);
 /// Between two rounds: what is written meanwhile is indexed together, at a fraction of the cost.
-const GATHER: Duration = Duration::from_millis(250);
+const GATHER: Duration = Duration::from_millis(200);
 /// Steps of an org before the others have their turn.
 const TURN: usize = 16;
 

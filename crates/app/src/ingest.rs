@@ -183,13 +183,13 @@ pub struct Heard<'h> {
 
 parlance_model::show_only!(Heard<'_> { inbound });
 
-/// The same, waiting for its turn.
-pub(crate) type Waiting = (Account, Vec<Inbound>);
+/// The same, while it waits for its turn.
+pub(crate) type Said = (Account, Vec<Inbound>);
 
 /// Hooks that are applied together.
-pub(crate) fn joint() -> Joint<Waiting, Recorded> {
-    Joint::new(|tx, waiting| {
-        let heard: Vec<_> = waiting.iter().map(|(account, inbound)| Heard { account, inbound }).collect();
+pub(crate) fn joint() -> Joint<Said, Recorded> {
+    Joint::new(|tx, said| {
+        let heard: Vec<_> = said.iter().map(|(account, inbound)| Heard { account, inbound }).collect();
         record(tx, &heard)
     })
 }

@@ -87,7 +87,7 @@ struct Inner {
     file_shares: share::Shares,
     measured: metrics::Measured,
     /// What hooks said and is still to be written: many at once.
-    hooks: Joint<ingest::Waiting, ingest::Recorded>,
+    hooks: Joint<ingest::Said, ingest::Recorded>,
 }
 
 impl App {

@@ -22,13 +22,13 @@ const SLICE: usize = 512;
 /// Applies a slice, and answers one value for each of its parts, in their order. May be run again after a rollback.
 pub type Apply<I, O> = fn(&mut OrgTx<'_, '_>, &[&I]) -> Result<Vec<O>>;
 
-/// A kind of joint write: cheap to clone.
+/// A kind of joint write, of one store.
 pub struct Joint<I, O> {
     apply: Apply<I, O>,
     waiting: Waiting<I, O>,
 }
 
-/// Parts that no closure has taken yet. For each `SLICE` of an org's, or less, one command is queued.
+/// Parts that no command has taken yet. Of each org as many commands are queued as it takes to take them all, `SLICE` at most each.
 type Waiting<I, O> = Arc<Mutex<HashMap<OrgId, VecDeque<Part<I, O>>>>>;
 
 struct Part<I, O> {

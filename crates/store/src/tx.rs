@@ -120,7 +120,7 @@ impl<'t, 'a> OrgTx<'t, 'a> {
     }
 
     fn query_rows<T>(&mut self, sql: Sql, rows: &[&[Param<'_>]], map: impl FnMut(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
-        self.changed = self.changed || version::changes(sql.either());
+        self.changed = self.changed || (!rows.is_empty() && version::changes(sql.either()));
         let found = self.tx.query_each(sql, &self.org.into(), rows, map)?;
         self.wrote |= sql.writes() && !found.is_empty();
         Ok(found)

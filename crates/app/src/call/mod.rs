@@ -82,10 +82,15 @@ fn receive(
     facts: &JsonObject,
     missed_ms: Option<i64>,
 ) -> Result<MessageId> {
-    let (contact, contact_created) = contact::find_or_create(tx, &Identity::of(from), &contact::Details::default())?;
     let (channel, session_key) = (Channel::Voice, session_key(Channel::Voice, from));
-    let key = conversation::Key { account, session_key, channel, peer: from.key(), contact: contact.id };
-    let (before, _) = conversation::find_or_create(tx, &key)?;
+    let (before, contact_created) = match conversation::find(tx, account, &session_key)? {
+        Some(found) => (found, false),
+        None => {
+            let (contact, made) = contact::find_or_create(tx, &Identity::of(from), &contact::Details::default())?;
+            let key = conversation::Key { account, session_key, channel, peer: from.key(), contact: contact.id };
+            (conversation::find_or_create(tx, &key)?.0, made)
+        }
+    };
     let new = message::NewMessage {
         meta: ingest::meta(facts),
         inbound_id: Some(news.provider_id.clone()),

@@ -10,7 +10,7 @@ use parlance_model::inbound::{Inbound, InboundMessage, Receipt};
 use parlance_model::message::Attachment;
 use parlance_model::opt_out::OptSignal;
 use parlance_model::phone::Address;
-use parlance_store::{OrgTx, account, contact, conversation, counter, event, message, opt_out};
+use parlance_store::{OrgTx, account, contact, conversation, counter, event, message, opt_out, version};
 use parlance_testkit::both_databases;
 
 use crate::fixture::{Fixture, twilio};
@@ -72,6 +72,12 @@ fn said(dice: &Dice) -> Inbound {
 fn hooks(seed: u64) -> Vec<(usize, Vec<Inbound>)> {
     let dice = Dice(SeededEntropy::new(seed));
     (0..HOOKS).map(|_| (dice.below(2) as usize, (0..=dice.below(2)).map(|_| said(&dice)).collect())).collect()
+}
+
+/// The same without receipts, of which the last decides what a ledger says.
+fn messages(hooks: &[(usize, Vec<Inbound>)]) -> Vec<(usize, Vec<Inbound>)> {
+    let message = |inbound: &&Inbound| matches!(inbound, Inbound::Message(_));
+    hooks.iter().map(|(place, said)| (*place, said.iter().filter(message).cloned().collect())).collect()
 }
 
 /// An application with two accounts.
@@ -143,6 +149,12 @@ both_databases! {
             let new: u64 = alone.iter().map(|recorded| recorded.stored).sum();
             let known: u64 = alone.iter().map(|recorded| recorded.known).sum();
             assert!(new > 40 && known > 10, "{new} new and {known} known say too little");
+            // Once more: nothing is new, and lists that somebody has already are still the same.
+            let version = || many.app.store().read(many.who.org, version::current);
+            let (before, messages) = (version().await.unwrap(), messages(&hooks));
+            let again = apply(&many, &theirs, &messages, std::iter::repeat_with(|| 1 + dice.below(40) as usize)).await;
+            assert!(again.iter().all(|recorded| recorded.stored == 0), "{again:?}");
+            assert_eq!(version().await.unwrap(), before, "what changes nothing moves nothing");
             one.assert_healthy().await;
             many.assert_healthy().await;
         }

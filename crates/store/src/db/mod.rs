@@ -111,7 +111,7 @@ impl Tx<'_> {
     }
 
     /// Runs a statement once for each row of values, with the org in front of each: on PostgreSQL in one round trip. Answers how many
-    /// rows it changed. Updates must be of different rows.
+    /// rows it changed. Updates must be of different rows. After an error some rows may be done: who goes on must not count on either.
     pub(crate) fn execute_each(&mut self, sql: Sql, org: &Param<'_>, rows: &[&[Param<'_>]]) -> Result<u64> {
         rows.iter().try_for_each(|row| without_nul(row))?;
         match self {
@@ -144,6 +144,14 @@ impl Tx<'_> {
         match self {
             Self::Sqlite(tx) => tx.batch(text),
             Self::Postgres(tx) => tx.batch(text),
+        }
+    }
+
+    /// Whether a statement failed that ended the transaction. SQLite is asked itself (`is_autocommit`).
+    pub(crate) const fn has_failed(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Postgres(tx) => tx.has_failed(),
         }
     }
 

@@ -112,6 +112,7 @@ impl Reconnecting {
 pub(crate) struct PostgresTx<'a> {
     transaction: &'a mut dyn Statementer,
     statements: &'a mut Statements,
+    failed: bool,
 }
 
 /// What a transaction and a savepoint have in common, without their lifetimes.
@@ -161,7 +162,17 @@ impl Statementer for Client {
 
 impl<'a> PostgresTx<'a> {
     pub(crate) fn new(transaction: &'a mut dyn Statementer, statements: &'a mut Statements) -> Self {
-        Self { transaction, statements }
+        Self { transaction, statements, failed: false }
+    }
+
+    /// Whether a statement failed, which ends the transaction: PostgreSQL answers its COMMIT as if all were well, and rolls back.
+    pub(crate) const fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    fn seen<T>(&mut self, result: Result<T, postgres::Error>) -> Result<T> {
+        self.failed |= result.is_err();
+        result.map_err(error)
     }
 
     fn prepared(&mut self, sql: &'static str) -> Result<Statement> {
@@ -169,7 +180,8 @@ impl<'a> PostgresTx<'a> {
         if let Some(statement) = self.statements.one.get(&key) {
             return Ok(statement.clone());
         }
-        let statement = self.transaction.prepare(sql).map_err(error)?;
+        let statement = self.transaction.prepare(sql);
+        let statement = self.seen(statement)?;
         self.statements.one.insert(key, statement.clone());
         Ok(statement)
     }
@@ -181,14 +193,16 @@ impl<'a> PostgresTx<'a> {
             return Ok(statement.clone());
         }
         let text = many::text(sql, self.prepared(sql)?.params())?;
-        let statement = self.transaction.prepare(&text).map_err(error)?;
+        let statement = self.transaction.prepare(&text);
+        let statement = self.seen(statement)?;
         self.statements.many.insert(key, statement.clone());
         Ok(statement)
     }
 
     pub(crate) fn execute(&mut self, sql: &'static str, params: &[Param<'_>]) -> Result<u64> {
         let statement = self.prepared(sql)?;
-        self.transaction.execute(&statement, &bound(params)).map_err(error)
+        let changed = self.transaction.execute(&statement, &bound(params));
+        self.seen(changed)
     }
 
     pub(crate) fn query<T>(
@@ -198,18 +212,20 @@ impl<'a> PostgresTx<'a> {
         mut map: impl FnMut(&Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
         let statement = self.prepared(sql)?;
-        let rows = self.transaction.query(&statement, &bound(params)).map_err(error)?;
+        let rows = self.transaction.query(&statement, &bound(params));
+        let rows = self.seen(rows)?;
         rows.iter().map(|row| map(&Row::Postgres(row))).collect()
     }
 
     pub(crate) fn execute_each(&mut self, sql: &'static str, org: &Param<'_>, rows: &[&[Param<'_>]]) -> Result<u64> {
-        if let [row] = rows {
+        let changed = if let [row] = rows {
             let statement = self.prepared(sql)?;
-            return self.transaction.execute(&statement, &with_org(org, row)).map_err(error);
-        }
-        let statement = self.prepared_for_many(sql)?;
-        let columns = columns(rows);
-        self.transaction.execute(&statement, &with_org(org, &columns)).map_err(error)
+            self.transaction.execute(&statement, &with_org(org, row))
+        } else {
+            let statement = self.prepared_for_many(sql)?;
+            self.transaction.execute(&statement, &with_org(org, &columns(rows)))
+        };
+        self.seen(changed)
     }
 
     pub(crate) fn query_each<T>(
@@ -221,16 +237,17 @@ impl<'a> PostgresTx<'a> {
     ) -> Result<Vec<T>> {
         let found = if let [row] = rows {
             let statement = self.prepared(sql)?;
-            self.transaction.query(&statement, &with_org(org, row)).map_err(error)?
+            self.transaction.query(&statement, &with_org(org, row))
         } else {
             let statement = self.prepared_for_many(sql)?;
-            self.transaction.query(&statement, &with_org(org, &columns(rows))).map_err(error)?
+            self.transaction.query(&statement, &with_org(org, &columns(rows)))
         };
-        found.iter().map(|row| map(&Row::Postgres(row))).collect()
+        self.seen(found)?.iter().map(|row| map(&Row::Postgres(row))).collect()
     }
 
     pub(crate) fn batch(&mut self, text: &str) -> Result<()> {
-        self.transaction.batch(text).map_err(error)
+        let done = self.transaction.batch(text);
+        self.seen(done)
     }
 }
 

@@ -86,7 +86,8 @@ impl Access {
     }
 }
 
-/// Makes an empty file with pages of so many bytes, readable by its owner only; SQLite gives its companions the same mode.
+/// Makes an empty file with pages of so many bytes, readable by its owner only; SQLite gives its companions the same mode. A file that has
+/// something in it keeps its pages.
 pub(crate) fn make(path: &Path, page_bytes: u32) -> Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let made = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
@@ -112,7 +113,7 @@ pub(crate) struct Database {
 impl Database {
     /// Opens the file. The first to write makes it.
     pub(crate) fn open(path: &Path, durability: Durability, access: Access) -> Result<Self> {
-        if let Some(page_bytes) = access.makes().filter(|_| !path.exists()) {
+        if let Some(page_bytes) = access.makes().filter(|_| std::fs::metadata(path).map_or(true, |file| file.len() == 0)) {
             make(path, page_bytes)?;
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

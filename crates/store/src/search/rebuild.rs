@@ -67,7 +67,9 @@ fn contacts(tx: &mut OrgTx<'_, '_>, [after, ..]: [i64; 3]) -> Result<Option<[i64
     end_of(&ids, |id| [*id, 0, 0])
 }
 
-fn visitors(tx: &mut OrgTx<'_, '_>, [contact, id, _]: [i64; 3]) -> Result<Option<[i64; 3]>> {
+fn visitors(tx: &mut OrgTx<'_, '_>, [contact, id, old]: [i64; 3]) -> Result<Option<[i64; 3]>> {
+    // A place of an earlier version has a time in the middle and the id behind it: it begins with the contact again.
+    let id = if old == 0 { id } else { 0 };
     const ROWS: &str = "SELECT contact_id, id, visitor_search FROM conversation
         WHERE org_id = $1 AND (contact_id, id) > ($2, $3) ORDER BY contact_id, id LIMIT $4";
     let rows = tx.query(ROWS, params![contact, id, CHUNK], |row| Ok(([row.get::<i64>(0)?, row.get(1)?, 0], row.get::<String>(2)?)))?;

@@ -10,7 +10,7 @@ use crate::OrgTx;
 use crate::db::params;
 
 /// Events behind the index that a search reads.
-const PENDING: i64 = 1000;
+const PENDING: i64 = 4000;
 
 /// Rows that events are about, by id.
 #[derive(Debug, Default)]

@@ -157,15 +157,22 @@ fn together(connection: &mut Reconnecting, org: Option<OrgId>, batch: &mut Vec<B
     }
     if let [command] = &mut batch[..] {
         // The only one needs no savepoint: nobody else's work would be undone with it.
-        let keep = command.run(&mut Tx::Postgres(PostgresTx::new(&mut transaction, statements)));
-        broken(command.as_ref())?;
-        let parts = if keep { Vec::new() } else { command.split() };
-        if !parts.is_empty() {
-            transaction.rollback().map_err(error)?;
-            *batch = parts;
-            return together(connection, org, batch, measured);
+        let mut tx = Tx::Postgres(PostgresTx::new(&mut transaction, statements));
+        let keep = command.run(&mut tx);
+        if keep && tx.has_failed() {
+            return Err(Error::internal("a statement failed, and its closure went on"));
         }
-        return if keep { finish(transaction, batch, measured) } else { transaction.rollback().map_err(error) };
+        broken(command.as_ref())?;
+        if keep {
+            return finish(transaction, batch, measured);
+        }
+        let parts = command.split();
+        let whole = parts.is_empty();
+        if !whole {
+            *batch = parts;
+        }
+        transaction.rollback().map_err(error)?;
+        return if whole { Ok(()) } else { together(connection, org, batch, measured) };
     }
     let mut next = 0;
     while let Some(command) = batch.get_mut(next) {

@@ -8,11 +8,14 @@ use postgres::types::Type;
 /// row. A query answers its rows in the order of the columns' values, an insert draws ids in it, and the rows of an update must differ.
 ///
 /// # Errors
-/// `internal` for a text of another shape: an insert needs VALUES, an update or a deletion WHERE.
+/// `internal` for a text of another shape: an insert needs VALUES, an update or a deletion WHERE, and each a value beside `$1`. Of what else a
+/// text may have nothing is checked: no dollar sign or bracket in a literal, no second row of VALUES, no WHERE but the statement's own.
 pub(super) fn text(one: &str, types: &[Type]) -> Result<String> {
-    let rows = rows(types);
-    let by_row = by_row(one);
     let shape = || Error::internal(format!("a statement that cannot take many rows: {one}"));
+    if types.len() < 2 {
+        return Err(shape());
+    }
+    let (rows, by_row) = (rows(types), by_row(one));
     match one.split_ascii_whitespace().next() {
         Some("SELECT") => Ok(format!("SELECT found.* FROM {rows} CROSS JOIN LATERAL ({by_row}) AS found ORDER BY p.nth")),
         Some("INSERT") => {

@@ -29,8 +29,8 @@ thread_local! {
 /// The writer's side of the checkpoint thread.
 pub(super) struct Checkpointer {
     ask: SyncSender<()>,
-    /// Set by the thread when it has moved what it found.
-    moved: Arc<AtomicBool>,
+    /// Whether the WAL can be started anew: the thread has moved what it found.
+    due: Arc<AtomicBool>,
     /// Bytes of a page.
     page: u64,
     /// The size at which the thread is asked next.
@@ -62,8 +62,8 @@ impl Checkpointer {
     /// Starts the thread, and lets the connection count the WAL's pages for the thread that writes with it.
     pub(super) fn start(database: &Database, path: PathBuf, durability: Durability, measured: Batches) -> Result<Self> {
         let (ask, asked) = sync_channel(1);
-        let moved = Arc::new(AtomicBool::new(false));
-        let (done, counted) = (Arc::clone(&moved), measured.checkpoints.clone());
+        let due = Arc::new(AtomicBool::new(false));
+        let (done, counted) = (Arc::clone(&due), measured.checkpoints.clone());
         let work = move || {
             checkpoint(&path, durability, &asked, || {
                 counted.increment(1);
@@ -77,7 +77,7 @@ impl Checkpointer {
         }));
         let page = database.connection().pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0)).map_err(super::error)?;
         let (next, not_before, pause) = (Cell::new(BEGIN), Cell::new(None), Cell::new(Duration::ZERO));
-        Ok(Self { ask, moved, page: page.into(), next, not_before, pause, measured })
+        Ok(Self { ask, due, page: page.into(), next, not_before, pause, measured })
     }
 
     /// Called by the writer when no transaction is open.
@@ -86,9 +86,14 @@ impl Checkpointer {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52 bytes")]
         self.measured.wal.set(bytes as f64);
         if bytes < BEGIN {
+            // It was started anew, by the writer or by SQLite itself. What the thread has moved since was little.
+            self.due.store(false, Ordering::Release);
+            self.next.set(BEGIN);
+            self.not_before.set(None);
+            self.pause.set(Duration::ZERO);
             return;
         }
-        let due = self.moved.load(Ordering::Acquire) || bytes >= LIMIT;
+        let due = self.due.load(Ordering::Acquire) || bytes >= LIMIT;
         if due && self.not_before.get().is_none_or(|time| Instant::now() >= time) {
             self.start_anew(database);
         } else if bytes >= self.next.get() && self.ask.try_send(()).is_ok() {
@@ -97,32 +102,32 @@ impl Checkpointer {
     }
 
     fn start_anew(&self, database: &Database) {
-        self.moved.store(false, Ordering::Release);
+        let was_due = self.due.swap(false, Ordering::AcqRel);
         match restart(database) {
             Ok(true) => {
                 WAL_PAGES.set(0);
                 self.measured.restarts.increment(1);
-                self.next.set(BEGIN);
-                self.not_before.set(None);
-                self.pause.set(Duration::ZERO);
             }
-            // A reader holds it up, perhaps one of another process. Writing goes on meanwhile.
+            // A reader holds it up, perhaps one of another process, or the thread is still at work. Writing goes on meanwhile.
             Ok(false) => {
                 self.measured.held_up.increment(1);
-                self.put_off();
+                self.put_off(was_due);
             }
             Err(cause) => {
                 tracing::warn!(?cause, "the WAL could not be restarted");
-                self.put_off();
+                self.put_off(was_due);
             }
         }
     }
 
-    /// Tries again after a while. The WAL is as good as moved.
-    fn put_off(&self) {
-        self.moved.store(true, Ordering::Release);
-        self.pause.set((self.pause.get() * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE));
+    /// Tries again after a while, which grows while readers hold it up.
+    fn put_off(&self, by_readers: bool) {
+        let pause = if by_readers { self.pause.get() * 2 } else { FIRST_PAUSE };
+        self.pause.set(pause.clamp(FIRST_PAUSE, LONGEST_PAUSE));
         self.not_before.set(Some(Instant::now() + self.pause.get()));
+        if by_readers {
+            self.due.store(true, Ordering::Release);
+        }
     }
 }
 

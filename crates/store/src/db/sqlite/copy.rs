@@ -13,7 +13,7 @@ use rusqlite::backup::{Backup, StepResult};
 use super::{Access, Database, Durability, error, file};
 use crate::watch::{self, Unit, Watch};
 
-/// Pages copied between two looks at whoever watches: 4 MiB.
+/// Pages copied between two looks at whoever watches: a few MiB.
 const STEP: i32 = 1024;
 
 /// Copies the database of a data folder into another folder, which must be empty, and opens the copy for reading.

@@ -1,4 +1,4 @@
-//! The writer thread: drains what has queued, runs each closure in a savepoint, commits once, answers everybody.
+//! The writer thread: drains what has queued, runs each closure in a savepoint where there are several, commits once, answers everybody.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -104,13 +104,20 @@ fn together(database: &Database, batch: &mut Vec<Box<dyn Command>>, measured: &B
         if database.connection().is_autocommit() {
             return Err(ended());
         }
+        let parts = if keep { Vec::new() } else { command.split() };
         match (keep, only) {
             (true, true) => {}
-            (false, true) => database.step("ROLLBACK").and_then(|()| database.begin())?,
             (true, false) => database.step("RELEASE one")?,
+            (false, true) => {
+                database.step("ROLLBACK")?;
+                if parts.is_empty() {
+                    // Nothing is left to commit, and it is answered with its own error.
+                    return Ok(());
+                }
+                database.begin()?;
+            }
             (false, false) => database.step("ROLLBACK TO one").and_then(|()| database.step("RELEASE one"))?,
         }
-        let parts = if keep { Vec::new() } else { command.split() };
         if parts.is_empty() {
             next += 1;
         } else {
