@@ -50,7 +50,7 @@ async fn lists_are_measured_on_databases_of_two_sizes() {
     let small = ["--conversations", "30,60", "--messages-each", "3", "--rounds", "1", "--millis", "20", "--postgres-url", url];
     let scratched = ["--scratch", scratch.path().to_str().unwrap()];
     let report = place.json(&[&["bench", "list"][..], &small, &scratched].concat());
-    assert_eq!(report["settings"]["sqlite: page_size"], "4096");
+    assert_eq!(report["settings"]["sqlite: page_size"], "2048");
     let rows = report["rows"].as_array().unwrap();
     assert_eq!(rows[0]["kind"], "bare");
     for (database, conversations) in [("sqlite", 30), ("sqlite", 60), ("postgresql", 30), ("postgresql", 60)] {
