@@ -46,13 +46,14 @@ pub(super) struct Checkpointer {
 /// held it up, and at most, when readers hold it up again and again.
 const FIRST_PAUSE: Duration = Duration::from_millis(15);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// How long a RESTART may wait for readers: writers wait meanwhile.
+/// How long a RESTART may wait for readers, while writers wait for it: as long as there is room, and at the limit.
 const PATIENCE: Duration = Duration::from_millis(3);
+const PATIENCE_AT_LIMIT: Duration = Duration::from_millis(50);
 
 /// Restarts the WAL; `false` when readers held it up.
-fn restart(database: &Database) -> rusqlite::Result<bool> {
+fn restart(database: &Database, patience: Duration) -> rusqlite::Result<bool> {
     let connection = database.connection();
-    connection.busy_timeout(PATIENCE)?;
+    connection.busy_timeout(patience)?;
     let busy = connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get::<_, i64>(0));
     connection.busy_timeout(super::BUSY)?;
     Ok(busy? == 0)
@@ -95,15 +96,15 @@ impl Checkpointer {
         }
         let due = self.due.load(Ordering::Acquire) || bytes >= LIMIT;
         if due && self.not_before.get().is_none_or(|time| Instant::now() >= time) {
-            self.start_anew(database);
+            self.start_anew(database, if bytes < LIMIT { PATIENCE } else { PATIENCE_AT_LIMIT });
         } else if bytes >= self.next.get() && self.ask.try_send(()).is_ok() {
             self.next.set(bytes + AGAIN);
         }
     }
 
-    fn start_anew(&self, database: &Database) {
+    fn start_anew(&self, database: &Database, patience: Duration) {
         let was_due = self.due.swap(false, Ordering::AcqRel);
-        match restart(database) {
+        match restart(database, patience) {
             Ok(true) => {
                 WAL_PAGES.set(0);
                 self.measured.restarts.increment(1);
