@@ -1,6 +1,6 @@
 //! The client of a measurement: keep-alive connections that send requests built beforehand, each as soon as the answer to the last is there.
 //!
-//! It runs as a child of the process that serves ([`Client`]), in the same binary ([`child`]): what it costs is not the server's.
+//! It runs as a child of the process that serves (`Client`), in the same binary ([`child`]): what it costs is not the server's.
 
 use std::net::SocketAddr;
 use std::process::Stdio;
