@@ -11,8 +11,16 @@ mod subject;
 mod target;
 mod usage;
 
+use std::future::Future;
+use std::time::Duration;
+
 use parlance_model::{Error, Result};
+use parlance_store::watch::{self, Watch};
 use serde_json::Value;
+use tokio::time::MissedTickBehavior;
+
+/// How often work that says nothing of itself is looked at.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What was measured, for people and programs.
 #[derive(Debug)]
@@ -23,6 +31,25 @@ pub struct Report {
     pub columns: &'static [&'static str],
     /// A row for each thing measured. `null` where a column means nothing.
     pub rows: Vec<Vec<Value>>,
+}
+
+/// Waits for work, and looks meanwhile: at whatever the caller wants to see, and whether somebody wants it stopped.
+///
+/// # Errors
+/// The work's own; `cancelled`.
+async fn heeding<T>(watch: &dyn Watch, work: impl Future<Output = Result<T>>, mut look: impl FnMut()) -> Result<T> {
+    let mut work = std::pin::pin!(work);
+    let mut looks = tokio::time::interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            _ = looks.tick() => {
+                look();
+                watch::go_on(watch)?;
+            }
+        }
+    }
 }
 
 /// The one in the middle; of an even number, the lower of the two.

@@ -13,6 +13,7 @@ use parlance_store::watch::{self, Unit, Watch};
 use parlance_store::{OrgTx, Place, conversation, measure};
 use tokio::runtime::Handle;
 
+use super::heeding;
 use super::subject::{Home, Size, Subject, slug};
 use super::target::{self, Variant};
 use crate::Door;
@@ -56,7 +57,7 @@ impl Office {
             let address = target::listen(&subject, Variant::Durable, door).await?;
             let office = Self { address, token, who, staff, subject };
             office.work(conversations, watch).await?;
-            office.subject.app.drain_search().await?;
+            heeding(watch, office.subject.app.drain_search(), || ()).await?;
             Ok::<_, Error>(office)
         })?;
         measure::analyze(&office.subject.place)?;

@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 
-use super::folder;
+use super::{folder, heeding};
 use crate::traffic::{Line, Traffic};
 
 /// What providers would call. Nothing does: the hooks come from our own client.
@@ -168,7 +168,7 @@ impl Subject {
             }
         }
         watch.stage("Making the search index", None, Unit::Rows);
-        self.app.drain_search().await
+        heeding(watch, self.app.drain_search(), || ()).await
     }
 
     /// The next messages of an org, read as its hooks are; the very first is of `first_ms`.
@@ -253,5 +253,44 @@ fn twilio(org: usize, varied: bool, sim: &Sim) -> NewTwilio {
         base_url: Some(sim.base_url().as_str().trim_end_matches('/').to_owned()),
         messages_per_second: None,
         voice: VoiceChanges::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use parlance_store::watch::{Unit, Watch};
+    use parlance_testkit::both_databases;
+
+    use super::super::fresh;
+    use super::{Home, Size, Subject};
+
+    /// Somebody who wants it stopped once it makes the search index.
+    #[derive(Default)]
+    struct Impatient(AtomicBool);
+
+    impl Watch for Impatient {
+        fn stage(&self, what: &'static str, _: Option<u64>, _: Unit) {
+            self.0.store(what == "Making the search index", Ordering::SeqCst);
+        }
+
+        fn advance(&self, _: u64) {}
+
+        fn is_cancelled(&self) -> bool {
+            self.0.load(Ordering::SeqCst)
+        }
+    }
+
+    both_databases! {
+        async fn it_can_be_stopped_while_the_search_index_is_made(database) {
+            let make = move || {
+                let (_fresh, place) = fresh(database);
+                let size = Size { orgs: 1, messages: 2000, conversations: 100, varied: false };
+                Subject::make(Home::Borrowed, place, size, &Impatient::default()).map(drop)
+            };
+            let stopped = tokio::task::spawn_blocking(make).await.unwrap().unwrap_err();
+            assert_eq!(stopped.code(), "cancelled", "{stopped:?}");
+        }
     }
 }

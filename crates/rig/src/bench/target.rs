@@ -17,11 +17,11 @@ use parlance_channels::{Hook, Parsed};
 use parlance_model::account::Account;
 use parlance_model::channel::Provider;
 use parlance_model::{Error, Result};
-use parlance_store::watch::{self, Watch};
+use parlance_store::watch::Watch;
 use parlance_store::{Place, measure};
 use tokio::net::TcpListener;
-use tokio::time::MissedTickBehavior;
 
+use super::heeding;
 use super::subject::{PUBLIC_URL, Subject};
 use super::usage::Usage;
 use crate::Door;
@@ -29,8 +29,6 @@ use crate::load::Sent;
 
 /// What a hook is answered.
 const ANSWER: &str = "<Response/>";
-/// How often the write-ahead log is looked at during a round.
-const LOOK: Duration = Duration::from_millis(50);
 
 /// How much of the work is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,10 +118,11 @@ pub(super) async fn round(
 ) -> Result<Round> {
     let stored = count(place).await?;
     let before = Usage::now(app.registry())?;
-    let (sent, wal) = observed(place, sending, watch).await?;
+    let mut wal = None;
+    let sent = heeding(watch, sending, || wal = wal.max(place.and_then(measure::wal_bytes))).await?;
     let ended = Instant::now();
     if place.is_some() {
-        app.drain_search().await?;
+        heeding(watch, app.drain_search(), || ()).await?;
     }
     let (drained, usage) = (ended.elapsed(), Usage::now(app.registry())?.since(before));
     all_answered(&sent)?;
@@ -152,23 +151,6 @@ pub(super) fn all_answered(sent: &Sent) -> Result<()> {
     let text = format!("{} requests were answered, and {} connections broke or were refused.", sent.answered, sent.failed);
     let text = [Some(text), sent.failure.clone()].into_iter().flatten().collect::<Vec<_>>().join(" ");
     Err(Error::conflict("requests_failed", text))
-}
-
-/// Waits for the client, and looks at the write-ahead log meanwhile.
-async fn observed(place: Option<&Place>, sending: impl Future<Output = Result<Sent>>, watch: &dyn Watch) -> Result<(Sent, Option<u64>)> {
-    let mut sending = std::pin::pin!(sending);
-    let mut looks = tokio::time::interval(LOOK);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut wal = None;
-    loop {
-        tokio::select! {
-            sent = &mut sending => return Ok((sent?, wal)),
-            _ = looks.tick() => {
-                wal = wal.max(place.and_then(measure::wal_bytes));
-                watch::go_on(watch)?;
-            }
-        }
-    }
 }
 
 async fn count(place: Option<&Place>) -> Result<Option<u64>> {
