@@ -122,15 +122,14 @@ pub fn find_or_create(tx: &mut OrgTx<'_, '_>, identity: &Identity, details: &Det
 pub fn find_or_create_all(tx: &mut OrgTx<'_, '_>, people: &[(&Identity, &Details)]) -> Result<Vec<(ContactId, bool)>> {
     const FIND: &str = "SELECT kind, value, contact_id FROM identity WHERE org_id = $1 AND kind = $2 AND value = $3";
     let rows: Vec<_> = people.iter().map(|(identity, _)| row![identity.kind.as_str(), &identity.value]).collect();
-    let found = tx.query_each(FIND, &rows, |row| Ok((Identity { kind: row.word(0)?, value: row.get(1)? }, row.get(2)?)))?;
-    let mut found: HashMap<Identity, ContactId> = found.into_iter().collect();
-    let new: Vec<_> = people.iter().filter(|(identity, _)| !found.contains_key(*identity)).collect();
-    let new: Vec<_> = new.into_iter().map(|(identity, details)| (*details, std::slice::from_ref(*identity))).collect();
-    let made = create_all(tx, &new)?;
-    found.extend(new.iter().zip(&made).map(|((_, identities), id)| (identities[0].clone(), *id)));
-    let one = |(identity, _): &(&Identity, &Details)| {
-        let id = found.get(*identity).copied().ok_or_else(|| Error::not_found("contact"))?;
-        Ok((id, made.contains(&id)))
+    let owner = |row: &Row<'_>| Ok((Identity { kind: row.word(0)?, value: row.get(1)? }, row.get::<ContactId>(2)?));
+    let known: HashMap<_, _> = tx.query_each(FIND, &rows, owner)?.into_iter().collect();
+    let strangers = people.iter().filter(|(identity, _)| !known.contains_key(*identity));
+    let strangers: Vec<_> = strangers.map(|(identity, details)| (*details, std::slice::from_ref(*identity))).collect();
+    let mut made = create_all(tx, &strangers)?.into_iter();
+    let one = |(identity, _): &(&Identity, &Details)| match known.get(*identity) {
+        Some(id) => Ok((*id, false)),
+        None => made.next().map(|id| (id, true)).ok_or_else(|| Error::internal("a contact was made and is not there")),
     };
     people.iter().map(one).collect()
 }

@@ -2,7 +2,6 @@
 //! are read and written once. Each is still answered by itself, and one that fails takes none of the others with it.
 
 use std::collections::{HashMap, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -12,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::bus::Bus;
 use crate::db::Tx;
-use crate::db::command::{Command, Signals};
+use crate::db::command::{Command, Signals, caught, told};
 use crate::store::answered;
 use crate::{OrgTx, Shared, Store};
 
@@ -77,13 +76,6 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Joint<I, O> {
     }
 }
 
-impl<I, O> Drop for Slice<I, O> {
-    /// Whoever waits for a command that never runs hears of it at once.
-    fn drop(&mut self) {
-        self.take();
-    }
-}
-
 /// The command of a slice, which takes its parts when its turn comes.
 struct Slice<I, O> {
     org: OrgId,
@@ -122,6 +114,13 @@ impl<I, O> Slice<I, O> {
     }
 }
 
+impl<I, O> Drop for Slice<I, O> {
+    /// Whoever waits for a command that never runs hears of it at once.
+    fn drop(&mut self) {
+        self.take();
+    }
+}
+
 impl<I: Send + Sync + 'static, O: Send + 'static> Command for Slice<I, O> {
     fn org(&self) -> Option<OrgId> {
         Some(self.org)
@@ -132,12 +131,9 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Command for Slice<I, O> {
     }
 
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {
-        self.kept = None;
         self.take();
-        let result = catch_unwind(AssertUnwindSafe(|| self.applied(tx))).unwrap_or_else(|_| Err(Error::internal("a joint write panicked")));
-        let keep = result.is_ok();
-        self.kept = Some(result);
-        keep
+        let result = caught(|| self.applied(tx));
+        self.kept.insert(result).is_ok()
     }
 
     fn error(&self) -> Option<&Error> {
@@ -162,24 +158,10 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Command for Slice<I, O> {
     fn answer(mut self: Box<Self>, failed: Option<Error>) {
         // Whoever has not been taken yet waits behind this command alone.
         self.take();
-        let result = match (failed, self.kept.take()) {
-            (Some(error), _) | (None, Some(Err(error))) => Err(error),
-            (None, Some(Ok(done))) => Ok(done),
-            (None, None) => Err(Error::internal("a command was answered before it ran")),
-        };
         let parts = std::mem::take(&mut self.parts);
-        match result {
-            Ok((values, signals)) => {
-                signals.into_iter().for_each(|signal| self.bus.send(signal));
-                for (part, value) in parts.into_iter().zip(values) {
-                    let _ = part.reply.send(Ok(value));
-                }
-            }
-            Err(error) => {
-                for part in parts {
-                    let _ = part.reply.send(Err(error.again()));
-                }
-            }
+        match told(failed, self.kept.take(), &self.bus) {
+            Ok(values) => parts.into_iter().zip(values).for_each(|(part, value)| drop(part.reply.send(Ok(value)))),
+            Err(error) => parts.into_iter().for_each(|part| drop(part.reply.send(Err(error.again())))),
         }
     }
 }

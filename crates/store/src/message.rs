@@ -248,14 +248,6 @@ pub fn known(tx: &mut OrgTx<'_, '_>, ids: &[(AccountId, &str)]) -> Result<HashSe
     tx.query_each(FIND, &rows, |row| Ok((row.get(0)?, row.get(1)?))).map(HashSet::from_iter)
 }
 
-/// Whether the account has the inbound message of this provider id already.
-///
-/// # Errors
-/// Those of the database.
-pub fn is_known(tx: &mut OrgTx<'_, '_>, account: AccountId, inbound_id: &str) -> Result<bool> {
-    known(tx, &[(account, inbound_id)]).map(|known| !known.is_empty())
-}
-
 macro_rules! select {
     ($rest:literal) => {
         concat!(

@@ -63,13 +63,8 @@ where
     }
 
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {
-        self.kept = None;
-        // A panic in one closure must not end the thread that everybody writes through.
-        let result =
-            catch_unwind(AssertUnwindSafe(|| (self.closure)(tx))).unwrap_or_else(|_| Err(Error::internal("a store closure panicked")));
-        let keep = result.is_ok();
-        self.kept = Some(result);
-        keep
+        let kept = self.kept.insert(caught(|| (self.closure)(tx)));
+        kept.is_ok()
     }
 
     fn error(&self) -> Option<&Error> {
@@ -81,20 +76,24 @@ where
     }
 
     fn answer(self: Box<Self>, failed: Option<Error>) {
-        let result = match (failed, self.kept) {
-            (Some(error), _) => Err(error),
-            (None, Some(Ok((value, signals)))) => {
-                for signal in signals {
-                    self.bus.send(signal);
-                }
-                Ok(value)
-            }
-            (None, Some(Err(error))) => Err(error),
-            (None, None) => Err(Error::internal("a command was answered before it ran")),
-        };
         // Nobody may be waiting any more: a client that went away does not undo what was committed.
-        let _ = self.reply.send(result);
+        let _ = self.reply.send(told(failed, self.kept, &self.bus));
     }
+}
+
+/// Runs a closure. A panic in one must not end the thread that everybody writes through.
+pub(crate) fn caught<T>(closure: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(closure)).unwrap_or_else(|_| Err(Error::internal("a store closure panicked")))
+}
+
+/// What the callers of a command are told, once whoever is to be woken was: the kept result, unless the transaction did not commit.
+pub(crate) fn told<T>(failed: Option<Error>, kept: Option<Result<(T, Signals)>>, bus: &Bus) -> Result<T> {
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    let (value, signals) = kept.unwrap_or_else(|| Err(Error::internal("a command was answered before it ran")))?;
+    signals.into_iter().for_each(|signal| bus.send(signal));
+    Ok(value)
 }
 
 /// How many callers wait for a batch.

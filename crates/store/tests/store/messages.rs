@@ -125,10 +125,9 @@ both_databases! {
         let account = f.account.id;
         let new = NewMessage { inbound_id: Some("SM-in".to_owned()), ..inbound("Hi") };
         store(&f, new.clone()).await;
-        assert!(f.read(move |tx| message::is_known(tx, account, "SM-in")).await.unwrap());
-        assert!(!f.read(move |tx| message::is_known(tx, account, "SM-other")).await.unwrap());
-        assert!(!f.store.read(other, move |tx| message::is_known(tx, account, "SM-in")).await.unwrap());
-        assert!(!f.read(move |tx| message::is_known(tx, theirs.id, "SM-in")).await.unwrap());
+        let ids = [(account, "SM-in"), (account, "SM-other"), (theirs.id, "SM-in")];
+        assert_eq!(f.read(move |tx| message::known(tx, &ids)).await.unwrap(), [(account, "SM-in".to_owned())].into());
+        assert!(f.store.read(other, move |tx| message::known(tx, &ids)).await.unwrap().is_empty());
         // Who forgets to ask is stopped by the index, and nothing of it stays.
         let sender = f.account.clone();
         let second = new.clone();

@@ -4,7 +4,6 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -16,7 +15,7 @@ use parlance_model::{Error, Result};
 
 use super::{Access, Database, Durability, SqliteTx};
 use crate::db::Tx;
-use crate::db::command::Command;
+use crate::db::command::{Command, caught};
 
 /// How long a read may run in place.
 const IN_PLACE: Duration = Duration::from_millis(3);
@@ -128,8 +127,7 @@ impl Limited {
         let until = (self.epoch.elapsed() + limit).as_micros();
         self.deadline_us.store(u64::try_from(until).unwrap_or(u64::MAX), Ordering::Relaxed);
         // A panic must not leave the transaction open: this connection is the thread's for good.
-        let result = catch_unwind(AssertUnwindSafe(|| closure(&mut Tx::Sqlite(SqliteTx(&self.database)))))
-            .unwrap_or_else(|_| Err(Error::internal("a store closure panicked")));
+        let result = caught(|| closure(&mut Tx::Sqlite(SqliteTx(&self.database))));
         self.deadline_us.store(u64::MAX, Ordering::Relaxed);
         if !self.database.connection().is_autocommit() {
             self.database.step("COMMIT")?;

@@ -243,7 +243,7 @@ fn receive(
     file: Option<MediaId>,
     fetch: bool,
 ) -> Result<Option<(ConversationId, MessageId)>> {
-    if message::is_known(tx, account.id, new.inbound_id.as_deref().unwrap_or_default())? {
+    if !message::known(tx, &[(account.id, new.inbound_id.as_deref().unwrap_or_default())])?.is_empty() {
         return Ok(None);
     }
     let mut new = NewMessage { attachments: stored(tx, file)?, ..new.clone() };
