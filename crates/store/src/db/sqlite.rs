@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use parlance_model::{Error, Result};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter};
 
 use super::{Param, Row};
@@ -120,6 +121,8 @@ impl Database {
         let connection = Connection::open_with_flags(path, flags).map_err(error)?;
         connection.busy_timeout(BUSY).map_err(error)?;
         connection.set_prepared_statement_cache_capacity(256);
+        // Else SQLite plans a statement with `LIKE ?` anew whenever it is bound, in the hope of a pattern that an index could serve.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(error)?;
         let synchronous = match durability {
             Durability::Full => "FULL",
             Durability::Relaxed => "NORMAL",

@@ -372,3 +372,13 @@ fn plan(database: &Database, text: &'static str) -> Vec<String> {
     let rows = statement.query_map(rusqlite::params_from_iter(values), |row| row.get::<_, String>(3)).unwrap();
     rows.map(std::result::Result::unwrap).collect()
 }
+
+#[test]
+fn a_statement_with_a_pattern_is_planned_once_however_often_it_is_bound() {
+    let (_folder, database) = database();
+    let mut statement = database.connection().prepare("SELECT id FROM things WHERE body LIKE ?1 ESCAPE '\\'").unwrap();
+    for pattern in ["a%", "%b%", "c"] {
+        assert!(!statement.exists([pattern]).unwrap());
+    }
+    assert_eq!(statement.get_status(rusqlite::StatementStatus::RePrepare), 0);
+}
