@@ -26,13 +26,30 @@ impl Segments {
     /// Of this text.
     #[must_use]
     pub fn of(body: &str) -> Self {
-        if body.is_empty() {
-            return Self { count: 1, encoding: Encoding::Gsm7 };
+        if body.chars().all(|char| septets(char).is_some()) {
+            return Self { count: parts(body.chars().filter_map(septets), 160, 153), encoding: Encoding::Gsm7 };
         }
-        let split = sms_splitter::SplitSms::default().split(String::from(body));
-        let encoding = if split.character_set == "GSM" { Encoding::Gsm7 } else { Encoding::Ucs2 };
-        Self { count: split.parts.len(), encoding }
+        Self { count: parts(body.chars().map(char::len_utf16), 70, 67), encoding: Encoding::Ucs2 }
     }
+}
+
+/// Septets of a character in the GSM alphabet, two in its extension; `None` of any other.
+fn septets(char: char) -> Option<usize> {
+    match char {
+        '\u{c}' | '[' | '\\' | ']' | '^' | '{' | '|' | '}' | '~' | '€' => Some(2),
+        '`' => None,
+        '\n' | '\r' | ' '..='~' => Some(1),
+        _ => "¡£¤¥§¿ÄÅÆÇÉÑÖØÜßàäåæèéìñòöøùüΓΔΘΛΞΠΣΦΨΩ".contains(char).then_some(1),
+    }
+}
+
+/// How many SMS hold characters of these sizes: one of `whole`, or several of `part` each, which cut no character in two.
+fn parts(sizes: impl Iterator<Item = usize> + Clone, whole: usize, part: usize) -> usize {
+    if sizes.clone().sum::<usize>() <= whole {
+        return 1;
+    }
+    let (count, _) = sizes.fold((1, 0), |(count, used), size| if used + size > part { (count + 1, size) } else { (count, used + size) });
+    count
 }
 
 #[cfg(test)]
@@ -64,6 +81,23 @@ mod tests {
                 body.chars().count(),
                 body.chars().next()
             );
+        }
+    }
+
+    #[test]
+    fn the_alphabet_is_that_of_a_splitter() {
+        for char in '\0'..='\u{ffff}' {
+            let split = sms_splitter::SplitSms::default().split(char.to_string());
+            assert_eq!(septets(char), (split.character_set == "GSM").then_some(split.bytes), "{char:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn segments_are_those_of_a_splitter(body in "[a-z €\\[`Ωé\\n\\r\u{c}]{1,400}|[a€я👍]{1,200}|\\PC{1,200}") {
+            let split = sms_splitter::SplitSms::default().split(body.clone());
+            let encoding = if split.character_set == "GSM" { Gsm7 } else { Ucs2 };
+            proptest::prop_assert_eq!(Segments::of(&body), Segments { count: split.parts.len(), encoding });
         }
     }
 }
