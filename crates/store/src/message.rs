@@ -274,14 +274,8 @@ fn read(row: &Row<'_>) -> Result<Message> {
         sender_user: row.get(6)?,
         kind: row.word(7)?,
         body: row.get(8)?,
-        attachments: match row.get::<Option<String>>(9)? {
-            Some(_) => row.json(9)?,
-            None => Vec::new(),
-        },
-        meta: match row.get::<Option<String>>(10)? {
-            Some(_) => row.json(10)?,
-            None => JsonObject::default(),
-        },
+        attachments: row.json_opt(9)?.unwrap_or_default(),
+        meta: row.json_opt(10)?.unwrap_or_default(),
         state: row.word(11)?,
         error_code: row.get(12)?,
         error_message: row.get(13)?,
@@ -289,10 +283,7 @@ fn read(row: &Row<'_>) -> Result<Message> {
         received_ms: row.get(15)?,
         updated_ms: row.get(16)?,
         read_ms: row.get(17)?,
-        call: match row.get::<Option<String>>(18)? {
-            Some(_) => row.json(18)?,
-            None => None,
-        },
+        call: row.json_opt(18)?,
         send_at_ms: row.get(19)?,
         valid_s: row.get(20)?,
         segments: row.get(21)?,

@@ -122,26 +122,37 @@ impl Row<'_> {
 
     /// A column that holds one of the model's words.
     pub(crate) fn word<T: FromStr<Err = Error>>(&self, index: usize) -> Result<T> {
-        let text: String = self.get(index)?;
-        // The text is left out: a damaged row may have anything in its place.
-        text.parse().map_err(|error| Error::internal(format!("column {index} holds no word of ours: {error}")))
+        self.word_opt(index)?.ok_or_else(|| Error::internal(format!("column {index} holds NULL and no word")))
     }
 
     /// A column that holds one of the model's words, or NULL.
     pub(crate) fn word_opt<T: FromStr<Err = Error>>(&self, index: usize) -> Result<Option<T>> {
-        match self.get::<Option<String>>(index)? {
-            Some(_) => self.word(index).map(Some),
-            None => Ok(None),
-        }
+        let word = self.text(index)?.map(str::parse).transpose();
+        // The text is left out: a damaged row may have anything in its place.
+        word.map_err(|error| Error::internal(format!("column {index} holds no word of ours: {error}")))
     }
 
     /// A column that holds JSON text.
     pub(crate) fn json<T: serde::de::DeserializeOwned>(&self, index: usize) -> Result<T> {
-        serde_json::from_str(&self.get::<String>(index)?).map_err(|cause| {
+        self.json_opt(index)?.ok_or_else(|| Error::internal(format!("column {index} holds NULL and no JSON")))
+    }
+
+    /// A column that holds JSON text, or NULL.
+    pub(crate) fn json_opt<T: serde::de::DeserializeOwned>(&self, index: usize) -> Result<Option<T>> {
+        let value = self.text(index)?.map(serde_json::from_str).transpose();
+        value.map_err(|cause: serde_json::Error| {
             // What serde says quotes the value.
             let place = format!("{:?} error at line {} column {}", cause.classify(), cause.line(), cause.column());
             Error::internal(format!("column {index} holds JSON that does not fit: {place}"))
         })
+    }
+
+    /// A column of text, or NULL, where it lies: what is read of it at once need not be copied.
+    fn text(&self, index: usize) -> Result<Option<&str>> {
+        match self {
+            Self::Sqlite(row) => row.get_ref(index).map_err(Error::internal)?.as_str_or_null().map_err(Error::internal),
+            Self::Postgres(row) => row.try_get(index).map_err(Error::internal),
+        }
     }
 }
 
