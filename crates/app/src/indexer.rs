@@ -112,7 +112,7 @@ async fn turn(app: &App, org: OrgId) -> bool {
 fn named(signal: std::result::Result<Signal, RecvError>) -> Option<OrgId> {
     match signal {
         Ok(Signal::Events(org)) => Some(org),
-        Ok(Signal::Jobs) | Err(_) => None,
+        Ok(Signal::Jobs | Signal::Directory) | Err(_) => None,
     }
 }
 
@@ -124,7 +124,7 @@ fn gathered(signals: &mut Receiver<Signal>, orgs: &mut BTreeSet<OrgId>) -> bool 
             Ok(Signal::Events(org)) => {
                 orgs.insert(org);
             }
-            Ok(Signal::Jobs) => {}
+            Ok(Signal::Jobs | Signal::Directory) => {}
             Err(TryRecvError::Lagged(_)) => all = false,
             Err(TryRecvError::Empty | TryRecvError::Closed) => return all,
         }

@@ -43,10 +43,11 @@ use std::sync::{Arc, Mutex};
 
 use parlance_model::Result;
 use parlance_model::entropy::{self, SharedEntropy};
-use parlance_model::id::KeyId;
+use parlance_model::id::{KeyId, OrgId};
 use parlance_model::key::{Credential, Principal};
 use parlance_model::place::Network;
 use parlance_store::metrics::Registry;
+use parlance_store::recent::Recent;
 use parlance_store::{Joint, Store, idempotency, version};
 
 use crate::failures::Failures;
@@ -76,6 +77,10 @@ struct Inner {
     links: media::Links,
     uploads: media::Places,
     tasks: Tasks,
+    /// Who shows a token, by its hash.
+    keys: Recent<[u8; 32], parlance_store::key::Shown>,
+    /// Whose cookie it is and what they are there, by its hash and the org that the request names.
+    sessions: Recent<([u8; 32], Option<OrgId>), session::Owner>,
     /// Keys whose use is just being written down.
     noting: Mutex<HashSet<KeyId>>,
     /// Failed sign-ins, by e-mail address and network.
@@ -107,6 +112,8 @@ impl App {
             links,
             uploads: media::Places::default(),
             tasks: Tasks::default(),
+            keys: Recent::default(),
+            sessions: Recent::default(),
             noting: Mutex::default(),
             wrong_passwords: session::failures(),
             wrong_tokens: session::failures(),

@@ -11,6 +11,7 @@ use parlance_model::org::{Org, User, check_email};
 use parlance_model::place::Place;
 use parlance_model::role::Role;
 use parlance_model::{Error, Result};
+use parlance_store::recent::Found;
 use parlance_store::{SystemTx, key, org, session, staff, user};
 
 use crate::failures::Failures;
@@ -25,6 +26,9 @@ const WINDOW_MS: i64 = 15 * 60 * 1000;
 
 /// The hash of no password that anybody has, with the cost of every other: checked for users who are not there.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// Whose a cookie is, in which org, and what they are there.
+pub(crate) type Owner = (session::Session, OrgId, Role);
 
 /// What somebody signs in with.
 #[derive(Clone)]
@@ -128,7 +132,7 @@ impl App {
     /// # Errors
     /// `unauthenticated`; `not_in_org`; `org_disabled`; `org_needed`.
     pub async fn authenticate_session(&self, token: &str, named: Option<OrgId>) -> Result<Principal> {
-        let token = token.to_owned();
+        let (name, token) = ((key::hash(token), named), token.to_owned());
         let find = move |tx: &mut SystemTx<'_, '_>| {
             let found = session::find(tx, &token)?.ok_or_else(signed_out)?;
             let org = match named.or(found.org) {
@@ -136,9 +140,9 @@ impl App {
                 None => only_org(&session::orgs(tx, found.user)?)?,
             };
             let role = session::role(tx, found.user, org)?.ok_or_else(not_in_org)?;
-            Ok((found, org, role))
+            Ok(Found { until_ms: Some(found.expires_ms), value: (found, org, role) })
         };
-        let (found, org, role) = self.store().system_read(find).await?;
+        let (found, org, role) = self.0.sessions.get(self.store(), name, find).await?;
         if found.slide {
             self.store().system_write(move |tx| session::slide(tx, found.id)).await?;
         }

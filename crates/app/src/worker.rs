@@ -96,7 +96,7 @@ async fn woken(signals: &mut tokio::sync::broadcast::Receiver<Signal>) {
     loop {
         match signals.recv().await {
             Ok(Signal::Jobs) | Err(RecvError::Lagged(_)) => return,
-            Ok(Signal::Events(_)) => {}
+            Ok(Signal::Events(_) | Signal::Directory) => {}
             Err(RecvError::Closed) => std::future::pending().await,
         }
     }

@@ -32,15 +32,19 @@ pub struct NewKey {
 }
 
 /// Who shows a token.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Shown {
     /// The caller.
     pub who: Principal,
     /// The use should be written down: the last one is a minute ago or more.
     pub note: Option<KeyId>,
+    /// When the key ends, unix ms.
+    pub expires_ms: Option<i64>,
 }
 
-pub(crate) fn hash(token: &str) -> [u8; 32] {
+/// The hash of a token, by which keys and sessions are found.
+#[must_use]
+pub fn hash(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
@@ -78,7 +82,7 @@ pub fn create(tx: &mut OrgTx<'_, '_>, key: &NewKey, token: &str) -> Result<KeyId
 /// # Errors
 /// `unauthenticated`; `org_disabled`; `user_disabled`.
 pub fn authenticate(tx: &mut SystemTx<'_, '_>, token: &str) -> Result<Shown> {
-    const FIND: &str = r#"SELECT k.id, k.org_id, k.user_id, k.dialect, k.scopes, s.role, k.last_used_ms, o.disabled_ms, u.disabled_ms
+    const FIND: &str = r#"SELECT k.id, k.org_id, k.user_id, k.dialect, k.scopes, s.role, k.last_used_ms, o.disabled_ms, u.disabled_ms, k.expires_ms
         FROM api_key k JOIN org o ON o.id = k.org_id
         LEFT JOIN staff s ON s.org_id = k.org_id AND s.user_id = k.user_id LEFT JOIN "user" u ON u.id = k.user_id
         WHERE k.token_hash = $1 AND k.revoked_ms IS NULL AND (k.expires_ms IS NULL OR k.expires_ms > $2)"#;
@@ -99,7 +103,8 @@ pub fn authenticate(tx: &mut SystemTx<'_, '_>, token: &str) -> Result<Shown> {
         let (key, org, last_used_ms) = (row.get(0)?, row.get(1)?, row.get::<Option<i64>>(6)?);
         let note = last_used_ms.is_none_or(|used_ms| now_ms - used_ms >= USE_MS).then_some(key);
         let (credential, scopes, dialect) = (Credential::Key(key), row.word(4)?, row.word_opt(3)?);
-        Ok(Some(Shown { who: Principal { org, credential, user, role, scopes, dialect, request_id: None }, note }))
+        let who = Principal { org, credential, user, role, scopes, dialect, request_id: None };
+        Ok(Some(Shown { who, note, expires_ms: row.get(9)? }))
     })?;
     found.flatten().ok_or_else(|| {
         Error::new(

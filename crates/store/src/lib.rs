@@ -35,6 +35,7 @@ pub mod org;
 pub mod pace;
 #[cfg(test)]
 mod plans;
+pub mod recent;
 pub mod search;
 pub mod secret;
 pub mod session;

@@ -22,6 +22,8 @@ pub struct Session {
     pub user: UserId,
     /// The org that was named at sign-in.
     pub org: Option<OrgId>,
+    /// When it ends, unless it is used, unix ms.
+    pub expires_ms: i64,
     /// Its end should be moved.
     pub slide: bool,
 }
@@ -53,8 +55,9 @@ pub fn find(tx: &mut SystemTx<'_, '_>, token: &str) -> Result<Option<Session>> {
         WHERE s.token_hash = $1 AND s.expires_ms > $2 AND u.disabled_ms IS NULL"#;
     let now_ms = tx.now_ms();
     tx.tx.query_opt(FIND, params![&hash(token), now_ms], |row| {
-        let slide = row.get::<i64>(3)? < now_ms + LASTS_MS - SLIDE_MS;
-        Ok(Session { id: row.get(0)?, user: row.get(1)?, org: row.get(2)?, slide })
+        let expires_ms = row.get(3)?;
+        let slide = expires_ms < now_ms + LASTS_MS - SLIDE_MS;
+        Ok(Session { id: row.get(0)?, user: row.get(1)?, org: row.get(2)?, expires_ms, slide })
     })
 }
 

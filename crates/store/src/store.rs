@@ -214,8 +214,9 @@ impl Store {
     {
         let shared = self.0.shared.clone();
         self.submit_write(None, move |tx| {
-            let value = closure(&mut SystemTx::new(tx, &shared))?;
-            Ok((value, Signals::new()))
+            let mut tx = SystemTx::new(tx, &shared);
+            let value = closure(&mut tx)?;
+            Ok((value, tx.finish()))
         })
         .await
     }

@@ -8,11 +8,10 @@ use parlance_model::event::Event;
 use parlance_model::id::OrgId;
 use parlance_model::{Error, Result};
 
-use crate::Shared;
 use crate::bus::Signal;
 use crate::db::command::Signals;
 use crate::db::{Param, Row, Sql, Tx};
-use crate::version;
+use crate::{Shared, recent, version};
 
 /// A transaction of one org. What it emits and counts is written once, at its end, just before COMMIT.
 pub struct OrgTx<'t, 'a> {
@@ -28,13 +27,28 @@ pub struct OrgTx<'t, 'a> {
     audited: bool,
     /// Something was written that a list may show.
     changed: bool,
+    /// Who may call or whose account is whose was changed.
+    directory: bool,
 }
 
 impl<'t, 'a> OrgTx<'t, 'a> {
     pub(crate) fn new(tx: &'t mut Tx<'a>, org: OrgId, shared: &'t Shared) -> Self {
         let now_ms = shared.clock.now_ms();
         let (events, counts) = (Vec::new(), BTreeMap::new());
-        Self { tx, org, shared, now_ms, events, counts, jobs: false, actor: None, wrote: false, audited: false, changed: false }
+        Self {
+            tx,
+            org,
+            shared,
+            now_ms,
+            events,
+            counts,
+            jobs: false,
+            actor: None,
+            wrote: false,
+            audited: false,
+            changed: false,
+            directory: false,
+        }
     }
 
     /// The same on behalf of somebody, who is held to write down what they change.
@@ -99,8 +113,10 @@ impl<'t, 'a> OrgTx<'t, 'a> {
 
     fn execute_rows(&mut self, sql: Sql, rows: &[&[Param<'_>]]) -> Result<u64> {
         let changed = self.tx.execute_each(sql, &self.org.into(), rows)?;
-        self.wrote |= changed > 0;
-        self.changed = self.changed || (changed > 0 && version::changes(sql.either()));
+        if changed > 0 {
+            self.wrote = true;
+            self.watch(sql);
+        }
         Ok(changed)
     }
 
@@ -120,10 +136,17 @@ impl<'t, 'a> OrgTx<'t, 'a> {
     }
 
     fn query_rows<T>(&mut self, sql: Sql, rows: &[&[Param<'_>]], map: impl FnMut(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
-        self.changed = self.changed || (!rows.is_empty() && version::changes(sql.either()));
+        if !rows.is_empty() {
+            self.watch(sql);
+        }
         let found = self.tx.query_each(sql, &self.org.into(), rows, map)?;
         self.wrote |= sql.writes() && !found.is_empty();
         Ok(found)
+    }
+
+    fn watch(&mut self, sql: Sql) {
+        self.changed = self.changed || version::changes(sql);
+        self.directory = self.directory || recent::changes(sql);
     }
 
     /// Runs a query of at most one row in the same way.
@@ -160,13 +183,16 @@ impl<'t, 'a> OrgTx<'t, 'a> {
         if self.jobs {
             signals.push(Signal::Jobs);
         }
+        if self.directory {
+            signals.push(Signal::Directory);
+        }
         Ok(signals)
     }
 }
 
 /// A transaction over the directory tables: installation, org, user, staff, key, session, account route, job.
 pub struct SystemTx<'t, 'a> {
-    pub(crate) tx: &'t mut Tx<'a>,
+    pub(crate) tx: Watched<'t, 'a>,
     shared: &'t Shared,
     now_ms: i64,
 }
@@ -174,7 +200,7 @@ pub struct SystemTx<'t, 'a> {
 impl<'t, 'a> SystemTx<'t, 'a> {
     pub(crate) fn new(tx: &'t mut Tx<'a>, shared: &'t Shared) -> Self {
         let now_ms = shared.clock.now_ms();
-        Self { tx, shared, now_ms }
+        Self { tx: Watched { tx, directory: false }, shared, now_ms }
     }
 
     /// The time of the transaction, unix ms.
@@ -203,12 +229,56 @@ impl<'t, 'a> SystemTx<'t, 'a> {
     pub fn in_new_org<T>(&mut self, org: OrgId, actor: &Actor, write: impl FnOnce(&mut OrgTx<'_, '_>) -> Result<T>) -> Result<T> {
         let mut tx = self.of(org).by(actor);
         let value = write(&mut tx)?;
-        tx.finish()?;
+        self.tx.directory |= tx.finish()?.contains(&Signal::Directory);
         Ok(value)
     }
 
     /// The org's own transaction inside this one, for reading accounts by their routes and for the audit log. What it counts and emits is lost.
     pub(crate) fn of(&mut self, org: OrgId) -> OrgTx<'_, 'a> {
-        OrgTx::new(self.tx, org, self.shared)
+        OrgTx::new(self.tx.tx, org, self.shared)
+    }
+
+    /// Whom to wake after COMMIT.
+    pub(crate) fn finish(self) -> Signals {
+        if self.tx.directory { vec![Signal::Directory] } else { Signals::new() }
+    }
+}
+
+/// The statements of a [`SystemTx`], which notes whether one of them changes who may call or whose account is whose.
+pub(crate) struct Watched<'t, 'a> {
+    tx: &'t mut Tx<'a>,
+    directory: bool,
+}
+
+impl Watched<'_, '_> {
+    pub(crate) fn execute(&mut self, sql: impl Into<Sql>, params: &[Param<'_>]) -> Result<u64> {
+        let sql = sql.into();
+        let changed = self.tx.execute(sql, params)?;
+        self.directory |= changed > 0 && recent::changes(sql);
+        Ok(changed)
+    }
+
+    pub(crate) fn query<T>(&mut self, sql: impl Into<Sql>, params: &[Param<'_>], map: impl FnMut(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+        let sql = sql.into();
+        self.directory |= recent::changes(sql);
+        self.tx.query(sql, params, map)
+    }
+
+    pub(crate) fn query_opt<T>(
+        &mut self,
+        sql: impl Into<Sql>,
+        params: &[Param<'_>],
+        map: impl FnMut(&Row<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
+        Ok(self.query(sql, params, map)?.into_iter().next())
+    }
+
+    pub(crate) fn query_one<T>(&mut self, sql: impl Into<Sql>, params: &[Param<'_>], map: impl FnMut(&Row<'_>) -> Result<T>) -> Result<T> {
+        let row = self.query_opt(sql, params, map)?;
+        row.ok_or_else(|| Error::internal("a query that always has a row had none"))
+    }
+
+    pub(crate) const fn is_sqlite(&self) -> bool {
+        self.tx.is_sqlite()
     }
 }

@@ -7,7 +7,7 @@
 use parlance_model::{Error, Result};
 
 use crate::OrgTx;
-use crate::db::params;
+use crate::db::{Sql, params};
 
 /// Tables of an org that no list with a tag shows. Of a file, messages carry all that they show.
 const UNSEEN: [&str; 13] = [
@@ -27,14 +27,8 @@ const UNSEEN: [&str; 13] = [
 ];
 
 /// Whether a statement changes a table that a list may show.
-pub(crate) fn changes(sql: &str) -> bool {
-    let mut words = sql.split_ascii_whitespace();
-    let table = match words.next() {
-        Some("INSERT" | "DELETE") => words.nth(1),
-        Some("UPDATE") => words.next(),
-        _ => return false,
-    };
-    table.is_none_or(|table| !UNSEEN.contains(&table))
+pub(crate) fn changes(sql: Sql) -> bool {
+    sql.changed_table().is_some_and(|table| !UNSEEN.contains(&table))
 }
 
 /// The version, in text order of changes: it only grows.
@@ -66,7 +60,7 @@ mod tests {
             "DELETE FROM identity WHERE org_id = $1",
             "UPDATE something_new SET a = $2",
         ] {
-            assert!(changes(sql), "{sql}");
+            assert!(changes(sql.into()), "{sql}");
         }
         for sql in [
             "SELECT * FROM message",
@@ -76,7 +70,7 @@ mod tests {
             "UPDATE attempt SET state = $3",
             "INSERT INTO idempotency (org_id) VALUES ($1)",
         ] {
-            assert!(!changes(sql), "{sql}");
+            assert!(!changes(sql.into()), "{sql}");
         }
     }
 }

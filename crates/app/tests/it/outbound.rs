@@ -3,6 +3,7 @@
 use parlance_app::message::Retry;
 use parlance_model::delivery::DeliveryState;
 use parlance_sim::twilio::{Fault, FaultKind};
+use parlance_store::bus::Signal;
 use parlance_store::{OrgTx, Place, attempt};
 use parlance_testkit::{Cluster, both_databases};
 
@@ -247,7 +248,7 @@ async fn a_send_that_is_stored_is_answered_so_even_when_the_database_goes_away_m
     // Nobody runs the job, so the answer waits for an outcome; the commit's signal is the moment to take the database away.
     let sending = on.app.send(&on.who, draft("Hello", None), true);
     let stopping = async {
-        signals.recv().await.unwrap();
+        while signals.recv().await.unwrap() != Signal::Events(on.who.org) {}
         tokio::task::spawn_blocking(move || cluster.stop().map(|()| cluster)).await.unwrap().unwrap()
     };
     let (sent, _cluster) = tokio::join!(sending, stopping);

@@ -117,7 +117,7 @@ pub(crate) enum KeyAction {
     },
     /// Show a key
     Show(IdArgs),
-    /// End a key at once, for good
+    /// End a key for good, within a second
     Disable(IdArgs),
 }
 

@@ -1,4 +1,7 @@
-//! What is listed, shown and switched by commands, and that a server beside them follows at its next request.
+//! What is listed, shown and switched by commands, and that a server beside them follows: whom it has not just looked up, at its next
+//! request.
+
+use std::time::{Duration, Instant};
 
 use http::Method;
 use parlance_testkit::both_databases;
@@ -19,6 +22,17 @@ async fn sign_in(api: &Api, password: &str) -> (u16, Value) {
     let body = json!({ "email": "ann@x.io", "password": password });
     let Answer { status, mut body } = api.call(Method::POST, "/api/v1/session", Some(body), &[]).await.unwrap();
     (status, body["code"].take())
+}
+
+/// The first answer that is no success: who was just let in may be for a second more (`docs/decisions/0005`).
+async fn me_at_last(api: &Api) -> (u16, Value) {
+    let begun = Instant::now();
+    loop {
+        let answer = me(api).await;
+        if answer.0 != 200 || begun.elapsed() > Duration::from_secs(10) {
+            return answer;
+        }
+    }
 }
 
 fn refused(place: &Place, args: &[&str]) -> String {
@@ -77,7 +91,7 @@ both_databases! {
         assert!(server.terminate().await.success());
     }
 
-    async fn a_key_made_and_disabled_by_command_counts_and_ends_at_once_on_a_live_server(database) {
+    async fn a_key_made_and_disabled_by_command_counts_and_ends_on_a_live_server(database) {
         let place = Place::new(database).await;
         set_up(&place);
         let server = place.serve(0, PUBLIC_URL).await;
@@ -90,7 +104,7 @@ both_databases! {
         let listed = place.json(&["key", "list", "--org", "acme"]);
         assert_eq!((&listed[0]["id"], &listed[1]["name"], &listed[0]["scopes"]), (&made["id"], &json!("kept"), &json!(["read", "write", "admin"])));
         place.ok(&["key", "disable", "--org", "acme", &id]);
-        assert_eq!(me(&api).await, (401, json!("unauthenticated")));
+        assert_eq!(me_at_last(&api).await, (401, json!("unauthenticated")));
         assert_eq!(me(&Api::new(&server.url(), &kept)).await.0, 200);
         assert_eq!(place.json(&["key", "list", "--org", "acme"]).as_array().unwrap().len(), 1);
         assert_eq!(refused(&place, &["key", "disable", "--org", "acme", &id]), "not_found");
@@ -118,7 +132,7 @@ both_databases! {
         assert!(server.terminate().await.success());
     }
 
-    async fn a_disabled_person_is_out_at_once_on_a_live_server(database) {
+    async fn a_disabled_person_is_out_on_a_live_server(database) {
         let place = Place::new(database).await;
         set_up(&place);
         let server = place.serve(0, PUBLIC_URL).await;

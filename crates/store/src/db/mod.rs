@@ -50,9 +50,17 @@ impl Sql {
         let text = self.sqlite.trim_start();
         ["INSERT", "UPDATE", "DELETE"].iter().any(|verb| text.starts_with(verb))
     }
-}
 
-impl Sql {
+    /// The table whose rows it changes.
+    pub(crate) fn changed_table(self) -> Option<&'static str> {
+        let mut words = self.sqlite.split_ascii_whitespace();
+        match words.next() {
+            Some("INSERT" | "DELETE") => words.nth(1),
+            Some("UPDATE") => words.next(),
+            _ => None,
+        }
+    }
+
     /// One of the texts: both do the same.
     pub(crate) const fn either(self) -> &'static str {
         self.sqlite

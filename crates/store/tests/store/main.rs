@@ -30,6 +30,7 @@ mod orgs;
 mod outages;
 mod pages;
 mod raw;
+mod recent;
 mod restores;
 mod scratch;
 mod search;
