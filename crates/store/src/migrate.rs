@@ -42,7 +42,8 @@ const MIGRATIONS: &[Migration] = migrations![
     "0012_pace",
     "0013_turns",
     "0014_recipient",
-    "0015_lists"
+    "0015_lists",
+    "0016_postgres"
 ];
 
 /// The advisory lock that orders migrating nodes on PostgreSQL; any constant will do.

@@ -1,0 +1,1 @@
+-- There is nothing to change here: the step is about the search index of PostgreSQL.
