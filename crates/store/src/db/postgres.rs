@@ -37,7 +37,9 @@ pub(crate) struct Statements {
 }
 
 /// A stuck statement ends instead of holding its lane for ever.
-const WRITING: &str = "SET timezone = 'UTC'; SET statement_timeout = '20s'; SET lock_timeout = '15s'";
+/// Writes find their rows by keys. While a table is new and its statistics lack, one that reads it whole may look cheaper, and would be kept.
+const WRITING: &str = "SET timezone = 'UTC'; SET statement_timeout = '20s'; SET lock_timeout = '15s';
+    SET plan_cache_mode = 'force_generic_plan'; SET jit = off; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
 /// A read may take as long as on SQLite. Its plan follows its parameters: one for all filters would sort whole orgs.
 const READING: &str = "SET timezone = 'UTC'; SET statement_timeout = '2s'; SET plan_cache_mode = 'force_custom_plan'";
 /// An index of a large table takes its time.

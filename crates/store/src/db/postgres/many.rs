@@ -69,8 +69,10 @@ fn closing(text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use parlance_testkit::postgres_url;
     use postgres::types::Type;
 
+    use super::super::{Connection, WRITING};
     use super::text;
 
     const TYPES: [Type; 3] = [Type::INT8, Type::INT8, Type::TEXT];
@@ -99,6 +101,20 @@ mod tests {
         assert_eq!(text("UPDATE t SET c = $3 WHERE a = $1 AND id = $2", &TYPES).unwrap(), many);
         let many = format!("DELETE FROM t USING {ROWS} WHERE a = $1 AND id = p.v2 AND c = p.v3");
         assert_eq!(text("DELETE FROM t WHERE a = $1 AND id = $2 AND c = $3", &TYPES).unwrap(), many);
+    }
+
+    /// To read a small table whole is cheaper, and the plan would be kept while the table grows.
+    #[test]
+    fn rows_are_found_by_their_keys_in_a_small_table_too() {
+        let many = text("SELECT b FROM t WHERE a = $1 AND id = $2", &[Type::INT8, Type::INT8]).unwrap();
+        let mut connection = Connection::open(&postgres_url(), WRITING).unwrap();
+        let (client, _) = connection.split();
+        let table = "CREATE TABLE t (a BIGINT, id BIGINT, b TEXT, PRIMARY KEY (a, id));
+            INSERT INTO t SELECT 1, n, 'b' FROM generate_series(1, 200) AS n; ANALYZE t";
+        client.batch_execute(&format!("{table}; PREPARE many (BIGINT, BIGINT[]) AS {many}")).unwrap();
+        let plan = client.query("EXPLAIN EXECUTE many (1, '{1, 2, 3}')", &[]).unwrap();
+        let plan: Vec<String> = plan.iter().map(|line| line.get(0)).collect();
+        assert!(plan.iter().any(|line| line.contains("Index Scan using t_pkey on t")), "{plan:#?}");
     }
 
     #[test]
