@@ -1,14 +1,15 @@
 //! Counts that lists and badges show, kept in the transaction of what they count: lists never count rows.
 //!
-//! `counter(org, kind, key, n)`: the key is state, archived, channel and assignee of a conversation; the kind says
-//! what is summed. `moved` is the only place that changes them, from a row's images before and after.
+//! `counter(org, kind, key, n)`: the kind says what is summed, and of whose conversations; the key is their status and channel. Each
+//! conversation is counted among all and among those of whoever answers, so that a count reads a few rows, however many people there are.
+//! `moved` is the only place that changes them, from a row's images before and after.
 
 use std::collections::BTreeMap;
 
+use parlance_model::Result;
 use parlance_model::channel::Channel;
-use parlance_model::conversation::{Conversation, Standing, State, Status};
+use parlance_model::conversation::{Conversation, Status};
 use parlance_model::id::UserId;
-use parlance_model::{Error, Result};
 
 use crate::OrgTx;
 use crate::db::{params, row};
@@ -25,10 +26,10 @@ pub(crate) const CONTACTS: &str = "contacts";
 pub(crate) const KINDS: [&str; 3] = [CONVERSATIONS, UNREAD_CONVERSATIONS, UNREAD_MESSAGES];
 
 /// What a conversation is counted under.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facets {
-    /// State and archive flag.
-    pub standing: Standing,
+    /// The word of its standing.
+    pub status: Status,
     /// The medium.
     pub channel: Channel,
     /// Who answers.
@@ -36,41 +37,48 @@ pub struct Facets {
 }
 
 impl Facets {
-    pub(crate) fn key(&self) -> String {
-        let archived = if self.standing.archived { "archived" } else { "current" };
-        format!("{}/{archived}/{}/{}", self.standing.state, self.channel, self.assigned_to.map_or(0, |user| user.0))
-    }
-
-    fn parse(key: &str) -> Result<Self> {
-        let broken = || Error::internal(format!("counter key {key:?}"));
-        let [state, archived, channel, assignee] = key.split('/').collect::<Vec<_>>().try_into().map_err(|_| broken())?;
-        let state: State = state.parse()?;
-        let assignee: i64 = assignee.parse().map_err(|_| broken())?;
-        Ok(Self {
-            standing: Standing { state, archived: archived == "archived" },
-            channel: channel.parse()?,
-            assigned_to: (assignee != 0).then_some(UserId(assignee)),
-        })
+    /// Kind and key of the rows that count it: among all, and among those of whoever answers.
+    pub(crate) fn rows(self, kind: &str) -> [(String, String); 2] {
+        let key = format!("{}/{}", self.status, self.channel);
+        [(kind.to_owned(), key.clone()), (kind_of(kind, self.assigned_to), key)]
     }
 
     fn of(conversation: &Conversation) -> Self {
-        Self { standing: conversation.standing, channel: conversation.channel, assigned_to: conversation.assigned_to }
+        let Conversation { standing, channel, assigned_to, .. } = *conversation;
+        Self { status: standing.status(), channel, assigned_to }
     }
+}
+
+/// The kind that counts the conversations of one person, or those that nobody answers.
+fn kind_of(kind: &str, assigned_to: Option<UserId>) -> String {
+    format!("{kind}/{}", assigned_to.map_or(0, |user| user.0))
 }
 
 /// Moves the counts from a conversation's image before to its image after.
 pub(crate) fn moved(tx: &mut OrgTx<'_, '_>, before: Option<&Conversation>, after: Option<&Conversation>) {
-    for (image, sign) in [(before, -1), (after, 1)] {
-        let Some(image) = image else { continue };
-        for (kind, n) in KINDS.into_iter().zip(sums(image)) {
-            tx.count(kind, Facets::of(image).key(), sign * n);
+    let images = [before, after].map(|image| image.map(|image| (Facets::of(image), sums(image))));
+    if let [Some((facets, was)), Some((same, is))] = images
+        && facets == same
+    {
+        // Most messages change nothing but what is unread.
+        return count(tx, facets, [0, 1, 2].map(|kind| is[kind] - was[kind]));
+    }
+    for ((facets, n), sign) in images.into_iter().zip([-1, 1]).filter_map(|(image, sign)| Some((image?, sign))) {
+        count(tx, facets, n.map(|n| sign * n));
+    }
+}
+
+fn count(tx: &mut OrgTx<'_, '_>, facets: Facets, by: [i64; 3]) {
+    for (kind, n) in KINDS.into_iter().zip(by).filter(|(_, n)| *n != 0) {
+        for (kind, key) in facets.rows(kind) {
+            tx.count(kind, key, n);
         }
     }
 }
 
 /// Counts contacts that came to be or were merged away.
 pub(crate) fn contacts_moved(tx: &mut OrgTx<'_, '_>, by: i64) {
-    tx.count(CONTACTS, String::new(), by);
+    tx.count(CONTACTS.to_owned(), String::new(), by);
 }
 
 /// What one conversation adds to each kind.
@@ -79,17 +87,18 @@ fn sums(image: &Conversation) -> [i64; 3] {
 }
 
 /// Adds to counters, each named by its kind and key.
-pub(crate) fn add(tx: &mut OrgTx<'_, '_>, counts: BTreeMap<(&'static str, String), i64>) -> Result<()> {
+pub(crate) fn add(tx: &mut OrgTx<'_, '_>, counts: BTreeMap<(String, String), i64>) -> Result<()> {
     const ADD: &str = "INSERT INTO counter (org_id, kind, key, n) VALUES ($1, $2, $3, $4)
         ON CONFLICT (org_id, kind, key) DO UPDATE SET n = counter.n + excluded.n";
     let rows: Vec<_> = counts.into_iter().filter(|(_, by)| *by != 0).map(|((kind, key), by)| row![kind, key, by]).collect();
     tx.execute_each(ADD, &rows).map(drop)
 }
 
-fn sum(tx: &mut OrgTx<'_, '_>, kind: &str, counts: impl Fn(&Facets) -> bool) -> Result<i64> {
-    const ALL: &str = "SELECT key, n FROM counter WHERE org_id = $1 AND kind = $2";
-    let rows = tx.query(ALL, params![kind], |row| Ok((Facets::parse(&row.get::<String>(0)?)?, row.get::<i64>(1)?)))?;
-    Ok(rows.into_iter().filter(|(facets, _)| counts(facets)).map(|(_, n)| n).sum())
+/// A few rows of one kind: as many as there are statuses and channels, at most.
+fn sum(tx: &mut OrgTx<'_, '_>, kind: &str, status: Option<Status>, channel: Option<Channel>) -> Result<i64> {
+    const SUM: &str = "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM counter WHERE org_id = $1 AND kind = $2 AND key LIKE $3";
+    let key = format!("{}/{}", status.map_or("%", Status::as_str), channel.map_or("%", Channel::as_str));
+    tx.query_one(SUM, params![kind, key], |row| row.get(0))
 }
 
 /// How many conversations there are, narrowed by each facet that is given.
@@ -97,11 +106,8 @@ fn sum(tx: &mut OrgTx<'_, '_>, kind: &str, counts: impl Fn(&Facets) -> bool) -> 
 /// # Errors
 /// Those of the database.
 pub fn conversations(tx: &mut OrgTx<'_, '_>, status: Option<Status>, channel: Option<Channel>, assigned_to: Option<UserId>) -> Result<i64> {
-    sum(tx, CONVERSATIONS, |facets| {
-        status.is_none_or(|status| facets.standing.status() == status)
-            && channel.is_none_or(|channel| facets.channel == channel)
-            && assigned_to.is_none_or(|user| facets.assigned_to == Some(user))
-    })
+    let kind = assigned_to.map_or(CONVERSATIONS.to_owned(), |user| kind_of(CONVERSATIONS, Some(user)));
+    sum(tx, &kind, status, channel)
 }
 
 /// Unread inbound messages at the team's read position, and how many conversations hold them.
@@ -109,7 +115,7 @@ pub fn conversations(tx: &mut OrgTx<'_, '_>, status: Option<Status>, channel: Op
 /// # Errors
 /// Those of the database.
 pub fn unread(tx: &mut OrgTx<'_, '_>) -> Result<(i64, i64)> {
-    Ok((sum(tx, UNREAD_MESSAGES, |_| true)?, sum(tx, UNREAD_CONVERSATIONS, |_| true)?))
+    Ok((sum(tx, UNREAD_MESSAGES, None, None)?, sum(tx, UNREAD_CONVERSATIONS, None, None)?))
 }
 
 /// How many contacts there are, without those that were merged into another.

@@ -43,7 +43,8 @@ const MIGRATIONS: &[Migration] = migrations![
     "0013_turns",
     "0014_recipient",
     "0015_lists",
-    "0016_postgres"
+    "0016_postgres",
+    "0017_counts"
 ];
 
 /// The advisory lock that orders migrating nodes on PostgreSQL; any constant will do.

@@ -20,7 +20,7 @@ pub struct OrgTx<'t, 'a> {
     shared: &'t Shared,
     now_ms: i64,
     events: Vec<Event>,
-    counts: BTreeMap<(&'static str, String), i64>,
+    counts: BTreeMap<(String, String), i64>,
     jobs: bool,
     actor: Option<&'t Actor>,
     wrote: bool,
@@ -84,7 +84,7 @@ impl<'t, 'a> OrgTx<'t, 'a> {
     }
 
     /// Adds to a counter, at the end of the transaction.
-    pub(crate) fn count(&mut self, kind: &'static str, key: String, by: i64) {
+    pub(crate) fn count(&mut self, kind: String, key: String, by: i64) {
         *self.counts.entry((kind, key)).or_default() += by;
     }
 

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use parlance_model::Result;
-use parlance_model::channel::Channel;
 use parlance_model::conversation::{Standing, State};
-use parlance_model::id::{ContactId, OrgId, UserId};
+use parlance_model::id::{ContactId, OrgId};
 
 use super::conversations::Place;
 use super::{Finding, finding};
@@ -80,16 +79,18 @@ async fn recount(store: &Store, org: OrgId, watch: &dyn Watch) -> Result<Counts>
 type Chunk = (Option<Place>, Sums);
 
 fn conversations(tx: &mut OrgTx<'_, '_>, after: &Place) -> Result<Chunk> {
-    const NEXT: &str = "SELECT account_id, state, archived, channel, COALESCE(assigned_to, 0), unread_count, session_key
+    const NEXT: &str = "SELECT account_id, state, archived, channel, assigned_to, unread_count, session_key
         FROM conversation WHERE org_id = $1 AND (account_id, session_key) > ($2, $3) ORDER BY account_id, session_key LIMIT $4";
     let (mut last, mut counts) = (None, BTreeMap::new());
     tx.query(NEXT, params![after.0, &after.1, ROWS], |row| {
         last = Some((row.get(0)?, row.get(6)?));
         let standing = Standing { state: row.word::<State>(1)?, archived: row.get(2)? };
-        let (channel, assignee, unread): (Channel, i64, i64) = (row.word(3)?, row.get(4)?, row.get(5)?);
-        let key = counter::Facets { standing, channel, assigned_to: (assignee != 0).then_some(UserId(assignee)) }.key();
+        let facets = counter::Facets { status: standing.status(), channel: row.word(3)?, assigned_to: row.get(4)? };
+        let unread: i64 = row.get(5)?;
         for (kind, n) in counter::KINDS.into_iter().zip([1, i64::from(unread > 0), unread]) {
-            *counts.entry((kind.to_owned(), key.clone())).or_default() += n;
+            for counted in facets.rows(kind) {
+                *counts.entry(counted).or_default() += n;
+            }
         }
         Ok(())
     })?;

@@ -26,10 +26,15 @@ fn every() -> Vec<String> {
 
 /// The schema of the version before this one, as that version left it.
 fn older(place: &Place) {
+    before(place, every().last().unwrap());
+}
+
+/// The schema as it was before this migration.
+fn before(place: &Place, migration: &str) {
     let raw = Raw::new(place);
     raw.execute("CREATE TABLE schema_migration (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_ms BIGINT NOT NULL)");
     let every = every();
-    for (version, name) in (1..every.len()).zip(&every) {
+    for (version, name) in (1..).zip(every.iter().take_while(|name| *name != migration)) {
         let text = |database: &str| std::fs::read_to_string(format!("{FOLDERS}/{name}/{database}.sql")).unwrap();
         raw.run(&text("sqlite"), &text("postgres"));
         raw.execute(&format!("INSERT INTO schema_migration VALUES ({version}, '{name}', 0)"));
@@ -118,6 +123,42 @@ both_databases! {
         assert_eq!(look(), before);
         let rows = (1..).zip(every()).map(|(version, name)| vec![version.to_string(), name, START_MS.to_string()]);
         assert_eq!(before.2, rows.collect::<Vec<_>>());
+    }
+
+    fn what_was_counted_by_person_alone_is_counted_among_all_too(database) {
+        let (place, _folder) = place(database, Durability::Full);
+        before(&place, "0017_counts");
+        let raw = Raw::new(&place);
+        for (org, kind, key, n) in [
+            (1, "contacts", "", 9),
+            (1, "conversations", "open/current/sms/0", 1),
+            (1, "conversations", "escalated/current/sms/0", 2),
+            (1, "conversations", "open/current/sms/17", 4),
+            (1, "conversations", "completed/current/whatsapp/17", 8),
+            (1, "conversations", "abandoned/archived/whatsapp/0", 16),
+            (1, "unread_messages", "open/current/sms/17", 32),
+            (2, "conversations", "open/archived/sms/0", 64),
+        ] {
+            raw.execute(&format!("INSERT INTO counter (org_id, kind, key, n) VALUES ({org}, '{kind}', '{key}', {n})"));
+        }
+        drop(raw);
+        migrate(&place, &setup(&clock())).unwrap();
+        let kept = Raw::new(&place).query("SELECT org_id, kind, key, n FROM counter");
+        let expected = [
+            "1 contacts  9",
+            "1 conversations open/sms 7",
+            "1 conversations closed/whatsapp 8",
+            "1 conversations archived/whatsapp 16",
+            "1 conversations/0 open/sms 3",
+            "1 conversations/0 archived/whatsapp 16",
+            "1 conversations/17 open/sms 4",
+            "1 conversations/17 closed/whatsapp 8",
+            "1 unread_messages open/sms 32",
+            "1 unread_messages/17 open/sms 32",
+            "2 conversations archived/sms 64",
+            "2 conversations/0 archived/sms 64",
+        ];
+        assert_eq!(kept.iter().map(|row| row.join(" ")).collect::<BTreeSet<_>>(), expected.map(str::to_owned).into());
     }
 
     fn several_processes_at_once_migrate_once(database) {
