@@ -7,9 +7,9 @@ use jiff::tz::TimeZone;
 use crate::channel::Channel;
 use crate::message::Direction;
 
-/// A row of the people's index that is a contact.
+/// Begins each gram of a contact.
 pub const KIND_CONTACT: char = '\u{e000}';
-/// A row of the people's index that is a conversation with a visitor's own name, number or address.
+/// Begins each gram of a visitor's own name, number or address, which a conversation has.
 pub const KIND_VISITOR: char = '\u{e001}';
 
 const MEDIA: char = '\u{e010}';

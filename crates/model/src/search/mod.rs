@@ -14,4 +14,4 @@ pub use snippet::{Part, snippet};
 pub use token::{Token, index_terms, tokens};
 
 /// The form of all of the above. An index that was made with another is made anew.
-pub const VERSION: i64 = 2;
+pub const VERSION: i64 = 3;

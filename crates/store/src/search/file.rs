@@ -29,7 +29,7 @@ CREATE VIRTUAL TABLE search_message USING fts5 (
   tokens, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii', prefix = '2 3 4 5 6 7 8 9 10 11 12'
 );
 CREATE VIRTUAL TABLE search_person USING fts5 (
-  tokens, content = '', contentless_delete = 1, detail = none, tokenize = "ascii tokenchars '#'", prefix = '1 2'
+  tokens, content = '', contentless_delete = 1, detail = none, tokenize = "ascii tokenchars '#'", prefix = '2 3'
 );
 "#;
 const DROP: &str = "DROP TABLE IF EXISTS search_file; DROP TABLE IF EXISTS search_cursor;

@@ -85,7 +85,7 @@ pub fn people(tx: &mut OrgTx<'_, '_>, typed: &str, limit: usize) -> Result<Vec<P
 fn newest(tx: &mut OrgTx<'_, '_>, needle: &Needle, kind: char, limit: usize) -> Result<Vec<i64>> {
     let mut ids = BTreeSet::new();
     for text in [Some(&needle.text), needle.number.as_ref()].into_iter().flatten() {
-        let wanted = Wanted::pieces(pieces(text).into_iter().take(GRAMS)).one_of(vec![kind]);
+        let wanted = Wanted::pieces(pieces(text).into_iter().take(GRAMS), kind);
         ids.extend(PERSON.find(tx, &wanted, i64::MAX, limit)?);
     }
     Ok(ids.into_iter().rev().take(limit).map(|id| id / 2).collect())

@@ -182,10 +182,11 @@ impl Wanted {
         wanted
     }
 
-    pub(crate) fn pieces(pieces: impl IntoIterator<Item = Piece>) -> Self {
+    /// All of these pieces, of a person of this kind.
+    pub(crate) fn pieces(pieces: impl IntoIterator<Item = Piece>, kind: char) -> Self {
         Self::terms(pieces.into_iter().map(|piece| match piece {
-            Piece::Gram(gram) => Term::Word(gram),
-            Piece::Begin(begin) => Term::Begin(begin),
+            Piece::Gram(gram) => Term::Word(format!("{kind}{gram}")),
+            Piece::Begin(begin) => Term::Begin(format!("{kind}{begin}")),
         }))
     }
 
@@ -255,9 +256,9 @@ pub(crate) fn message_tokens(message: &Indexed) -> String {
     text
 }
 
-/// The grams of a person's row, each once, and its kind; `None` where there is nothing to find.
+/// The grams of a person's row, each once and begun with the kind; `None` where there is nothing to find. As a token of its own, which every
+/// row had, the kind would make each search read about all of them.
 pub(crate) fn person_tokens(text: &str, kind: char) -> Option<String> {
-    let grams = grams(text);
-    let tokens = || grams.iter().cloned().chain([kind.to_string()]).collect::<Vec<_>>().join(" ");
-    (!grams.is_empty()).then(tokens)
+    let tokens: Vec<_> = grams(text).into_iter().map(|gram| format!("{kind}{gram}")).collect();
+    (!tokens.is_empty()).then(|| tokens.join(" "))
 }
