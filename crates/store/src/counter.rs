@@ -1,15 +1,16 @@
 //! Counts that lists and badges show, kept in the transaction of what they count: lists never count rows.
 //!
-//! `counter(org, kind, key, n)`: the kind says what is summed, and of whose conversations; the key is their status and channel. Each
-//! conversation is counted among all and among those of whoever answers, so that a count reads a few rows, however many people there are.
+//! `counter(org, kind, key, n)`: the kind says what is summed, and of whose conversations; the key is their state, whether they are
+//! archived, and their channel. Each conversation is counted among all and among those of whoever answers, so that a count reads a few rows,
+//! however many people there are.
 //! `moved` is the only place that changes them, from a row's images before and after.
 
 use std::collections::BTreeMap;
 
-use parlance_model::Result;
 use parlance_model::channel::Channel;
-use parlance_model::conversation::{Conversation, Status};
+use parlance_model::conversation::{Conversation, Standing, State, Status};
 use parlance_model::id::UserId;
+use parlance_model::{Error, Result};
 
 use crate::OrgTx;
 use crate::db::{params, row};
@@ -28,8 +29,8 @@ pub(crate) const KINDS: [&str; 3] = [CONVERSATIONS, UNREAD_CONVERSATIONS, UNREAD
 /// What a conversation is counted under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facets {
-    /// The word of its standing.
-    pub status: Status,
+    /// State and archive flag.
+    pub standing: Standing,
     /// The medium.
     pub channel: Channel,
     /// Who answers.
@@ -39,13 +40,14 @@ pub struct Facets {
 impl Facets {
     /// Kind and key of the rows that count it: among all, and among those of whoever answers.
     pub(crate) fn rows(self, kind: &str) -> [(String, String); 2] {
-        let key = format!("{}/{}", self.status, self.channel);
+        let archived = if self.standing.archived { "archived" } else { "current" };
+        let key = format!("{}/{archived}/{}", self.standing.state, self.channel);
         [(kind.to_owned(), key.clone()), (kind_of(kind, self.assigned_to), key)]
     }
 
     fn of(conversation: &Conversation) -> Self {
         let Conversation { standing, channel, assigned_to, .. } = *conversation;
-        Self { status: standing.status(), channel, assigned_to }
+        Self { standing, channel, assigned_to }
     }
 }
 
@@ -94,11 +96,19 @@ pub(crate) fn add(tx: &mut OrgTx<'_, '_>, counts: BTreeMap<(String, String), i64
     tx.execute_each(ADD, &rows).map(drop)
 }
 
-/// A few rows of one kind: as many as there are statuses and channels, at most.
-fn sum(tx: &mut OrgTx<'_, '_>, kind: &str, status: Option<Status>, channel: Option<Channel>) -> Result<i64> {
-    const SUM: &str = "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM counter WHERE org_id = $1 AND kind = $2 AND key LIKE $3";
-    let key = format!("{}/{}", status.map_or("%", Status::as_str), channel.map_or("%", Channel::as_str));
-    tx.query_one(SUM, params![kind, key], |row| row.get(0))
+/// A few rows of one kind: as many as there are states, archived or not, of each channel, at most.
+fn sum(tx: &mut OrgTx<'_, '_>, kind: &str, counts: impl Fn(Standing, Channel) -> bool) -> Result<i64> {
+    const ALL: &str = "SELECT key, n FROM counter WHERE org_id = $1 AND kind = $2";
+    let rows = tx.query(ALL, params![kind], |row| Ok((parse(&row.get::<String>(0)?)?, row.get::<i64>(1)?)))?;
+    Ok(rows.into_iter().filter(|((standing, channel), _)| counts(*standing, *channel)).map(|(_, n)| n).sum())
+}
+
+fn parse(key: &str) -> Result<(Standing, Channel)> {
+    let mut words = key.split('/');
+    let (Some(state), Some(archived), Some(channel), None) = (words.next(), words.next(), words.next(), words.next()) else {
+        return Err(Error::internal(format!("counter key {key:?}")));
+    };
+    Ok((Standing { state: state.parse::<State>()?, archived: archived == "archived" }, channel.parse()?))
 }
 
 /// How many conversations there are, narrowed by each facet that is given.
@@ -107,7 +117,9 @@ fn sum(tx: &mut OrgTx<'_, '_>, kind: &str, status: Option<Status>, channel: Opti
 /// Those of the database.
 pub fn conversations(tx: &mut OrgTx<'_, '_>, status: Option<Status>, channel: Option<Channel>, assigned_to: Option<UserId>) -> Result<i64> {
     let kind = assigned_to.map_or(CONVERSATIONS.to_owned(), |user| kind_of(CONVERSATIONS, Some(user)));
-    sum(tx, &kind, status, channel)
+    sum(tx, &kind, |standing, medium| {
+        status.is_none_or(|status| standing.status() == status) && channel.is_none_or(|channel| medium == channel)
+    })
 }
 
 /// Unread inbound messages at the team's read position, and how many conversations hold them.
@@ -115,7 +127,7 @@ pub fn conversations(tx: &mut OrgTx<'_, '_>, status: Option<Status>, channel: Op
 /// # Errors
 /// Those of the database.
 pub fn unread(tx: &mut OrgTx<'_, '_>) -> Result<(i64, i64)> {
-    Ok((sum(tx, UNREAD_MESSAGES, None, None)?, sum(tx, UNREAD_CONVERSATIONS, None, None)?))
+    Ok((sum(tx, UNREAD_MESSAGES, |_, _| true)?, sum(tx, UNREAD_CONVERSATIONS, |_, _| true)?))
 }
 
 /// How many contacts there are, without those that were merged into another.

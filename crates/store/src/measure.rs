@@ -39,7 +39,7 @@ pub fn messages(place: &Place) -> Result<u64> {
     u64::try_from(count).map_err(Error::internal)
 }
 
-/// Conversations of one standing, medium and answerer. Two standings can have the same status.
+/// Conversations of one standing, medium and answerer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counted {
     /// What they have in common.
@@ -62,7 +62,7 @@ pub fn conversations(place: &Place, org: OrgId) -> Result<Vec<Counted>> {
         FROM conversation WHERE org_id = $1 GROUP BY state, archived, channel, assigned_to";
     let read = |row: &Row<'_>| {
         let standing = Standing { state: row.word(0)?, archived: row.get(1)? };
-        let facets = Facets { status: standing.status(), channel: row.word(2)?, assigned_to: row.get(3)? };
+        let facets = Facets { standing, channel: row.word(2)?, assigned_to: row.get(3)? };
         Ok(Counted { facets, conversations: row.get(4)?, unread_messages: row.get(5)?, unread_conversations: row.get(6)? })
     };
     migrate::peek(place, |tx| tx.query(COUNT, params![org], read))

@@ -146,7 +146,7 @@ fn views_of(office: &Office, counted: &[Counted]) -> Vec<Kind> {
 
 fn count(counted: &[Counted], status: Option<Status>, channel: Option<Channel>, also: impl Fn(&Counted) -> bool) -> i64 {
     let fits = |of: &&Counted| {
-        status.is_none_or(|status| of.facets.status == status) && channel.is_none_or(|channel| of.facets.channel == channel)
+        status.is_none_or(|status| of.facets.standing.status() == status) && channel.is_none_or(|channel| of.facets.channel == channel)
     };
     counted.iter().filter(fits).filter(|of| also(of)).map(|of| of.conversations).sum()
 }

@@ -85,7 +85,7 @@ fn conversations(tx: &mut OrgTx<'_, '_>, after: &Place) -> Result<Chunk> {
     tx.query(NEXT, params![after.0, &after.1, ROWS], |row| {
         last = Some((row.get(0)?, row.get(6)?));
         let standing = Standing { state: row.word::<State>(1)?, archived: row.get(2)? };
-        let facets = counter::Facets { status: standing.status(), channel: row.word(3)?, assigned_to: row.get(4)? };
+        let facets = counter::Facets { standing, channel: row.word(3)?, assigned_to: row.get(4)? };
         let unread: i64 = row.get(5)?;
         for (kind, n) in counter::KINDS.into_iter().zip([1, i64::from(unread > 0), unread]) {
             for counted in facets.rows(kind) {

@@ -185,7 +185,7 @@ both_databases! {
         // What is damaged, how it is put right, what is said of it, and whether a shallow look sees it.
         let damages: Vec<(String, String, Vec<&str>, bool)> = vec![
             (format!("UPDATE counter SET n = n + 1 WHERE {here} AND kind = 'conversations'"), format!("UPDATE counter SET n = n - 1 WHERE {here} AND kind = 'conversations'"), vec![COUNTERS], true),
-            (format!("INSERT INTO counter (org_id, kind, key, n) VALUES ({org}, 'unread_messages', 'open/web', 1)"), format!("DELETE FROM counter WHERE {here} AND key = 'open/web'"), vec![COUNTERS], true),
+            (format!("INSERT INTO counter (org_id, kind, key, n) VALUES ({org}, 'unread_messages', 'open/current/web', 1)"), format!("DELETE FROM counter WHERE {here} AND key = 'open/current/web'"), vec![COUNTERS], true),
             (format!("UPDATE counter SET kind = 'x' WHERE {here} AND kind = 'unread_conversations'"), format!("UPDATE counter SET kind = 'unread_conversations' WHERE {here} AND kind = 'x'"), vec![COUNTERS], true),
             (format!("UPDATE org SET seq = seq + 1 WHERE id = {org}"), format!("UPDATE org SET seq = seq - 1 WHERE id = {org}"), vec![LOG], true),
             (format!("UPDATE event SET seq = 1000 WHERE {here} AND seq = 2"), format!("UPDATE event SET seq = 2 WHERE {here} AND seq = 1000"), vec![LOG], true),

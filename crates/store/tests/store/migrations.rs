@@ -146,17 +146,19 @@ both_databases! {
         let kept = Raw::new(&place).query("SELECT org_id, kind, key, n FROM counter");
         let expected = [
             "1 contacts  9",
-            "1 conversations open/sms 7",
-            "1 conversations closed/whatsapp 8",
-            "1 conversations archived/whatsapp 16",
-            "1 conversations/0 open/sms 3",
-            "1 conversations/0 archived/whatsapp 16",
-            "1 conversations/17 open/sms 4",
-            "1 conversations/17 closed/whatsapp 8",
-            "1 unread_messages open/sms 32",
-            "1 unread_messages/17 open/sms 32",
-            "2 conversations archived/sms 64",
-            "2 conversations/0 archived/sms 64",
+            "1 conversations open/current/sms 5",
+            "1 conversations escalated/current/sms 2",
+            "1 conversations completed/current/whatsapp 8",
+            "1 conversations abandoned/archived/whatsapp 16",
+            "1 conversations/0 open/current/sms 1",
+            "1 conversations/0 escalated/current/sms 2",
+            "1 conversations/0 abandoned/archived/whatsapp 16",
+            "1 conversations/17 open/current/sms 4",
+            "1 conversations/17 completed/current/whatsapp 8",
+            "1 unread_messages open/current/sms 32",
+            "1 unread_messages/17 open/current/sms 32",
+            "2 conversations open/archived/sms 64",
+            "2 conversations/0 open/archived/sms 64",
         ];
         assert_eq!(kept.iter().map(|row| row.join(" ")).collect::<BTreeSet<_>>(), expected.map(str::to_owned).into());
     }
