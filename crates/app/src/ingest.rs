@@ -16,7 +16,8 @@ use parlance_model::message::{Direction, Kind, SenderKind};
 use parlance_model::opt_out::{OptSignal, OptSource};
 use parlance_model::phone::Address;
 use parlance_model::{Error, Result};
-use parlance_store::{Joint, OrgTx, account, attempt, contact, conversation, health, hook, message, opt_out};
+use parlance_store::recent::Found;
+use parlance_store::{Joint, OrgTx, SystemTx, account, attempt, contact, conversation, health, hook, message, opt_out};
 
 use crate::metrics::{self, Hooked};
 use crate::{App, call, fetch};
@@ -125,7 +126,12 @@ impl App {
             (None, Some(claimed)) => (request.provider.as_str(), claimed.to_owned()),
             (None, None) => return Ok(Vec::new()),
         };
-        let mut accounts = self.store().system_read(move |tx| account::by_route(tx, kind, &value)).await?;
+        let name = (kind, value.clone());
+        let find = move |tx: &mut SystemTx<'_, '_>| {
+            let value = account::by_route(tx, kind, &value)?;
+            Ok(Found { until_ms: (!value.is_empty()).then_some(i64::MAX), value })
+        };
+        let mut accounts = self.0.accounts.get(self.store(), name, find).await?;
         accounts.retain(|account| account.enabled && account.provider() == request.provider);
         Ok(accounts)
     }

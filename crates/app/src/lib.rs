@@ -42,6 +42,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use parlance_model::Result;
+use parlance_model::account::Account;
 use parlance_model::entropy::{self, SharedEntropy};
 use parlance_model::id::{KeyId, OrgId};
 use parlance_model::key::{Credential, Principal};
@@ -81,6 +82,8 @@ struct Inner {
     keys: Recent<[u8; 32], parlance_store::key::Shown>,
     /// Whose cookie it is and what they are there, by its hash and the org that the request names.
     sessions: Recent<([u8; 32], Option<OrgId>), session::Owner>,
+    /// The accounts that a hook may be for, by the kind of name that it carries, and that name.
+    accounts: Recent<(&'static str, String), Vec<Account>>,
     /// Keys whose use is just being written down.
     noting: Mutex<HashSet<KeyId>>,
     /// Failed sign-ins, by e-mail address and network.
@@ -114,6 +117,7 @@ impl App {
             tasks: Tasks::default(),
             keys: Recent::default(),
             sessions: Recent::default(),
+            accounts: Recent::default(),
             noting: Mutex::default(),
             wrong_passwords: session::failures(),
             wrong_tokens: session::failures(),
