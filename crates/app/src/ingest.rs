@@ -5,12 +5,13 @@ use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
 use http::HeaderMap;
-use parlance_channels::{Hook, Parsed};
+use parlance_channels::{Channel, Claim, Hook, Parsed};
 use parlance_model::account::Account;
 use parlance_model::channel::{JsonObject, Provider};
 use parlance_model::contact::Identity;
 use parlance_model::conversation::{Conversation, session_key};
 use parlance_model::error::Kind as ErrorKind;
+use parlance_model::id::{AccountId, OrgId};
 use parlance_model::inbound::{Inbound, InboundMessage, Receipt};
 use parlance_model::message::{Direction, Kind, SenderKind};
 use parlance_model::opt_out::{OptSignal, OptSource};
@@ -71,69 +72,70 @@ impl App {
         let urls = [format!("{}{}", self.0.config.public_url, request.path_and_query)];
         let hook = Hook { method: &request.method, urls: &urls, headers: &request.headers, body: &request.body };
         let claim = channel.read(&hook);
-        let claimed = claim.account_name().ok();
-        let mut candidates = self.candidates(&request, claimed).await?;
-        if let Some(claimed) = claimed {
-            candidates.retain(|account| channel.account_name(account) == claimed);
+        let name = route(&request, claim.account_name().ok()).ok_or_else(|| Error::not_found("account"))?;
+        let candidates = self.candidates(&request, &name).await?;
+        let mut addressed = addressee(channel, claim.as_ref(), candidates);
+        if addressed.is_err() && self.0.accounts.forget(&name) {
+            // What was kept may be of a second ago: a secret has changed since, or a number has come.
+            let candidates = self.candidates(&request, &name).await?;
+            addressed = addressee(channel, claim.as_ref(), candidates);
         }
-        if candidates.is_empty() {
-            return Err(Error::not_found("account"));
+        let (account, parsed) = addressed.map_err(|refused| self.told(refused))?;
+        if account.org_disabled {
+            // Not acknowledged, so a provider that tries again delivers it once the org is back.
+            return Err(put_off());
         }
-        let claimed: Vec<_> = candidates.iter().map(|account| (account.org, account.id)).collect();
-        candidates.retain(|account| claim.verify(account));
-        if candidates.is_empty() {
-            claimed.into_iter().for_each(|account| self.0.seen.refused(account, self.store().now_ms()));
-            return Err(bad_signature());
-        }
-        // A number may have moved here from an org that was switched off since.
-        candidates.sort_by_key(|account| account.org_disabled);
-        for account in candidates {
-            let name = (account.org, account.id);
-            let (content_type, body) = channel.answer();
-            let mut body = Cow::Borrowed(body);
-            let outcome = match claim.parse(&account) {
-                Parsed::NotOurs => continue,
-                // Not acknowledged, so a provider that tries again delivers it once the org is back.
-                _ if account.org_disabled => return Err(put_off()),
-                Parsed::Apply(inbound) => {
-                    self.apply(account, inbound).await?;
-                    Hooked::Applied
+        let named = (account.org, account.id);
+        let (content_type, body) = channel.answer();
+        let mut body = Cow::Borrowed(body);
+        let outcome = match parsed {
+            Parsed::NotOurs => return Err(self.told(Refused::NotOurs)),
+            Parsed::Apply(inbound) => {
+                self.apply(account, inbound).await?;
+                Hooked::Applied
+            }
+            Parsed::Call(news) => {
+                let (owner, told) = (account.clone(), news);
+                let taken = self.store().write(account.org, move |tx| call::take(tx, &owner, &told)).await?;
+                self.0.measured.received.increment(u64::from(taken.stored));
+                if let Some(directed) = taken.directed {
+                    body = channel.direct(&self.0.config.public_url, &account, &directed).into();
                 }
-                Parsed::Call(news) => {
-                    let (owner, told) = (account.clone(), news);
-                    let taken = self.store().write(account.org, move |tx| call::take(tx, &owner, &told)).await?;
-                    self.0.measured.received.increment(u64::from(taken.stored));
-                    if let Some(directed) = taken.directed {
-                        body = channel.direct(&self.0.config.public_url, &account, &directed).into();
-                    }
-                    Hooked::Applied
-                }
-                Parsed::Quarantine(reason) => {
-                    self.quarantine(&account, reason, &request).await?;
-                    Hooked::Quarantined
-                }
-            };
-            self.0.seen.came_in(name, self.store().now_ms());
-            return Ok((HookAnswer { content_type, body }, outcome));
-        }
-        Err(Error::not_found("number"))
+                Hooked::Applied
+            }
+            Parsed::Quarantine(reason) => {
+                self.quarantine(&account, reason, &request).await?;
+                Hooked::Quarantined
+            }
+        };
+        self.0.seen.came_in(named, self.store().now_ms());
+        Ok((HookAnswer { content_type, body }, outcome))
     }
 
-    /// The accounts that the hook may be for: by its own URL's token, or by the account name that it claims.
-    async fn candidates(&self, request: &HookRequest, claimed: Option<&str>) -> Result<Vec<Account>> {
-        let (kind, value) = match (&request.token, claimed) {
-            (Some(token), _) => ("hook_token", token.clone()),
-            (None, Some(claimed)) => (request.provider.as_str(), claimed.to_owned()),
-            (None, None) => return Ok(Vec::new()),
-        };
-        let name = (kind, value.clone());
+    /// The accounts that the hook may be for.
+    async fn candidates(&self, request: &HookRequest, name: &Route) -> Result<Vec<Account>> {
+        let (kind, value) = name.clone();
         let find = move |tx: &mut SystemTx<'_, '_>| {
             let value = account::by_route(tx, kind, &value)?;
-            Ok(Found { until_ms: (!value.is_empty()).then_some(i64::MAX), value })
+            // What is shut is not kept: once it is opened, the next hook is taken.
+            let open = !value.is_empty() && value.iter().all(|account| account.enabled && !account.org_disabled);
+            Ok(Found { until_ms: open.then_some(i64::MAX), value })
         };
-        let mut accounts = self.0.accounts.get(self.store(), name, find).await?;
+        let mut accounts = self.0.accounts.get(self.store(), name.clone(), find).await?;
         accounts.retain(|account| account.enabled && account.provider() == request.provider);
         Ok(accounts)
+    }
+
+    /// What a refused hook is answered. Those who could have been meant hear of a wrong signature in their account's health.
+    fn told(&self, refused: Refused) -> Error {
+        match refused {
+            Refused::NoAccount => Error::not_found("account"),
+            Refused::NotOurs => Error::not_found("number"),
+            Refused::BadSignature(accounts) => {
+                accounts.into_iter().for_each(|account| self.0.seen.refused(account, self.store().now_ms()));
+                bad_signature()
+            }
+        }
     }
 
     async fn apply(&self, account: Account, inbound: Vec<Inbound>) -> Result<()> {
@@ -154,6 +156,47 @@ impl App {
         };
         self.store().write(account.org, keep).await
     }
+}
+
+/// The kind of name that a hook carries, and the name, by which its accounts are found.
+pub(crate) type Route = (&'static str, String);
+
+/// Its own URL's token, or the account name that it claims.
+fn route(request: &HookRequest, claimed: Option<&str>) -> Option<Route> {
+    match (&request.token, claimed) {
+        (Some(token), _) => Some(("hook_token", token.clone())),
+        (None, Some(claimed)) => Some((request.provider.as_str(), claimed.to_owned())),
+        (None, None) => None,
+    }
+}
+
+/// Why a hook is for none of the accounts.
+enum Refused {
+    NoAccount,
+    BadSignature(Vec<(OrgId, AccountId)>),
+    NotOurs,
+}
+
+/// Whom of these accounts the hook is for, and what it says.
+fn addressee(channel: &dyn Channel, claim: &dyn Claim, mut accounts: Vec<Account>) -> Result<(Account, Parsed), Refused> {
+    if let Ok(claimed) = claim.account_name() {
+        accounts.retain(|account| channel.account_name(account) == claimed);
+    }
+    if accounts.is_empty() {
+        return Err(Refused::NoAccount);
+    }
+    let claimed = accounts.iter().map(|account| (account.org, account.id)).collect();
+    accounts.retain(|account| claim.verify(account));
+    if accounts.is_empty() {
+        return Err(Refused::BadSignature(claimed));
+    }
+    // A number may have moved here from an org that was switched off since.
+    accounts.sort_by_key(|account| account.org_disabled);
+    let mut parsed = accounts.into_iter().map(|account| {
+        let parsed = claim.parse(&account);
+        (account, parsed)
+    });
+    parsed.find(|(_, parsed)| !matches!(parsed, Parsed::NotOurs)).ok_or(Refused::NotOurs)
 }
 
 fn put_off() -> Error {

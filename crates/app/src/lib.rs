@@ -83,7 +83,7 @@ struct Inner {
     /// Whose cookie it is and what they are there, by its hash and the org that the request names.
     sessions: Recent<([u8; 32], Option<OrgId>), session::Owner>,
     /// The accounts that a hook may be for, by the kind of name that it carries, and that name.
-    accounts: Recent<(&'static str, String), Vec<Account>>,
+    accounts: Recent<ingest::Route, Vec<Account>>,
     /// Keys whose use is just being written down.
     noting: Mutex<HashSet<KeyId>>,
     /// Failed sign-ins, by e-mail address and network.

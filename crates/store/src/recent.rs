@@ -76,6 +76,11 @@ impl<K: Eq + Hash, V: Clone> Recent<K, V> {
         Ok(value)
     }
 
+    /// Forgets a value, for whoever was refused by it and may have come since. Answers whether there was one.
+    pub fn forget(&self, name: &K) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values.remove(name).is_some()
+    }
+
     fn kept(&self, number: u64, now_ms: i64, name: &K) -> Option<V> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (value, span) = kept.values.get(name).filter(|_| kept.number == number)?;

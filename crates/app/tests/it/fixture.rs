@@ -112,21 +112,31 @@ impl Fixture {
 
     /// Changes the account past the use cases.
     pub(crate) async fn set_account(&self, change: impl Fn(&mut Account) + Send + 'static) {
+        self.set_account_at(&self.app, change).await;
+    }
+
+    /// The same through another node.
+    async fn set_account_at(&self, node: &App, change: impl Fn(&mut Account) + Send + 'static) {
         let write = move |tx: &mut OrgTx<'_, '_>| {
             let mut account = account::list(tx)?.remove(0);
             change(&mut account);
             account::save(tx, &account)
         };
-        self.app.store().write(self.who.org, write).await.unwrap();
+        node.store().write(self.who.org, write).await.unwrap();
     }
 
     /// Lets the account have this auth token.
     pub(crate) async fn set_token(&self, token: &'static str) {
+        self.set_token_at(&self.app, token).await;
+    }
+
+    /// The same through another node.
+    pub(crate) async fn set_token_at(&self, node: &App, token: &'static str) {
         let set = move |account: &mut Account| {
             let Settings::Twilio(twilio) = &mut account.settings;
             twilio.auth_token = token.to_owned();
         };
-        self.set_account(set).await;
+        self.set_account_at(node, set).await;
     }
 
     /// Lets the account ask a provider at this URL from now on.

@@ -7,7 +7,7 @@ use parlance_model::error::Kind;
 use parlance_store::hook as kept;
 use parlance_testkit::{Database, both_databases};
 
-use crate::fixture::{CUSTOMER, Fixture, NUMBER, SERVICE, SID, callback, hook, inbound, sid, twilio};
+use crate::fixture::{CUSTOMER, Fixture, NUMBER, SERVICE, SID, TOKEN, callback, hook, inbound, sid, twilio};
 
 both_databases! {
     async fn a_duplicate_delivery_changes_nothing_even_thirty_two_at_once(database) {
@@ -32,6 +32,20 @@ both_databases! {
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].message_count, found[0].unread_count), (64, 64));
         on.assert_healthy().await;
+    }
+
+    async fn a_token_that_another_node_changed_is_known_at_the_first_hook_that_it_signs(database) {
+        let on = Fixture::new(database).await;
+        let other = on.second_node().await;
+        on.app.hook(inbound(&sid(1), CUSTOMER, NUMBER, "Signed with the first")).await.unwrap();
+        on.set_token("not-a-real-auth-token-0000000002").await;
+        for _ in 0..2 {
+            let refused = on.app.hook(inbound(&sid(2), CUSTOMER, NUMBER, "Signed with the first still")).await.unwrap_err();
+            assert_eq!(refused.code(), "bad_signature");
+        }
+        on.set_token_at(&other, TOKEN).await;
+        on.app.hook(inbound(&sid(2), CUSTOMER, NUMBER, "Signed with the first again")).await.unwrap();
+        assert_eq!(on.conversations().await[0].message_count, 2);
     }
 
     async fn a_hook_reaches_the_org_whose_number_it_names(database) {

@@ -12,7 +12,7 @@ async fn hooks_are_measured_in_every_variant() {
     let (place, scratch) = (Place::new(Database::Sqlite).await, tempfile::tempdir().unwrap());
     let postgres = tokio::task::spawn_blocking(|| Database::Postgres.fresh()).await.unwrap();
     let FreshDatabase::Postgres(url) = &postgres else { panic!("PostgreSQL is a folder") };
-    let rounds = ["--connections", "3", "--rounds", "1", "--seconds", "2", "--page-size", "2048,4096", "--postgres-url", url];
+    let rounds = ["--connections", "3", "--rounds", "1", "--seconds", "5", "--page-size", "2048,4096", "--postgres-url", url];
     let scratched = ["--scratch", scratch.path().to_str().unwrap()];
     let report = place.json(&[&["bench", "ingest"][..], &SMALL, &rounds, &scratched].concat());
     assert_eq!(report["settings"]["sqlite 2048: page_size"], "2048");
