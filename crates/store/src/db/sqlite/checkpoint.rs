@@ -35,17 +35,19 @@ pub(super) struct Checkpointer {
     page: u64,
     /// The size at which the thread is asked next.
     next: Cell<u64>,
-    /// After a RESTART that was held up, the next is not tried before this.
-    not_before: Cell<Option<Instant>>,
-    /// How long the last one put the next off.
+    /// When a RESTART was held up the last time.
+    held_up: Cell<Option<Instant>>,
+    /// How long that put the next off.
     pause: Cell<Duration>,
     measured: Batches,
 }
 
 /// How long the writer leaves a WAL alone that could not be restarted: at first, when it may have been the checkpoint thread alone that
-/// held it up, and at most, when readers hold it up again and again.
+/// held it up, and at most, when readers hold it up again and again: as long as there is room, and at the limit, where a second of writing
+/// would double it.
 const FIRST_PAUSE: Duration = Duration::from_millis(15);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE_AT_LIMIT: Duration = Duration::from_millis(150);
 /// How long a RESTART may wait for readers, while writers wait for it: as long as there is room, and at the limit.
 const PATIENCE: Duration = Duration::from_millis(3);
 const PATIENCE_AT_LIMIT: Duration = Duration::from_millis(50);
@@ -77,8 +79,8 @@ impl Checkpointer {
             Ok(())
         }));
         let page = database.connection().pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0)).map_err(super::error)?;
-        let (next, not_before, pause) = (Cell::new(BEGIN), Cell::new(None), Cell::new(Duration::ZERO));
-        Ok(Self { ask, due, page: page.into(), next, not_before, pause, measured })
+        let (next, held_up, pause) = (Cell::new(BEGIN), Cell::new(None), Cell::new(Duration::ZERO));
+        Ok(Self { ask, due, page: page.into(), next, held_up, pause, measured })
     }
 
     /// Called by the writer when no transaction is open.
@@ -90,13 +92,14 @@ impl Checkpointer {
             // It was started anew, by the writer or by SQLite itself. What the thread has moved since was little.
             self.due.store(false, Ordering::Release);
             self.next.set(BEGIN);
-            self.not_before.set(None);
+            self.held_up.set(None);
             self.pause.set(Duration::ZERO);
             return;
         }
+        let (patience, longest) = if bytes < LIMIT { (PATIENCE, LONGEST_PAUSE) } else { (PATIENCE_AT_LIMIT, LONGEST_PAUSE_AT_LIMIT) };
         let due = self.due.load(Ordering::Acquire) || bytes >= LIMIT;
-        if due && self.not_before.get().is_none_or(|time| Instant::now() >= time) {
-            self.start_anew(database, if bytes < LIMIT { PATIENCE } else { PATIENCE_AT_LIMIT });
+        if due && self.held_up.get().is_none_or(|at| at.elapsed() >= self.pause.get().min(longest)) {
+            self.start_anew(database, patience);
         } else if bytes >= self.next.get() && self.ask.try_send(()).is_ok() {
             self.next.set(bytes + AGAIN);
         }
@@ -125,7 +128,7 @@ impl Checkpointer {
     fn put_off(&self, by_readers: bool) {
         let pause = if by_readers { self.pause.get() * 2 } else { FIRST_PAUSE };
         self.pause.set(pause.clamp(FIRST_PAUSE, LONGEST_PAUSE));
-        self.not_before.set(Some(Instant::now() + self.pause.get()));
+        self.held_up.set(Some(Instant::now()));
         if by_readers {
             self.due.store(true, Ordering::Release);
         }
